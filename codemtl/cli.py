@@ -1,0 +1,380 @@
+"""The arguments of the commands, nothing else.
+
+Each command gathers its settings, calls one function of the house, and hands the result to
+``report``, which answers with the exit code. Whatever takes time to import is imported inside.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from codemtl.inference import Predictor
+    from codemtl.report import Mode
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find and fix logic bugs in Python, summarize and write code: offline, on your machine.",
+    epilog="Settings may stand in pyproject.toml under [tool.codemtl]; flags win.",
+)
+
+TextOrJson = Literal["text", "json"]
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH[::QUALNAME]...", help="Files, folders, or - (stdin).")
+]
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", metavar="DIR", help="Model folder instead of the shipped.")
+]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", metavar="N", help="CPU threads that the model may use.")
+]
+StdinName = Annotated[
+    str | None, typer.Option("--stdin-filename", metavar="NAME", help="What - is to be called.")
+]
+WriteFlag = Annotated[bool, typer.Option("--write", help="Change the files.")]
+DiffFlag = Annotated[bool, typer.Option("--diff", help="Print only a diff, fit for git apply.")]
+FormatOption = Annotated[TextOrJson, typer.Option("--format", help="Form of the output.")]
+_PREPARED = "a prepared dataset, such as data/tiny in the repository"
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")]
+
+
+def main() -> None:
+    """Run the command line; every way out of it ends in an exit code of the contract."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a character that a terminal lacks is no reason to die
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except SystemExit as ended:
+        code = ended.code
+    except KeyboardInterrupt:
+        code = 130
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _close_broken_pipe()
+    sys.exit(code)
+
+
+def _command(function: Callable[..., int]) -> Callable[..., None]:
+    """Register a command that returns its exit code; errors end in one line, not a traceback."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from codemtl import report
+        from codemtl.errors import CodemtlError, MissingExtraError
+        from codemtl.inference.sources import DEBUG_VARIABLE, internal_error
+
+        try:
+            code = function(*args, **kwargs)
+        except BrokenPipeError:
+            code = _close_broken_pipe()
+        except CodemtlError as error:
+            report.complain(str(error))
+            code = error.exit_code
+        except Exception as error:
+            if os.environ.get(DEBUG_VARIABLE):
+                raise
+            package = (getattr(error, "name", None) or "").partition(".")[0]
+            if isinstance(error, ModuleNotFoundError) and package != "codemtl":
+                report.complain(str(MissingExtraError(package, "train")))
+            else:
+                report.complain(internal_error(error))
+            code = report.FAILED
+        raise typer.Exit(code)
+
+    run.__annotations__ = {**function.__annotations__, "return": None}
+    app.command()(run)
+    return run
+
+
+def _close_broken_pipe() -> int:
+    """Whoever read our output has gone: keep the interpreter from complaining at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from codemtl import __version__
+
+        typer.echo(f"codemtl {__version__}")
+        raise typer.Exit
+
+
+@_command
+def repair(
+    paths: Paths,
+    diff: DiffFlag = False,
+    write: WriteFlag = False,
+    check: Annotated[bool, typer.Option("--check", help="Print one line a file.")] = False,
+    output: Annotated[
+        Literal["text", "json", "sarif", "github"],
+        typer.Option("--format", help="Form of the output."),
+    ] = "text",
+    min_confidence: Annotated[
+        float | None, typer.Option(metavar="P", help="Show findings from this confidence, 0 to 1.")
+    ] = None,
+    max_findings: Annotated[
+        int | None, typer.Option(metavar="N", help="Show at most so many a file, best first.")
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option(metavar="K", help="Alternatives for one place (1).")
+    ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Start no file after 90, 90s, 15m, 2h.")
+    ] = None,
+    jobs: JobsOption = None,
+    select: Annotated[
+        str | None, typer.Option(metavar="KIND,...", help="Only these kinds of findings.")
+    ] = None,
+    ignore: Annotated[
+        str | None, typer.Option(metavar="KIND,...", help="None of these kinds.")
+    ] = None,
+    model: ModelOption = None,
+    stdin_filename: StdinName = None,
+) -> int:
+    """Find bugs and show a verified fix for each.
+
+    Nothing is written without --write.
+    """
+    from codemtl import report
+    from codemtl.configuration import load_settings
+    from codemtl.inference.repair import RepairOptions, repair_paths
+    from codemtl.inference.sources import find_targets
+
+    mode = _mode(output, diff=diff, write=write, check=check)
+    stdin = _reads_stdin(paths, write)
+    flags = {
+        "min_confidence": min_confidence, "max_findings": max_findings, "candidates": candidates,
+        "time_budget": time_budget, "jobs": jobs, "select": select, "ignore": ignore,
+        "model": model,
+    }  # fmt: skip
+    settings = load_settings(_places(paths, stdin_filename), flags)
+    targets = find_targets(paths, stdin_filename)
+    predictor = _load(settings.model, settings.jobs)
+    options = RepairOptions(
+        settings.min_confidence, settings.max_findings, settings.candidates, settings.kinds
+    )
+    results = repair_paths(
+        targets, predictor, options, write=write, time_budget=settings.time_budget
+    )
+    shown = report.progress(results, len(targets), "repair")
+    about = report.Model(predictor.name, predictor.revision)
+    return report.repaired(shown, about, mode=mode, style=output, stdin=stdin)
+
+
+@_command
+def summarize(
+    paths: Paths,
+    diff: DiffFlag = False,
+    write: WriteFlag = False,
+    style: Annotated[
+        Literal["google", "numpy", "sphinx", "plain"] | None,
+        typer.Option(help="Style of the docstrings (plain)."),
+    ] = None,
+    missing_only: Annotated[
+        bool, typer.Option("--missing-only", help="Only functions without a docstring.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write over docstrings that are there.")
+    ] = False,
+    output: FormatOption = "text",
+    jobs: JobsOption = None,
+    model: ModelOption = None,
+    stdin_filename: StdinName = None,
+) -> int:
+    """Say in a line what each function does.
+
+    --diff and --write make docstrings of it.
+    """
+    from codemtl import report
+    from codemtl.configuration import load_settings
+    from codemtl.errors import UsageError
+    from codemtl.inference.sources import find_targets
+    from codemtl.inference.summarize import SummarizeOptions, summarize_paths
+
+    if missing_only and replace:
+        raise UsageError("--missing-only and --replace exclude each other; drop one of them")
+    mode = _mode(output, diff=diff, write=write)
+    stdin = _reads_stdin(paths, write)
+    settings = load_settings(
+        _places(paths, stdin_filename), {"style": style, "jobs": jobs, "model": model}
+    )
+    targets = find_targets(paths, stdin_filename)
+    predictor = _load(settings.model, settings.jobs)
+    options = SummarizeOptions(settings.style, missing_only, diff or write, replace)
+    results = summarize_paths(targets, predictor, options, write=write)
+    shown = report.progress(results, len(targets), "summarize")
+    about = report.Model(predictor.name, predictor.revision)
+    return report.summarized(shown, about, mode=mode, style=output, stdin=stdin)
+
+
+@_command
+def generate(
+    what: Annotated[
+        str, typer.Argument(metavar="TEXT|PATH[::QUALNAME]|-", help="A description, or a place.")
+    ],
+    line: Annotated[
+        int | None, typer.Option(metavar="N", help="The line of PATH to write, from 1.")
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option(metavar="K", help="How many to ask for (1).")
+    ] = None,
+    output: FormatOption = "text",
+    jobs: JobsOption = None,
+    model: ModelOption = None,
+    stdin_filename: StdinName = None,
+) -> int:
+    """Write a function, a line, or a body.
+
+    From a description, at a line of a file (--line), or below the header of a function.
+    """
+    from codemtl import report
+    from codemtl.configuration import load_settings
+    from codemtl.inference.generate import generate as run
+    from codemtl.inference.generate import is_place
+
+    places = _places([what], stdin_filename) if what == "-" or is_place(what) else []
+    flags = {"candidates": candidates, "jobs": jobs, "model": model}
+    settings = load_settings(places, flags)
+    predictor = _load(settings.model, settings.jobs)
+    result = run(
+        what,
+        predictor,
+        line=line,
+        candidates=settings.candidates,
+        stdin_filename=stdin_filename,
+    )
+    about = report.Model(predictor.name, predictor.revision)
+    return report.generated(result, about, style=output)
+
+
+@_command
+def mine(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Source trees.")],
+    out: OutFolder,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 2,
+) -> int:
+    """Build a corpus for training.
+
+    From source trees, installed packages and git repositories.
+    """
+    from dataclasses import asdict
+
+    from codemtl import report
+    from codemtl.corpus.build import build
+
+    with report.project_progress("mine") as progress:
+        summary = build(paths, out, jobs=jobs, progress=progress)
+    return report.mined(asdict(summary), out)
+
+
+@_command
+def train(
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Training configuration.")
+    ] = None,
+    preset: Annotated[
+        Literal["tiny", "small", "base"] | None, typer.Option(help="A configuration by name.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="A prepared dataset.")] = None,
+    out: OutFolder = Path("codemtl-model"),
+    max_steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop here.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all randomness.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")
+    ] = None,
+) -> int:
+    """Train a model on a corpus.
+
+    The folder it writes is what --model takes.
+    """
+    from codemtl import report
+    from codemtl.errors import DataError, UsageError
+
+    if data is None:
+        raise UsageError(f"--data DIR is missing: {_PREPARED}")
+    if not data.is_dir():
+        raise DataError(f"--data {data} is not a folder; name {_PREPARED}")
+    from codemtl.training.run import train as run
+
+    metrics = run(
+        preset=preset,
+        config=config,
+        data=data,
+        out=out,
+        max_steps=max_steps,
+        seed=seed,
+        resume=resume,
+        overrides=overrides or [],
+    )
+    return report.trained(metrics, out)
+
+
+@_command
+def info(output: FormatOption = "text", model: ModelOption = None) -> int:
+    """Print versions, device and model card."""
+    from codemtl import report
+    from codemtl.configuration import load_settings
+    from codemtl.inference import describe
+
+    settings = load_settings([], {"model": model})
+    return report.informed(describe(settings.model), style=output)
+
+
+def _load(model: Path | None, threads: int | None) -> Predictor:
+    from codemtl import inference  # by attribute, so that tests can put a fake in its place
+
+    return inference.load_predictor(model, threads)
+
+
+def _mode(output: str, *, diff: bool, write: bool, check: bool = False) -> Mode:
+    from codemtl.errors import UsageError
+
+    chosen: list[Mode] = []
+    if diff:
+        chosen.append("diff")
+    if write:
+        chosen.append("write")
+    if check:
+        chosen.append("check")
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other; drop one of them")
+    mode: Mode = chosen[0] if chosen else "report"
+    if mode in ("diff", "check") and output != "text":
+        raise UsageError(f"--{mode} is a form of text; drop --format {output}")
+    return mode
+
+
+def _reads_stdin(paths: Sequence[str], write: bool) -> bool:
+    from codemtl.errors import UsageError
+    from codemtl.inference.sources import STDIN, split_argument
+
+    stdin = any(split_argument(path)[0] == STDIN for path in paths)
+    if stdin and write and len(paths) > 1:
+        raise UsageError("- with --write prints the new text, so it cannot stand beside files")
+    return stdin
+
+
+def _places(paths: Sequence[str], stdin_filename: str | None) -> list[str]:
+    """The paths by which to look for the configuration."""
+    named = [path for path in paths if path != "-"]
+    return [*named, stdin_filename] if stdin_filename else named

@@ -1,0 +1,1 @@
+"""Where examples come from: source trees, licences, exclusions, deduplication, frozen splits."""

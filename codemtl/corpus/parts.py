@@ -1,0 +1,156 @@
+"""One project's share of a corpus, written once and kept, so that a build can be resumed.
+
+A part is a folder with ``files.arrow`` and ``functions.arrow`` (Arrow streams) and ``part.json``
+(counts). It appears under its final name only when it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codemtl.corpus import filters, trees
+from codemtl.corpus.examples import FunctionRow, decode, function_rows
+from codemtl.corpus.exclusions import Exclusions
+from codemtl.corpus.reserved import is_reserved
+from codemtl.corpus.splits import split_of
+from codemtl.corpus.tables import PART_FILES, PART_FUNCTIONS, StreamWriter
+
+FORMAT = 1  # raise when the rows of a part change meaning
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the content of a part besides its source."""
+
+    max_bytes: int | None
+    seed: int
+    any_licence: bool
+    include_tests: bool
+    exclusions: Exclusions
+
+    def key(self, source: trees.Source) -> str:
+        """Folder name of a part: changes whenever its content could."""
+        facts = (FORMAT, source.project, source.kind, source.commit or source.location)
+        how = (self.max_bytes, self.seed, self.any_licence, self.include_tests)
+        text = json.dumps([facts, how, self.exclusions.checksum])
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+@dataclass
+class Part:
+    """Counts of one project. ``rejected`` is the reason why the whole project was left out."""
+
+    project: str
+    commit: str
+    split: str
+    licence: str = ""
+    rejected: str | None = None
+    files: int = 0
+    functions: int = 0
+    bytes_read: int = 0  # Python text that was looked at, kept or not
+    bytes_kept: int = 0
+    rejected_files: Counter[str] = field(default_factory=Counter)
+    rejected_functions: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def load(cls, folder: Path) -> Part:
+        """Read ``part.json``."""
+        values: dict[str, Any] = json.loads((folder / "part.json").read_text("utf-8"))
+        for name in ("rejected_files", "rejected_functions"):
+            values[name] = Counter(values[name])
+        return cls(**values)
+
+
+def mine_part(source: trees.Source, folder: Path, settings: Settings) -> Part:
+    """Read one project into ``folder``; a folder that exists is complete and is only loaded."""
+    if (folder / "part.json").is_file():
+        return Part.load(folder)
+    part = Part(source.project, source.commit, split_of(source.project))
+    working = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(working, ignore_errors=True)
+    working.mkdir(parents=True)
+    try:
+        licence = trees.licence_of(source)
+        part.licence = licence or ""
+        if is_reserved(source.project):
+            part.rejected = "reserved"
+        elif licence is None and not settings.any_licence:
+            part.rejected = "licence"
+        else:
+            _write_rows(source, working, settings, part)
+            if not part.functions:
+                part.rejected = "no functions"
+        (working / "part.json").write_text(json.dumps(vars(part)), "utf-8")
+        working.rename(folder)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+    return part
+
+
+def _write_rows(source: trees.Source, folder: Path, settings: Settings, part: Part) -> None:
+    rejected = part.rejected_functions
+    with (
+        StreamWriter(folder / "files.arrow", PART_FILES) as files,
+        StreamWriter(folder / "functions.arrow", PART_FUNCTIONS) as functions,
+    ):
+        for path, text in _texts(source, settings, part):
+            rows = function_rows(
+                text, part.project, path, settings.exclusions, settings.seed, rejected
+            )
+            if not rows:
+                part.rejected_files["no functions"] += 1
+                continue
+            data = text.encode()
+            files.add({"file": part.files, "path": path, "text": text})
+            for row in rows:
+                functions.add(_record(part.files, data, row))
+            part.files += 1
+            part.functions += len(rows)
+            part.bytes_kept += len(data)
+
+
+def _texts(source: trees.Source, settings: Settings, part: Part) -> Iterator[tuple[str, str]]:
+    """Paths and texts of the files that are fit, in the order of a seeded draw if capped."""
+    wanted = []
+    for path, handle in trees.paths_of(source):
+        reason = filters.reject_path(path)
+        if reason is None or (reason == "test" and settings.include_tests):
+            wanted.append((path, handle))
+        else:
+            part.rejected_files[reason] += 1
+    if settings.max_bytes is not None:
+        wanted.sort(key=lambda pair: _draw(pair[0], settings.seed))
+    kept = 0
+    for number, found in enumerate(trees.read_texts(source, wanted)):
+        if isinstance(found, str):
+            part.rejected_files["unreadable"] += 1
+            continue
+        part.bytes_read += len(found.data)
+        reason = filters.reject_data(found.data, any_licence=settings.any_licence)
+        text = decode(found.data) if reason is None else None
+        if text is None:
+            part.rejected_files[reason or "syntax"] += 1
+            continue
+        kept += len(found.data)
+        yield found.path, text
+        if settings.max_bytes is not None and kept >= settings.max_bytes:
+            part.rejected_files["cap"] += len(wanted) - number - 1
+            return
+
+
+def _draw(path: str, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}\0{path}".encode(), digest_size=8).digest()
+
+
+def _record(file: int, data: bytes, row: FunctionRow) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in FunctionRow.__slots__}
+    values["cut"], values["mask"] = list(row.cut), list(row.mask)
+    return {**values, "file": file, "source": data[row.start : row.end]}

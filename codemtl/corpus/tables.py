@@ -1,0 +1,136 @@
+"""The only door to Arrow: the schemas of a corpus, streaming writers and readers.
+
+Rows are streamed to disk in batches, so memory stays small however large a corpus grows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from codemtl.errors import MissingExtraError
+
+try:
+    import pyarrow as pa  # type: ignore[import-untyped]
+except ImportError as error:
+    raise MissingExtraError("datasets", "train") from error
+
+BATCH_ROWS = 1000
+
+# One project's share, before deduplication. Spans are byte offsets.
+PART_FILES = pa.schema([("file", pa.int32()), ("path", pa.string()), ("text", pa.string())])
+PART_FUNCTIONS = pa.schema([
+    ("file", pa.int32()), ("qualname", pa.string()), ("start", pa.int32()), ("end", pa.int32()),
+    ("source", pa.binary()), ("context", pa.list_(pa.string())), ("docstring", pa.string()),
+    ("summary", pa.string()), ("hash", pa.int64()), ("lines", pa.int32()),
+    ("tokens", pa.int32()), ("cut", pa.list_(pa.int32())), ("mask", pa.list_(pa.int32())),
+])  # fmt: skip
+
+# The finished corpus; each is a folder for ``datasets.load_from_disk``.
+TABLES: dict[str, Any] = {
+    "files": pa.schema([
+        ("file_id", pa.int64()), ("project", pa.string()), ("commit", pa.string()),
+        ("licence", pa.string()), ("split", pa.string()), ("path", pa.string()),
+        ("text", pa.large_string()),
+    ]),
+    "functions": pa.schema([
+        ("function_id", pa.int64()), ("file_id", pa.int64()), ("qualname", pa.string()),
+        ("start", pa.int32()), ("end", pa.int32()), ("source", pa.large_string()),
+        ("context", pa.list_(pa.string())), ("docstring", pa.string()), ("summary", pa.string()),
+        ("hash", pa.int64()), ("lines", pa.int32()), ("tokens", pa.int32()),
+        ("split", pa.string()), ("project", pa.string()),
+    ]),
+    "pairs": pa.schema([
+        ("function_id", pa.int64()), ("source", pa.large_string()), ("summary", pa.string()),
+        ("split", pa.string()),
+    ]),
+    "masked_lines": pa.schema([
+        ("function_id", pa.int64()), ("line", pa.int32()), ("prefix", pa.large_string()),
+        ("target", pa.string()), ("suffix", pa.large_string()), ("split", pa.string()),
+    ]),
+}  # fmt: skip
+
+
+class StreamWriter:
+    """Rows to an Arrow stream file; closed at the end of a ``with`` block."""
+
+    def __init__(self, file: Path, schema: Any) -> None:
+        self.rows = 0
+        self._schema = schema
+        self._sink = pa.OSFile(str(file), "wb")
+        self._stream = pa.ipc.new_stream(self._sink, schema)
+        self._batch: list[dict[str, Any]] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append one row, a value for each column of the schema."""
+        self._batch.append(row)
+        self.rows += 1
+        if len(self._batch) >= BATCH_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is pending; the file is complete afterwards."""
+        self._flush()
+        self._stream.close()
+        self._sink.close()
+
+    def __enter__(self) -> StreamWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._stream.write_batch(pa.RecordBatch.from_pylist(self._batch, schema=self._schema))
+            self._batch = []
+
+
+class TableWriter(StreamWriter):
+    """One table of the finished corpus; ``finish`` puts it in place in one step."""
+
+    def __init__(self, out: Path, name: str) -> None:
+        self._final = out / name
+        self._working = out / f".{name}.{os.getpid()}"
+        shutil.rmtree(self._working, ignore_errors=True)
+        self._working.mkdir(parents=True)
+        self._file = self._working / "rows.arrow"
+        super().__init__(self._file, TABLES[name])
+
+    def finish(self) -> None:
+        """Save in the layout of ``datasets.load_from_disk`` under the final name."""
+        try:
+            import datasets  # takes seconds, and worker processes never need it
+        except ImportError as error:
+            raise MissingExtraError("datasets", "train") from error
+
+        self.close()
+        rows = datasets.Dataset.from_file(str(self._file))
+        saved = self._working / "saved"
+        quiet = datasets.are_progress_bars_disabled()
+        datasets.disable_progress_bars()
+        try:
+            rows.save_to_disk(str(saved))
+        finally:
+            if not quiet:
+                datasets.enable_progress_bars()
+        shutil.rmtree(self._final, ignore_errors=True)
+        saved.rename(self._final)
+        del rows  # it maps the file that goes now
+        shutil.rmtree(self._working, ignore_errors=True)
+
+
+def read_rows(file: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a stream file, a batch in memory at a time."""
+    with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as stream:
+        for batch in stream:
+            yield from batch.to_pylist()

@@ -1,0 +1,251 @@
+"""Walks where source lives: git repositories (bare or not), folders, installed distributions.
+
+A repository is read at its HEAD through ``git cat-file --batch``: nothing is checked out and no
+code of it runs. Every file comes with the project, commit and licence it belongs to.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from codemtl.corpus import licences
+from codemtl.errors import DataError
+
+SEARCH_DEPTH = 3  # folders below a given path in which repositories are looked for
+_STANDARD_LIBRARY = re.compile(r"python\d(\.\d+)?t?|lib")
+_PLAIN_NAMES = frozenset({"repo", "repository", "git", ".git", "source"})
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
+_ENVIRONMENT = {
+    "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C.UTF-8",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One project and where its files are."""
+
+    project: str  # "owner/name" where known, else the folder's name
+    kind: Literal["git", "folder", "distribution"]
+    location: str  # the git directory, the folder, or the .dist-info folder
+    commit: str  # commit, version of a distribution, or "" for a plain folder
+
+
+class SourceText(NamedTuple):
+    """One Python file of a project."""
+
+    path: str  # relative to the project, with forward slashes
+    data: bytes
+
+
+def find_sources(path: Path) -> list[Source]:
+    """The projects at ``path``, by name; a folder without repositories is one project itself."""
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder; give a repository or a folder of source trees")
+    distributions = sorted(path.glob("*.dist-info"))
+    if distributions:
+        return [_distribution(found) for found in distributions]
+    repositories = list(_repositories(path, SEARCH_DEPTH))
+    if not repositories:
+        return [Source(_folder_name(path.resolve()), "folder", str(path), "")]
+    found = [_repository(work, git) for work, git in repositories]
+    return sorted(found, key=lambda source: (source.project.casefold(), source.location))
+
+
+def licence_of(source: Source) -> str | None:
+    """SPDX expression of a project's permissive licence, or None."""
+    if source.kind == "distribution":
+        metadata = Path(source.location, "METADATA")
+        return licences.of_metadata(_text(metadata.read_bytes())) if metadata.is_file() else None
+    if source.kind == "git":
+        listing = {
+            path: name for path, name in _git_listing(source) if licences.is_licence_file(path)
+        }
+        near = _nearest(listing)
+        with _git_reader(source.location) as read:
+            texts = [_text(read(listing[path]) or b"") for path in near]
+        return licences.detect(texts)
+    root = Path(source.location)
+    files = {found.name: found for found in sorted(root.iterdir()) if found.is_file()}
+    names = [name for name in files if licences.is_licence_file(name)]
+    return licences.detect(_text(files[name].read_bytes()) for name in names)
+
+
+def paths_of(source: Source) -> list[tuple[str, str]]:
+    """(path, handle) of each Python file; ``read_texts`` takes the handles."""
+    if source.kind == "git":
+        found = [(path, name) for path, name in _git_listing(source) if path.endswith(".py")]
+    elif source.kind == "distribution":
+        found = _recorded(Path(source.location))
+    else:
+        found = _folder_files(Path(source.location))
+    return sorted(found)
+
+
+def read_texts(source: Source, wanted: Iterable[tuple[str, str]]) -> Iterator[SourceText | str]:
+    """The files of (path, handle) pairs in turn; the path alone where one cannot be read."""
+    if source.kind == "git":
+        with _git_reader(source.location) as read:
+            for path, name in wanted:
+                data = read(name)
+                yield path if data is None else SourceText(path, data)
+        return
+    for path, name in wanted:
+        try:
+            yield SourceText(path, Path(name).read_bytes())
+        except OSError:
+            yield path
+
+
+def _nearest(paths: Iterable[str]) -> list[str]:
+    """Licence files at the root, or only where there are none, one folder deeper."""
+    found = sorted(paths)
+    return [path for path in found if "/" not in path] or found
+
+
+def _repositories(path: Path, depth: int) -> Iterator[tuple[Path, Path]]:
+    """(folder that names the project, git directory) of the repositories at or below ``path``."""
+    if (path / "HEAD").is_file() and (path / "objects").is_dir():
+        yield path, path
+    elif (path / ".git").is_dir():
+        if _commit(path / ".git"):
+            yield path, path / ".git"
+    elif depth:
+        for child in sorted(path.iterdir()):
+            if child.is_dir() and not child.is_symlink() and child.name not in _SKIPPED_FOLDERS:
+                yield from _repositories(child, depth - 1)
+
+
+def _repository(work: Path, git: Path) -> Source:
+    url = _git(git, "config", "--local", "--get", "remote.origin.url").strip()
+    if url and re.search(r"[/:][^/:]+/[^/:]+$", url):
+        parts = re.split(r"[/:]", url.removesuffix(".git").rstrip("/"))
+        project = "/".join(parts[-2:])
+    else:
+        project = _folder_name(work.resolve()).replace("+", "/", 1)
+    return Source(project, "git", str(git), _commit(git))
+
+
+def _folder_name(path: Path) -> str:
+    while path.name in _PLAIN_NAMES and path != path.parent:
+        path = path.parent
+    if _STANDARD_LIBRARY.fullmatch(path.name.casefold()) and (path / "abc.py").is_file():
+        return "python/cpython"
+    return path.name.removesuffix(".git") or "unnamed"
+
+
+def _commit(git: Path) -> str:
+    """The commit of HEAD, or of the likeliest branch in a mirror whose HEAD is unborn."""
+    for name in ("HEAD", "main", "master", "origin/main", "origin/master", "develop", "dev"):
+        found = _git(git, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+        if found:
+            return found
+    newest = ("--sort=-committerdate", "--count=1", "--format=%(objectname)")
+    return _git(git, "for-each-ref", *newest, "refs/heads", "refs/remotes").strip()
+
+
+def _git(git: Path | str, *arguments: str) -> str:
+    """Output of a git command, "" where it fails (an unborn HEAD, a damaged repository)."""
+    try:
+        done = subprocess.run(
+            ["git", f"--git-dir={git}", *arguments],
+            capture_output=True,
+            env={**os.environ, **_ENVIRONMENT},
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise DataError("git is needed to read repositories; install it or give folders") from error
+    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else ""
+
+
+def _git_listing(source: Source) -> Iterator[tuple[str, str]]:
+    """(path, object name) of the regular files at the commit; links and submodules are left out."""
+    if not source.commit:
+        return
+    for entry in _git(source.location, "ls-tree", "-r", "-z", source.commit).split("\0"):
+        meta, _, path = entry.partition("\t")
+        if meta.startswith("100"):
+            yield path.encode("utf-8", "replace").decode("utf-8", "replace"), meta.split(" ")[2]
+
+
+class _Reader:
+    """Objects of a repository, one at a time, through a single git process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def __call__(self, name: str) -> bytes | None:
+        """The bytes of an object, or None if a partial copy lacks it."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(name.encode() + b"\n")
+        self._process.stdin.flush()
+        header = self._process.stdout.readline().split()
+        if len(header) != 3:  # "<name> missing"
+            return None
+        size = int(header[2])
+        data = self._process.stdout.read(size + 1)
+        return data[:-1] if len(data) == size + 1 else None
+
+
+@contextmanager
+def _git_reader(git: str) -> Iterator[_Reader]:
+    command = ["git", f"--git-dir={git}", "cat-file", "--batch"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **_ENVIRONMENT},
+    )
+    try:
+        yield _Reader(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _folder_files(root: Path) -> list[tuple[str, str]]:
+    found = []
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if not name.startswith(".")
+            and name not in _SKIPPED_FOLDERS
+            and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
+        )
+        for name in files:
+            path = os.path.join(folder, name)
+            if name.endswith(".py") and os.path.isfile(path):
+                found.append((Path(path).relative_to(root).as_posix(), path))
+    return found
+
+
+def _distribution(info: Path) -> Source:
+    name, _, version = info.name.removesuffix(".dist-info").partition("-")
+    return Source(name, "distribution", str(info), version)
+
+
+def _recorded(info: Path) -> list[tuple[str, str]]:
+    """Files that a distribution's RECORD lists, inside its site-packages folder only."""
+    record = info / "RECORD"
+    if not record.is_file():
+        return []
+    root = info.parent
+    found = []
+    for line in _text(record.read_bytes()).splitlines():
+        path = line.rsplit(",", 2)[0].strip('"')
+        if path.endswith(".py") and ".." not in path.split("/") and (root / path).is_file():
+            found.append((path, str(root / path)))
+    return found
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

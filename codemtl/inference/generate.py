@@ -1,0 +1,186 @@
+"""Generation of code: a function from a description, one line, or the body of a function.
+
+    codemtl generate "parse an ISO date"          a whole function
+    codemtl generate a.py --line 12               what could stand in line 12
+    codemtl generate a.py::Scraper.parse          its statements, docstring kept
+
+Candidates that would not parse where they go are dropped.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from codemtl.errors import EditError, SourceError, UsageError
+from codemtl.inference.docstrings import body_bounds, body_indent, line_ending
+from codemtl.inference.predictor import GenerationRequest, Predictor
+from codemtl.inference.sources import STDIN, Target, read_target, split_argument
+from codemtl.syntax.definitions import Definition, find, functions
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.files import SourceFile
+from codemtl.syntax.lexical import docstring_node
+from codemtl.syntax.positions import Positions
+from codemtl.syntax.results import Candidate, Generated
+from codemtl.syntax.tree import SourceTree, error_count, parse
+from codemtl.syntax.verify import verify
+
+
+def is_place(argument: str) -> bool:
+    """Whether an argument of ``generate`` means a file and not a description."""
+    path, qualname = split_argument(argument)
+    looks_like_file = path.endswith((".py", ".pyi")) and not any(map(str.isspace, path))
+    return looks_like_file or Path(path).is_file() or bool(qualname and Path(path).is_dir())
+
+
+def generate(
+    argument: str,
+    predictor: Predictor,
+    *,
+    line: int | None = None,
+    candidates: int = 1,
+    stdin_filename: str | None = None,
+) -> Generated:
+    """Candidates for a description, a ``PATH::QUALNAME``, or a ``PATH`` and line (from 1).
+
+    ``-`` is a description from standard input; with ``line``, the text of a file. Raises
+    SourceError if the place cannot be read or found, and UsageError if it is not said.
+    """
+    path, qualname = split_argument(argument)
+    if path == STDIN and (line is not None or qualname):
+        target = Target(stdin_filename or STDIN, stdin=True)
+    elif path == STDIN or not is_place(argument):
+        if line is not None:
+            raise UsageError(f"--line {line} needs a file, and {argument!r} is none")
+        text = read_target(Target(STDIN, stdin=True)).data.decode() if path == STDIN else argument
+        return generate_text(text, predictor, candidates)
+    else:
+        target = Target(path)
+    source = read_target(target)
+    if line is not None:
+        return generate_line(source, predictor, line, qualname, candidates)
+    if not qualname:
+        raise UsageError(f"{path}: say what to write: {path}::FUNCTION for a body, or --line N")
+    return generate_body(source, predictor, qualname, candidates)
+
+
+def generate_text(text: str, predictor: Predictor, candidates: int = 1) -> Generated:
+    """Write a function from its description."""
+    if not text.strip():
+        raise UsageError("the description is empty; say what the function shall do")
+    written = predictor.generate(GenerationRequest("text", candidates, text=text.strip()))
+    sound = [one for one in written if one.strip() and not error_count(parse(one.encode()))]
+    return Generated([Candidate(one) for one in sound], dropped=len(written) - len(sound))
+
+
+def generate_line(
+    source: SourceFile, predictor: Predictor, line: int, qualname: str = "", candidates: int = 1
+) -> Generated:
+    """Write what could stand in ``line`` (from 1) instead of what stands there."""
+    tree = parse(source.data)
+    positions = Positions(source.data)
+    if not 1 <= line <= positions.line_count:
+        raise SourceError(
+            f"{source.path} has no line {line}; its lines are 1 to {positions.line_count}"
+        )
+    start, end = positions.offset(line, 0), positions.offset(line, 1 << 30)
+    if qualname:
+        named = find(tree, qualname)
+        if not named.start <= start < named.end:
+            raise SourceError(f"line {line} of {source.path} is not in {qualname}")
+    indent, anchor = _indent_of_line(source.data, start, end)
+    written = anchor >= start
+    request = GenerationRequest(
+        "line",
+        candidates,
+        tree=tree,
+        function=_innermost(tree, anchor) if indent else None,
+        start=anchor if written else start,
+        end=end,
+    )
+    prefix = "" if written else indent
+    return _in_place(source, predictor, request, indent, prefix, line)
+
+
+def generate_body(
+    source: SourceFile, predictor: Predictor, qualname: str, candidates: int = 1
+) -> Generated:
+    """Write the statements of a function; its docstring stays."""
+    tree = parse(source.data)
+    function = find(tree, qualname)
+    if function.kind != "function":
+        raise SourceError(f"{source.path}: {qualname} is a class; name one of its functions")
+    header_end, statement = body_bounds(function)
+    docstring = docstring_node(function.node)
+    indent = body_indent(tree, function)
+    prefix = line_ending(source.data) + indent
+    body = function.node.child_by_field_name("body")
+    end = body.end_byte if body is not None and statement is not None else header_end
+    if docstring is not None:
+        start = docstring.end_byte
+    elif statement is not None and source.data[header_end:statement].strip(b" \t"):
+        start, prefix = statement, ""  # comments between header and body stay
+    else:
+        start = header_end
+    request = GenerationRequest(
+        "body", candidates, tree=tree, function=function, start=start, end=end
+    )
+    line, _ = Positions(source.data).line_column(function.node.start_byte)
+    return _in_place(source, predictor, request, indent, prefix, line)
+
+
+def _in_place(
+    source: SourceFile,
+    predictor: Predictor,
+    request: GenerationRequest,
+    indent: str,
+    prefix: str,
+    line: int,
+) -> Generated:
+    """Ask the predictor, put each candidate where it goes, and keep those that are sound."""
+    assert request.tree is not None
+    line_end = line_ending(source.data)
+    result = Generated(
+        [],
+        path=str(source.path),
+        function=request.function.qualname if request.function else None,
+        line=line,
+        data=source.data,
+    )
+    for text in predictor.generate(request):
+        lines = text.rstrip().split("\n")
+        placed = line_end.join([lines[0], *(indent + one if one else "" for one in lines[1:])])
+        edit = Edit(request.start, request.end, prefix + placed)
+        patched: bytes | None = None
+        if source.data[edit.start : edit.end] == edit.replacement.encode():
+            patched = source.data  # what stands there already is an answer too
+        else:
+            with suppress(EditError):
+                patched = verify(request.tree, [edit])
+        if patched is None:
+            result.dropped += 1
+        else:
+            result.candidates.append(Candidate(text.rstrip(), patched))
+    return result
+
+
+def _indent_of_line(data: bytes, start: int, end: int) -> tuple[str, int]:
+    """The white space at a line's start and the offset after it.
+
+    An empty line gets the white space that it should have, and the end of the line above that
+    tells so: less than ``start``.
+    """
+    text = data[start:end]
+    if text:
+        indent = text[: len(text) - len(text.lstrip(b" \t"))]
+        return indent.decode(), start + len(indent)
+    before = data[:start].rstrip()
+    above = before[max(before.rfind(b"\n"), before.rfind(b"\r")) + 1 :]
+    indent = above[: len(above) - len(above.lstrip())]
+    opens = above.split(b"#")[0].rstrip().endswith(b":")
+    return indent.decode() + ("    " if opens else ""), len(before) if start else start
+
+
+def _innermost(tree: SourceTree, offset: int) -> Definition | None:
+    around = [one for one in functions(tree) if one.start <= offset <= one.end]
+    return around[-1] if around else None

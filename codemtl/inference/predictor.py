@@ -1,0 +1,73 @@
+"""The one interface behind which a model predicts, so that all else works without torch.
+
+The torch runtime, later ones (ONNX), and the public ``FakePredictor`` implement it; repair,
+summarize, generate, the command line and the servers know nothing more of a model than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from codemtl.syntax.definitions import Definition
+from codemtl.syntax.findings import Finding
+from codemtl.syntax.scopes import Scopes
+from codemtl.syntax.tree import SourceTree
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What is stored with the weights to turn scores into decisions; all are probabilities."""
+
+    threshold: float = 0.5  # findings below are not shown, unless the user says otherwise
+    slope: float = 1.0  # of the log-odds that a function has a bug
+    bias: float = 0.0  # added to them: carries the training prior to the deployment prior
+    undefined_name: float = 0.9  # an undefined name with a suggestion: the suggestion is right
+    undefined_name_alone: float = 0.6  # an undefined name without a suggestion: it is a bug
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What to write.
+
+    ``text``: a whole function from the description ``text``; nothing else is set.
+    ``line``: one logical line in place of the bytes ``start:end`` of ``tree``.
+    ``body``: the statements of ``function`` in place of the bytes ``start:end`` of ``tree``.
+    """
+
+    kind: Literal["text", "line", "body"]
+    candidates: int = 1
+    text: str = ""
+    tree: SourceTree | None = None
+    function: Definition | None = None  # the innermost around ``start``; None at module level
+    start: int = 0
+    end: int = 0
+
+
+class Predictor(Protocol):
+    """A loaded model. Spans are byte offsets into ``tree.data``."""
+
+    name: str
+    revision: str
+    device: str
+    calibration: Calibration
+
+    def repair(
+        self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
+    ) -> list[list[Finding]]:
+        """For each function its findings, best first, with calibrated confidences, unverified."""
+        ...
+
+    def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
+        """One summary for each function: a line of prose, or "" where there is nothing to say."""
+        ...
+
+    def generate(self, request: GenerationRequest) -> list[str]:
+        """Up to ``request.candidates`` texts, best first.
+
+        Lines end in a line feed; nested blocks are indented by four spaces a level, and the first
+        level is not indented: where the text goes, and how that place is indented, is the
+        caller's part.
+        """
+        ...

@@ -1,0 +1,184 @@
+"""Repair of one file: the model's findings and undefined names, ranked together and verified.
+
+No finding is shown whose edit would not be sound, and the patch holds the best edits that do not
+touch each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from codemtl.errors import EditError
+from codemtl.inference.predictor import Predictor
+from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.files import SourceFile
+from codemtl.syntax.findings import KINDS, Finding, suppressions
+from codemtl.syntax.positions import Positions
+from codemtl.syntax.results import FileResult, has_fix
+from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.tree import SourceTree, error_count, parse
+from codemtl.syntax.verify import verify
+
+BROKEN_MESSAGE = "the file has syntax errors; functions that hold one were left out"
+
+
+@dataclass(frozen=True, slots=True)
+class RepairOptions:
+    """Which findings to show."""
+
+    min_confidence: float | None = None  # None: the predictor's threshold
+    max_findings: int | None = None  # of the file, best first
+    candidates: int = 1  # alternatives for one place
+    kinds: frozenset[str] = frozenset(KINDS)
+
+
+def repair_paths(
+    targets: Iterable[Target | FileResult],
+    predictor: Predictor,
+    options: RepairOptions,
+    *,
+    write: bool = False,
+    time_budget: float | None = None,
+) -> Iterator[FileResult]:
+    """Repair files one after the other; with ``write`` each patch goes to disk at once."""
+
+    def process(source: SourceFile, qualnames: Sequence[str]) -> FileResult:
+        return repair_source(source, predictor, options, qualnames)
+
+    return each_file(targets, process, write=write, time_budget=time_budget)
+
+
+def repair_source(
+    source: SourceFile,
+    predictor: Predictor,
+    options: RepairOptions | None = None,
+    qualnames: Sequence[str] = (),
+) -> FileResult:
+    """Findings and patch of one file; nothing is written.
+
+    Raises SourceError if one of ``qualnames`` is not in the file.
+    """
+    options = options or RepairOptions()
+    tree = parse(source.data)
+    broken = error_count(tree) > 0
+    chosen = select_functions(tree, qualnames)
+    sound = [function for function in chosen if not function.node.has_error]
+    raw: list[Finding] = []
+    if sound or not (broken or qualnames):
+        scopes = analyze(tree)
+        raw = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
+        if not broken:  # a definition lost in broken code would make its uses look undefined
+            spans = [(one.start, one.end) for one in chosen] if qualnames else None
+            raw += _undefined_names(scopes, predictor, spans)
+    findings = _select(tree, raw, predictor, options)
+    edits = [_edit(one) for one in _without_overlaps(filter(has_fix, findings))]
+    patched, applied = apply_verified(tree, edits)
+    return FileResult(
+        path=str(source.path),
+        message=BROKEN_MESSAGE if broken else None,
+        data=source.data,
+        encoding=source.encoding,
+        bom=source.bom,
+        findings=findings,
+        unresolved=[one for one in findings if not any(_touch(one, edit) for edit in applied)],
+        patched=patched,
+    )
+
+
+def _undefined_names(
+    scopes: Scopes, predictor: Predictor, spans: Sequence[tuple[int, int]] | None
+) -> Iterator[Finding]:
+    calibration = predictor.calibration
+    for one in scopes.undefined():
+        if spans is not None and not any(s <= one.start and one.end <= e for s, e in spans):
+            continue
+        message = f"{one.name!r} is defined nowhere in reach"
+        if one.suggestions:
+            message += f"; did you mean {one.suggestions[0]!r}?"
+        yield Finding(
+            function=one.function,
+            kind="undefined-name",
+            start=one.start,
+            end=one.end,
+            original=one.name,
+            replacement=one.suggestions[0] if one.suggestions else one.name,
+            confidence=calibration.undefined_name
+            if one.suggestions
+            else calibration.undefined_name_alone,
+            message=message,
+        )
+
+
+def _select(
+    tree: SourceTree, raw: Iterable[Finding], predictor: Predictor, options: RepairOptions
+) -> list[Finding]:
+    """The findings to show, best first: sure enough, wanted, not suppressed, and sound."""
+    threshold = options.min_confidence
+    if threshold is None:
+        threshold = predictor.calibration.threshold
+    suppressed = suppressions(tree)
+    positions = Positions(tree.data)
+    seen: set[Edit] = set()
+    kept: list[Finding] = []
+    for one in sorted(raw, key=lambda one: (-one.confidence, one.start, one.end, one.replacement)):
+        if options.max_findings is not None and len(kept) >= options.max_findings:
+            break
+        if one.confidence < threshold:
+            break
+        edit = _edit(one)
+        if (
+            edit in seen  # a nested function is part of the outer one too
+            or one.kind not in options.kinds
+            or sum(_touch(one, _edit(better)) for better in kept) >= options.candidates
+            or _is_suppressed(one, suppressed, positions)
+            or not _is_sound(tree, one)
+        ):
+            continue
+        seen.add(edit)
+        kept.append(one)
+    return kept
+
+
+def _is_suppressed(
+    finding: Finding, suppressed: Mapping[int, frozenset[str] | None], positions: Positions
+) -> bool:
+    if not suppressed:
+        return False
+    first, _ = positions.line_column(finding.start)
+    last, _ = positions.line_column(finding.end)
+    for line in range(first, last + 1):
+        kinds = suppressed.get(line, frozenset())
+        if kinds is None or finding.kind in kinds:
+            return True
+    return False
+
+
+def _is_sound(tree: SourceTree, finding: Finding) -> bool:
+    if not has_fix(finding):
+        return True
+    try:
+        verify(tree, [_edit(finding)])
+    except EditError:
+        return False
+    return True
+
+
+def _edit(finding: Finding) -> Edit:
+    return Edit(finding.start, finding.end, finding.replacement)
+
+
+def _without_overlaps(findings: Iterable[Finding]) -> list[Finding]:
+    kept: list[Finding] = []
+    for one in findings:
+        if not any(_touch(one, _edit(better)) for better in kept):
+            kept.append(one)
+    return kept
+
+
+def _touch(finding: Finding, edit: Edit) -> bool:
+    """Whether both change the same place; an insertion also clashes with what it adjoins."""
+    if finding.start == finding.end or edit.start == edit.end:
+        return finding.start <= edit.end and edit.start <= finding.end
+    return finding.start < edit.end and edit.start < finding.end

@@ -1,0 +1,264 @@
+"""The torch runtime: a model folder in memory behind the Predictor interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from codemtl.errors import ModelError
+from codemtl.inference.predictor import Calibration, GenerationRequest
+from codemtl.model.checkpoints import load_network
+from codemtl.model.decoding import beam_search
+from codemtl.model.network import Network
+from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.syntax.context import file_context
+from codemtl.syntax.definitions import Definition
+from codemtl.syntax.findings import Finding
+from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.sites import FunctionSites, enumerate_sites
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks import generate, repair, summarize
+from codemtl.tasks.batches import Arrays, SpecialIds, encoder_input, pad
+from codemtl.tasks.example import Example, Layout, build_example, windows
+
+BATCH_PIECES = 4096
+TOP_EDITS = 20  # of a function
+NO_SITES = FunctionSites([], [])
+
+
+def load(folder: Path, threads: int | None = None) -> TorchPredictor:
+    """Load a model folder. Raises ModelError."""
+    if threads:
+        torch.set_num_threads(threads)
+    network, values = load_network(folder)
+    tokenizer = CodeTokenizer.load(folder)
+    if tokenizer.vocab_size != network.config.vocab_size:
+        raise ModelError(
+            f"{folder}: the tokenizer has {tokenizer.vocab_size} pieces, the model "
+            f"{network.config.vocab_size}; they do not belong together"
+        )
+    return TorchPredictor(network, tokenizer, values)
+
+
+def special_ids(tokenizer: CodeTokenizer) -> SpecialIds:
+    """The ids that inputs are made with."""
+    return SpecialIds(
+        tokenizer.pad_id, tokenizer.mask_id, tokenizer.ctx_id, tokenizer.fn_id, tokenizer.doc_id,
+        tokenizer.bos_id, tokenizer.eos_id,
+    )  # fmt: skip
+
+
+class TorchPredictor:
+    """See ``inference.predictor.Predictor``."""
+
+    device = "cpu"
+
+    def __init__(self, network: Network, tokenizer: CodeTokenizer, values: dict[str, Any]) -> None:
+        self.network, self.tokenizer = network, tokenizer
+        self.name = str(values.get("name", "codemtl"))
+        self.revision = str(values.get("sha256", "unknown"))[:12]
+        known = {item.name for item in fields(Calibration)}
+        stored = values.get("calibration", {})
+        self.calibration = Calibration(**{k: float(v) for k, v in stored.items() if k in known})
+        self.specials = special_ids(tokenizer)
+        self.layout = Layout.of([tokenizer.decode([i]) for i in range(tokenizer.vocab_size)])
+
+    # --- repair
+
+    def repair(
+        self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
+    ) -> list[list[Finding]]:
+        """Findings of each function, best first, with calibrated confidences, unverified."""
+        found: list[list[Finding]] = [[] for _ in functions]
+        for owner, scored in self.scored_edits(tree, functions, scopes):
+            for one in scored:
+                found[owner].append(self._finding(tree, functions[owner], one))
+        for findings in found:
+            findings.sort(key=lambda finding: -finding.confidence)
+        return found
+
+    def scored_edits(
+        self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
+    ) -> Iterator[tuple[int, list[repair.ScoredEdit]]]:
+        """(index of the function, its most probable edits) for each window of each function."""
+        items: list[tuple[int, repair.RepairInput]] = []
+        for index, function in enumerate(functions):
+            sites = enumerate_sites(tree, function.node, scopes)
+            for part in self._windows(tree, function, sites):
+                if part.sites:
+                    items.append((index, repair.as_input(part)))
+        for batch in _by_length(items, [len(item.pieces) for _, item in items]):
+            yield from self._score(tree, batch)
+
+    @torch.no_grad()
+    def _score(
+        self, tree: SourceTree, items: Sequence[tuple[int, repair.RepairInput]]
+    ) -> Iterator[tuple[int, list[repair.ScoredEdit]]]:
+        batch = repair.collate([item for _, item in items], self.specials, dense=False)
+        scores = self.network.repair_scores(_tensors(batch.arrays))
+        sites = scores.site_BS.softmax(-1).numpy()
+        actions, names = scores.action_BSA.softmax(-1).numpy(), scores.name_BSK.softmax(-1).numpy()
+        actions = actions * batch.arrays["action_mask"]
+        names = names * batch.arrays["name_mask"]
+        for row, (owner, item) in enumerate(items):
+            yield owner, repair.decode(
+                tree, item, float(scores.bug_B[row]), sites[row], actions[row], names[row], TOP_EDITS
+            )
+
+    def _finding(self, tree: SourceTree, function: Definition, one: repair.ScoredEdit) -> Finding:
+        original = tree.data[one.edit.start : one.edit.end].decode("utf-8", "replace")
+        return Finding(
+            function=function.qualname,
+            kind=one.kind,
+            start=one.edit.start,
+            end=one.edit.end,
+            original=original,
+            replacement=one.edit.replacement,
+            confidence=self.confidence(one),
+            message=_message(original, one.edit.replacement),
+        )
+
+    def confidence(self, one: repair.ScoredEdit) -> float:
+        """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""
+        logit = self.calibration.slope * one.bug_logit + self.calibration.bias
+        return float(1 / (1 + np.exp(-logit))) * one.p_site * one.p_edit
+
+    def _windows(
+        self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""
+    ) -> list[Example]:
+        config = self.network.config
+        example = build_example(
+            tree, function.node, sites, file_context(tree, function), self.tokenizer,
+            summary=summary, context_limit=config.context_limit,
+        )  # fmt: skip
+        return windows(example, config.window, self.layout)
+
+    # --- text
+
+    def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
+        """One sentence for each function."""
+        examples = [self._windows(tree, function, NO_SITES)[0] for function in functions]
+        inputs = [encoder_input(self.specials, e.context, e.pieces)[0] for e in examples]
+        texts = [""] * len(functions)
+        numbered = list(enumerate(inputs))
+        for batch in _by_length(numbered, [len(ids) for ids in inputs]):
+            found = self._write("summarize", [ids for _, ids in batch], 4, summarize.MAX_TARGET)
+            for (index, _), hypotheses in zip(batch, found, strict=True):
+                texts[index] = " ".join(hypotheses[0].split()) if hypotheses else ""
+        return texts
+
+    def generate(self, request: GenerationRequest) -> list[str]:
+        """Candidate texts, best first."""
+        ids = self._generation_input(request)
+        beams = max(4, request.candidates)
+        found = self._write("generate", [ids], beams, generate.MAX_TARGET)[0]
+        unique = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
+        texts = unique[: request.candidates]
+        if request.kind == "text":
+            return [f"{_HEADER}\n    " + text.replace("\n", "\n    ") for text in texts]
+        return [_dedented(text) for text in texts]
+
+    def _generation_input(self, request: GenerationRequest) -> Any:
+        """The encoder input with <mask> where text is wanted."""
+        mask = np.array([self.specials.mask], np.int32)
+        if request.kind == "text" or request.tree is None or request.function is None:
+            source, summary = f"{_HEADER}\n    {_HOLE}\n", request.text
+            tree = parse(source.encode())
+            if request.kind == "line" and request.tree is not None:
+                tree, summary = _with_hole(request), ""
+            pieces = self._node_pieces(tree)
+            prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
+            return encoder_input(self.specials, np.zeros(0, np.int32), _masked(pieces, self._hole(), mask), prefix)[0]
+        tree = _with_hole(request)
+        context = self._windows(request.tree, request.function, NO_SITES)[0].context
+        start = request.function.node.start_byte
+        node = tree.root.descendant_for_byte_range(start, start + 3)
+        while node is not None and node.type != "function_definition":
+            node = node.parent
+        pieces = self._node_pieces(tree, node)
+        return encoder_input(self.specials, context, _masked(pieces, self._hole(), mask))[0]
+
+    def _hole(self) -> Any:
+        return np.array(self.tokenizer.encode_token(_HOLE), np.int32)
+
+    def _node_pieces(self, tree: SourceTree, node: Any = None) -> Any:
+        example = build_example(
+            tree, tree.root if node is None else node, NO_SITES, [], self.tokenizer
+        )
+        return example.pieces
+
+    def _write(self, task: str, inputs: Sequence[Any], beams: int, limit: int) -> list[list[str]]:
+        """Texts of the hypotheses for each encoder input, best first."""
+        arrays: Arrays = {
+            "input_ids": pad(inputs, self.specials.pad),
+            "lengths": np.array([len(row) for row in inputs], np.int64),
+        }
+        found = beam_search(
+            self.network, task, _tensors(arrays),
+            bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=limit,
+        )  # fmt: skip
+        return [[self.tokenizer.decode(pieces) for pieces, _ in row] for row in found]
+
+
+_HOLE = "__codemtl_hole__"
+_HEADER = "def function(*args, **kwargs):"
+
+
+def _with_hole(request: GenerationRequest) -> SourceTree:
+    """The file with one name where text is wanted."""
+    assert request.tree is not None
+    data = request.tree.data
+    hole = _HOLE.encode()
+    if request.kind == "body" and data[request.start : request.end].strip():
+        text = data[request.start : request.end]
+        lead = text[: len(text) - len(text.lstrip())]
+        hole = lead + hole
+    elif request.kind == "body":
+        hole = b"\n" + b" " * 4 + hole
+    return parse(data[: request.start] + hole + data[request.end :])
+
+
+def _masked(pieces: Any, hole: Any, mask: Any) -> Any:
+    """Put <mask> where the pieces of the hole stand."""
+    for start in range(len(pieces) - len(hole) + 1):
+        if np.array_equal(pieces[start : start + len(hole)], hole):
+            return np.concatenate([pieces[:start], mask, pieces[start + len(hole) :]])
+    return np.concatenate([pieces, mask])
+
+
+def _dedented(text: str) -> str:
+    """Later lines stand deeper by the level of the first; take that level away."""
+    lines = text.split("\n")
+    indents = [len(line) - len(line.lstrip(" ")) for line in lines[1:] if line.strip()]
+    least = min(indents, default=0)
+    return "\n".join([lines[0], *(line[least:] for line in lines[1:])])
+
+
+def _message(original: str, replacement: str) -> str:
+    if not original.strip():
+        return f"{replacement.strip()!r} seems to be missing here"
+    if not replacement.strip():
+        return f"{original.strip()!r} seems to be too much here"
+    return f"{original!r} looks wrong here; {replacement!r} fits better"
+
+
+def _tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def _by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:
+    """Items of similar length together, at most BATCH_PIECES padded pieces a batch."""
+    order = sorted(range(len(items)), key=lambda index: lengths[index])
+    batch: list[Any] = []
+    for index in order:
+        if batch and (len(batch) + 1) * (lengths[index] + 80) > BATCH_PIECES:
+            yield batch
+            batch = []
+        batch.append(items[index])
+    if batch:
+        yield batch

@@ -1,0 +1,1 @@
+"""The network: configuration, tokenizer, encoder, heads. Importing this package loads no torch."""

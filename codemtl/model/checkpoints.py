@@ -1,0 +1,104 @@
+"""Model folders: model.safetensors + config.json + tokenizer.json, read without transformers.
+
+Weights may be stored in fp16 to save space; they are used in fp32. What is read is checked against
+the network that the configuration describes: names, shapes and finiteness. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from codemtl.errors import ModelError
+from codemtl.model.config import ModelConfig
+from codemtl.model.network import Network
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+MODEL_TYPE = "codemtl"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file that is either the old one or whole, even when the machine stops."""
+    partial = path.with_name(path.name + ".partial")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def save_network(
+    network: Network, folder: Path, *, dtype: torch.dtype = torch.float32, **extra: Any
+) -> str:
+    """Write weights and configuration; ``extra`` joins config.json. Returns the weights' SHA-256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: value.detach().to("cpu", dtype).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    data = save(tensors, metadata={"format": "pt"})
+    write_atomic(folder / WEIGHTS, data)
+    digest = hashlib.sha256(data).hexdigest()
+    config = {"model_type": MODEL_TYPE, **network.config.to_dict(), "sha256": digest, **extra}
+    write_atomic(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    return digest
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a model folder. Raises ModelError if it is missing or of another kind."""
+    path = folder / CONFIG
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such model folder; name one that `codemtl train` wrote")
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read as a model's configuration: {error}") from error
+    if not isinstance(values, dict) or values.get("model_type") != MODEL_TYPE:
+        raise ModelError(f"{path}: this is not a codemtl model (model_type is not {MODEL_TYPE!r})")
+    return values
+
+
+def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
+    """The network of a model folder, in evaluation mode and fp32, and its config.json.
+
+    Raises ModelError naming the file and what is wrong with it.
+    """
+    values = read_config(folder)
+    config = ModelConfig.from_dict(values)
+    path = folder / WEIGHTS
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read as weights: {error}") from error
+    with torch.device("meta"):
+        network = Network(config)
+    _check(network, tensors, path)
+    network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    network.requires_grad_(False)
+    return network.eval(), values
+
+
+def _check(network: Network, tensors: dict[str, Tensor], path: Path) -> None:
+    """Names, shapes and finiteness."""
+    expected = {name: value.shape for name, value in network.state_dict().items()}
+    odd = sorted(expected.keys() ^ tensors.keys())
+    if odd:
+        state = "lacks" if odd[0] in expected else "has an unknown tensor"
+        raise ModelError(f"{path}: does not fit its {CONFIG}: it {state} {odd[0]}")
+    for name, value in tensors.items():
+        if value.shape != expected[name]:
+            raise ModelError(
+                f"{path}: {name} has shape {tuple(value.shape)}, {CONFIG} asks for "
+                f"{tuple(expected[name])}"
+            )
+        if not torch.isfinite(value).all():
+            raise ModelError(f"{path}: {name} holds values that are not finite")

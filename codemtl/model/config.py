@@ -1,0 +1,63 @@
+"""The model's shape, validated when it is made. Importing this needs neither torch nor transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from codemtl.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Sizes of the shared encoder and of the heads."""
+
+    vocab_size: int = 8192
+    width: int = 256  # d of all states
+    layers: int = 8
+    heads: int = 4
+    hidden: int = 512  # of the gated feed-forward
+    decoder_layers: int = 2
+    context_limit: int = 64  # pieces of file context at most
+    window: int = 384  # pieces of a function at most; longer ones are read in windows
+    rope_base: float = 10_000.0
+    actions: int = 51  # size of the closed vocabulary of edits
+    families: int = 11  # kinds of site
+
+    def __post_init__(self) -> None:
+        """Check that the sizes fit each other."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
+                raise ModelError(f"model.{item.name} is {value!r}; it must be a number above 0")
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ModelError(
+                f"model.width is {self.width} and model.heads {self.heads}; width / heads must be "
+                "an even whole number"
+            )
+
+    @property
+    def head_width(self) -> int:
+        """Width of one attention head."""
+        return self.width // self.heads
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """From JSON; keys of other consumers are ignored. Raises ModelError."""
+        known = {item.name for item in fields(cls)}
+        try:
+            return cls(**{key: value for key, value in values.items() if key in known})
+        except TypeError as error:
+            raise ModelError(f"the model's configuration is broken: {error}") from error
+
+
+PRESETS: dict[str, ModelConfig] = {
+    "tiny": ModelConfig(width=64, layers=2, heads=2, hidden=128, decoder_layers=1),
+    "small": ModelConfig(width=256, layers=8, heads=4, hidden=512, decoder_layers=2),
+    "base": ModelConfig(width=512, layers=8, heads=8, hidden=1024, decoder_layers=4),
+}

@@ -1,0 +1,83 @@
+"""Beam search over a text head with cached keys and values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from codemtl.model.network import Network
+from codemtl.model.text_head import TextHead, reorder_cache
+
+
+@torch.no_grad()
+def beam_search(
+    network: Network,
+    task: str,
+    batch: dict[str, Tensor],
+    *,
+    bos: int,
+    eos: int,
+    beams: int,
+    limit: int,
+    length_penalty: float = 0.6,
+) -> list[list[tuple[list[int], float]]]:
+    """For each row of ``batch`` up to ``beams`` hypotheses (pieces, score), best first.
+
+    The score is the log-probability over length ** ``length_penalty`` (Wu et al. 2016,
+    arXiv:1609.08144). ``limit`` is the number of pieces at most.
+    """
+    states, mask = network.encode(batch)
+    head = network.text_head(task)
+    return [
+        _one(network, head, states[row : row + 1], mask[row : row + 1],
+             bos=bos, eos=eos, beams=beams, limit=limit, length_penalty=length_penalty)
+        for row in range(len(states))
+    ]  # fmt: skip
+
+
+def _one(
+    network: Network,
+    head: TextHead,
+    states: Tensor,
+    mask: Tensor,
+    *,
+    bos: int,
+    eos: int,
+    beams: int,
+    limit: int,
+    length_penalty: float,
+) -> list[tuple[list[int], float]]:
+    """Beam search for one encoder input."""
+    embedding = network.encoder.embedding.weight
+    memory = head.memory(states)
+    cache = TextHead.new_cache(len(head.layers))
+    ids = torch.tensor([[bos]], device=states.device)
+    totals = torch.zeros(1, device=states.device)
+    sequences: list[list[int]] = [[]]
+    done: list[tuple[list[int], float]] = []
+    for length in range(1, limit + 1):
+        expanded = [(k.expand(len(ids), -1, -1, -1), v.expand(len(ids), -1, -1, -1)) for k, v in memory]
+        logits = head.next_logits(embedding, ids, expanded, mask.expand(len(ids), -1, -1, -1), cache)
+        scores = totals[:, None] + logits.log_softmax(-1)
+        best = scores.flatten().topk(min(2 * beams, scores.numel()))
+        rows, pieces = best.indices // logits.shape[-1], best.indices % logits.shape[-1]
+        keep: list[int] = []
+        for index, (row, piece) in enumerate(zip(rows.tolist(), pieces.tolist(), strict=True)):
+            if piece == eos:
+                done.append((sequences[row], float(best.values[index]) / length**length_penalty))
+            elif len(keep) < beams:
+                keep.append(index)
+        ceiling = float(best.values[keep[0]]) / limit**length_penalty if keep else 0.0
+        if len(done) >= beams and min(sorted((s for _, s in done), reverse=True)[:beams]) >= ceiling:
+            break
+        chosen = torch.tensor(keep, device=ids.device)
+        sequences = [[*sequences[int(rows[i])], int(pieces[i])] for i in keep]
+        totals = best.values[chosen]
+        ids = pieces[chosen].unsqueeze(1)
+        reorder_cache(cache, rows[chosen])
+    else:
+        done += [
+            (sequence, float(total) / limit**length_penalty)
+            for sequence, total in zip(sequences, totals, strict=True)
+        ]
+    return sorted(done, key=lambda item: -item[1])[:beams]

@@ -1,0 +1,67 @@
+"""Encoder and heads as one plain torch module; loads without importing transformers."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from codemtl.model.config import ModelConfig
+from codemtl.model.encoder import Encoder
+from codemtl.model.repair_head import RepairHead, RepairScores, repair_losses
+from codemtl.model.text_head import TextHead
+
+TASKS = ("repair", "summarize", "generate")
+
+
+class Network(nn.Module):
+    """f(x; θ) = [f_repair, f_summarize, f_generate] over one shared encoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.repair = RepairHead(config)
+        self.summarize = TextHead(config)
+        self.generate = TextHead(config)
+        self.apply(self._initialise)
+
+    def _initialise(self, module: nn.Module) -> None:
+        """Normal weights of 1 / sqrt(width); projections back into the residual start smaller."""
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+        for name in ("out", "down"):
+            child = getattr(module, name, None)
+            if isinstance(child, nn.Linear):
+                nn.init.normal_(
+                    child.weight, std=(2 * self.config.layers * child.in_features) ** -0.5
+                )
+
+    def text_head(self, task: str) -> TextHead:
+        """The decoder of a text-producing task."""
+        head: TextHead = getattr(self, task)
+        return head
+
+    def encode(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Encoder states [B, T, D] and their mask [B, 1, 1, T]."""
+        states, mask = self.encoder(batch["input_ids"], batch["lengths"])
+        return states, mask
+
+    def repair_scores(self, batch: dict[str, Tensor]) -> RepairScores:
+        """Logits of the repair head."""
+        states, _ = self.encode(batch)
+        scores: RepairScores = self.repair(states, self.encoder.embedding.weight, batch)
+        return scores
+
+    def forward(
+        self, task: str, batch: dict[str, Tensor], dense: bool = False
+    ) -> dict[str, Tensor]:
+        """Summed loss terms of one micro-batch of ``task``; ``dense`` as in ``repair_losses``."""
+        if task == "repair":
+            return repair_losses(self.repair_scores(batch), batch, dense)
+        states, mask = self.encode(batch)
+        return self.text_head(task).loss(
+            self.encoder.embedding.weight, states, mask, batch["decoder_ids"], batch["labels"]
+        )

@@ -1,0 +1,250 @@
+"""All that codemtl says: wording, diffs, JSON, SARIF, annotations for GitHub, and exit codes.
+
+Results go to standard output, complaints and progress to standard error. Exit codes: 0 nothing
+found or all of it fixed, 1 findings or an unwritten patch remain, 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from codemtl.report.documents import (
+    KIND_TEXTS,
+    Model,
+    Span,
+    diff_path,
+    generate_document,
+    github_lines,
+    repair_document,
+    sarif_document,
+    span,
+    summarize_document,
+)
+from codemtl.report.output import (
+    complain,
+    count,
+    print_bytes,
+    print_json,
+    print_line,
+    progress,
+    project_progress,
+)
+from codemtl.syntax.edits import Edit, apply, unified_diff
+from codemtl.syntax.positions import Positions
+from codemtl.syntax.results import FileResult, Generated, has_fix
+
+__all__ = [
+    "KIND_TEXTS", "Model", "Span", "complain", "exit_code", "file_diff", "generated", "informed",
+    "mined", "progress", "project_progress", "repaired", "span", "summarized", "trained",
+]  # fmt: skip
+
+Mode = Literal["report", "diff", "write", "check"]
+OK, FOUND, FAILED, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def repaired(
+    results: Iterable[FileResult], model: Model, *, mode: Mode, style: str, stdin: bool = False
+) -> int:
+    """Print what ``repair`` found in each file as it comes; returns the exit code.
+
+    ``style`` is text, json, sarif or github; ``stdin`` with mode ``write`` prints the new text.
+    """
+    start = time.monotonic()
+    done: list[FileResult] = []
+    for result in results:
+        done.append(result)
+        if style == "github":
+            for line in github_lines(result):
+                print_line(line)
+        elif style == "text":
+            _repaired_text(result, mode, stdin)
+    seconds = time.monotonic() - start
+    if style == "json":
+        print_json(repair_document(done, model, seconds))
+    elif style == "sarif":
+        print_json(sarif_document(done))
+    elif style == "text" and mode in ("report", "write") and not (stdin and mode == "write"):
+        print_line(_totals(done, seconds), "bold")
+    return exit_code(done)
+
+
+def summarized(
+    results: Iterable[FileResult], model: Model, *, mode: Mode, style: str, stdin: bool = False
+) -> int:
+    """Print summaries, a diff, or what was written; returns the exit code."""
+    start = time.monotonic()
+    done: list[FileResult] = []
+    for result in results:
+        done.append(result)
+        if style == "json":
+            continue
+        _complain_about(result)
+        if mode == "diff":
+            _print_diff(result)
+        elif mode == "write" and stdin:
+            _print_new_text(result)
+        elif mode == "write":
+            if result.written:
+                new = sum(one.docstring is not None for one in result.summaries)
+                print_line(f"{result.path}: {count(new, 'docstring')} written", "green")
+        else:
+            for one in result.summaries:
+                print_line(f"{result.path}:{one.line} {one.function}", "bold")
+                print_line(f"    {one.text or '(nothing to say)'}")
+    if style == "json":
+        print_json(summarize_document(done, model, time.monotonic() - start))
+    if any(one.status == "error" for one in done):
+        return FAILED
+    return FOUND if any(one.patched is not None and not one.written for one in done) else OK
+
+
+def generated(result: Generated, model: Model, *, style: str) -> int:
+    """Print the candidates; exit code 1 if there is none that parses."""
+    if style == "json":
+        print_json(generate_document(result, model))
+    for number, one in enumerate(result.candidates, 1):
+        if style == "json":
+            break
+        if len(result.candidates) > 1:
+            print_line(f"# candidate {number}", "bold")
+        print_line(one.text)
+    if not result.candidates:
+        complain(
+            f"none of {count(result.dropped, 'candidate')} parses; ask for more by --candidates"
+            if result.dropped
+            else "the model had nothing to offer"
+        )
+    return OK if result.candidates else FOUND
+
+
+def informed(facts: Mapping[str, Any], *, style: str) -> int:
+    """Print what ``info`` found: short facts in lines, the model card as it is."""
+    if style == "json":
+        print_json({"version": 1, **facts})
+        return OK
+    for key, value in facts.items():
+        if key != "card":
+            print_line(f"{key + ':':14} {value}")
+    if facts.get("card"):
+        print_line("\n" + str(facts["card"]).rstrip())
+    return OK
+
+
+def mined(facts: Mapping[str, Any], folder: Path) -> int:
+    """Print the counts of a corpus that ``mine`` built; ``errors`` holds projects that failed."""
+    errors = facts.get("errors", {})
+    for project, message in errors.items():
+        complain(f"{project}: {message}")
+    for key, value in facts.items():
+        if key != "errors":
+            print_line(f"{key.replace('_', ' ') + ':':20} {_counts(value)}")
+    print_line(f"wrote {folder}", "green")
+    return FAILED if errors else OK
+
+
+def trained(metrics: Mapping[str, float], folder: Path) -> int:
+    """Print the metrics of the checkpoint that ``train`` chose."""
+    for key, value in metrics.items():
+        print_line(f"{key + ':':20} {value:.4g}")
+    print_line(f"wrote {folder}; use it by --model {folder}", "green")
+    return OK
+
+
+def _counts(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{name} {number}" for name, number in value.items()) or "none"
+
+
+def exit_code(results: Sequence[FileResult]) -> int:
+    """The exit code of the contract for repaired files."""
+    if any(one.status == "error" for one in results):
+        return FAILED
+    return FOUND if any(one.remaining for one in results) else OK
+
+
+def file_diff(result: FileResult) -> bytes:
+    """The patch of a file as a unified diff in the file's own encoding; empty without a patch."""
+    if result.patched is None:
+        return b""
+    mark = "\ufeff" if result.bom else ""
+    old, new = (mark + data.decode() for data in (result.data, result.patched))
+    return unified_diff(diff_path(result.path), old, new).encode(result.encoding, "surrogateescape")
+
+
+def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
+    if mode == "check":
+        print_line(f"{result.path}: {_verdict(result)}", "red" if _verdict(result) != "ok" else "")
+        return
+    _complain_about(result)
+    if mode == "diff":
+        _print_diff(result)
+        return
+    if mode == "write" and stdin:
+        _print_new_text(result)
+        return
+    positions = Positions(result.data)
+    for one in result.findings:
+        place = span(positions, one)
+        where = f" in {one.function}" if one.function else ""
+        fixed = "  [fixed]" if result.written and one not in result.unresolved else ""
+        head = f"{result.path}:{place.line}:{place.column + 1}: {one.kind} {one.confidence:.0%}"
+        print_line(f"{head}{where}{fixed}", "bold")
+        print_line(f"    {one.message}")
+        if has_fix(one):
+            new = apply(result.data, [Edit(one.start, one.end, one.replacement)])
+            diff = unified_diff("", result.data.decode(), new.decode())
+            for line in diff.split("\n")[2:-1]:
+                print_line("    " + line.rstrip("\r"), _diff_colour(line))
+        print_line("")
+    if result.written:
+        print_line(f"wrote {result.path}", "green")
+
+
+def _verdict(result: FileResult) -> str:
+    if result.status != "ok":
+        return f"{result.status}: {result.message}"
+    if not result.findings:
+        return "ok"
+    best = result.findings[0]
+    line, _ = Positions(result.data).line_column(best.start)
+    surest = f"{best.kind} in line {line}, {best.confidence:.0%}"
+    return f"{count(len(result.findings), 'finding')}, the surest {surest}"
+
+
+def _totals(results: Sequence[FileResult], seconds: float) -> str:
+    found = sum(len(one.findings) for one in results)
+    parts = [count(len(results), "file"), count(found, "finding")]
+    fixed = found - sum(len(one.remaining) for one in results)
+    if fixed:
+        parts.append(f"{fixed} fixed")
+    for status, noun in (("error", "error"), ("skipped", "skipped file")):
+        number = sum(one.status == status for one in results)
+        if number:
+            parts.append(count(number, noun))
+    return f"{', '.join(parts)} in {seconds:.1f} s"
+
+
+def _complain_about(result: FileResult) -> None:
+    if result.message:
+        named = result.path in result.message
+        complain(result.message if named else f"{result.path}: {result.message}")
+
+
+def _print_diff(result: FileResult) -> None:
+    print_bytes(file_diff(result))
+
+
+def _print_new_text(result: FileResult) -> None:
+    """The whole text, for a filter: also where nothing changed, but not for what is no source."""
+    if result.status == "ok":
+        mark = "\ufeff" if result.bom else ""
+        text = mark + (result.data if result.patched is None else result.patched).decode()
+        print_bytes(text.encode(result.encoding))
+
+
+def _diff_colour(line: str) -> str:
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")

@@ -1,0 +1,245 @@
+"""What machines read: the JSON documents, SARIF, and GitHub's annotations.
+
+The schema of ``repair_document`` is part of the contract; lines are counted from 1, columns from 0
+in code points. SARIF and GitHub count columns from 1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from codemtl.syntax.edits import unified_diff
+from codemtl.syntax.findings import KINDS, Finding
+from codemtl.syntax.positions import Positions
+from codemtl.syntax.results import FileResult, Generated, has_fix
+
+KIND_TEXTS: Mapping[str, str] = {
+    "variable-misuse": "Another variable in reach is meant.",
+    "attribute-misuse": "Another attribute is meant.",
+    "undefined-name": "The name is defined nowhere in reach.",
+    "comparison": "Another comparison operator is meant.",
+    "binary-operator": "Another binary operator is meant.",
+    "boolean-operator": "`and` is meant where `or` stands, or the other way round.",
+    "augmented-assignment": "Another assignment operator is meant.",
+    "negation": "A `not` is missing or too many.",
+    "literal": "Another constant is meant.",
+    "off-by-one": "A number, index or bound is one too small or too large.",
+    "argument-swap": "Two arguments stand in the wrong order.",
+    "call-misuse": "Another function or method is meant.",
+    "missing-statement": "A statement is missing.",
+    "excess-statement": "A statement is too many.",
+    "rewrite": "The line should read differently.",
+}
+
+
+class Model(NamedTuple):
+    """Which model spoke."""
+
+    name: str
+    revision: str
+
+
+class Span(NamedTuple):
+    """Lines from 1, columns from 0 in code points; the end is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+def span(positions: Positions, finding: Finding) -> Span:
+    """Where a finding stands."""
+    return Span(*positions.line_column(finding.start), *positions.line_column(finding.end))
+
+
+def repair_document(results: Sequence[FileResult], model: Model, seconds: float) -> dict[str, Any]:
+    """The JSON form of repaired files; its schema is part of the contract."""
+    files = []
+    for result in results:
+        positions = Positions(result.data)
+        findings = [
+            {
+                "function": one.function,
+                "kind": one.kind,
+                **span(positions, one)._asdict(),
+                "original": one.original,
+                "replacement": one.replacement,
+                "confidence": round(one.confidence, 4),
+                "message": one.message,
+                "validated": one.validated,
+            }
+            for one in result.findings
+        ]
+        files.append({**_file_head(result), "findings": findings, "patch": None})
+    found = sum(len(one.findings) for one in results)
+    return {
+        "version": 1,
+        "model": model._asdict(),
+        "files": files,
+        "summary": _summary(results, {"findings": found}, seconds),
+    }
+
+
+def summarize_document(
+    results: Sequence[FileResult], model: Model, seconds: float
+) -> dict[str, Any]:
+    """The JSON form of summarized files; ``docstring`` is the literal a patch inserts."""
+    files = []
+    for result in results:
+        summaries = [
+            {
+                "function": one.function,
+                "line": one.line,
+                "summary": one.text,
+                "docstring": one.docstring,
+                "documented": one.documented,
+            }
+            for one in result.summaries
+        ]
+        head = {**_file_head(result), "written": result.written}
+        files.append({**head, "summaries": summaries})
+    total = sum(len(one.summaries) for one in results)
+    return {
+        "version": 1,
+        "model": model._asdict(),
+        "files": files,
+        "summary": _summary(results, {"summaries": total}, seconds),
+    }
+
+
+def generate_document(result: Generated, model: Model) -> dict[str, Any]:
+    """The JSON form of candidates; ``diff`` is None for a text that goes nowhere."""
+    candidates = []
+    for one in result.candidates:
+        diff = None
+        if one.patched is not None and result.path is not None:
+            texts = (result.data.decode(), one.patched.decode())
+            diff = unified_diff(diff_path(result.path), *texts)
+        candidates.append({"text": one.text, "diff": diff})
+    place = {"path": result.path, "function": result.function, "line": result.line}
+    document = {"version": 1, "model": model._asdict(), **place, "candidates": candidates}
+    return {**document, "dropped": result.dropped}
+
+
+def sarif_document(results: Sequence[FileResult]) -> dict[str, Any]:
+    """SARIF 2.1.0 with a fix for each finding that has one; what was written is left out."""
+    from codemtl import __version__
+
+    rules = [
+        {
+            "id": kind,
+            "shortDescription": {"text": KIND_TEXTS[kind]},
+            "defaultConfiguration": {"level": "warning"},
+        }
+        for kind in KINDS
+    ]
+    notes = [
+        {
+            "level": "error" if one.status == "error" else "note",
+            "message": {"text": one.message},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(one.path)}}}],
+        }
+        for one in results
+        if one.message
+    ]
+    run = {
+        "tool": {"driver": {"name": "codemtl", "version": __version__, "rules": rules}},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [
+            {
+                "executionSuccessful": all(one.status != "error" for one in results),
+                "toolExecutionNotifications": notes,
+            }
+        ],
+        "results": [found for one in results for found in _sarif_results(one)],
+    }
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    return {"$schema": schema, "version": "2.1.0", "runs": [run]}
+
+
+def _sarif_results(result: FileResult) -> Iterator[dict[str, Any]]:
+    if not result.remaining:
+        return
+    positions = Positions(result.data)
+    artifact = {"uri": _uri(result.path)}
+    for one in result.remaining:
+        place = span(positions, one)
+        region = {
+            "startLine": place.line,
+            "startColumn": place.column + 1,
+            "endLine": place.end_line,
+            "endColumn": place.end_column + 1,
+        }
+        found: dict[str, Any] = {
+            "ruleId": one.kind,
+            "ruleIndex": KINDS.index(one.kind),
+            "level": "warning",
+            "message": {"text": one.message},
+            "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
+            "rank": round(100 * one.confidence, 2),
+            "properties": {"confidence": round(one.confidence, 4), "function": one.function},
+        }
+        if has_fix(one):
+            content = {"deletedRegion": region, "insertedContent": {"text": one.replacement}}
+            change = {"artifactLocation": artifact, "replacements": [content]}
+            text = f"Replace {one.original!r} by {one.replacement!r}"
+            found["fixes"] = [{"description": {"text": text}, "artifactChanges": [change]}]
+        yield found
+
+
+def github_lines(result: FileResult) -> Iterator[str]:
+    """Workflow commands that make GitHub annotate the changed files; what was written is fixed."""
+    file = _escaped(result.path, ":,")
+    if result.message:
+        level = "error" if result.status == "error" else "notice"
+        yield f"::{level} file={file}::{_escaped(result.message)}"
+    if not result.remaining:
+        return
+    positions = Positions(result.data)
+    for one in result.remaining:
+        place = span(positions, one)
+        region = f"line={place.line},endLine={place.end_line}"
+        if place.line == place.end_line:
+            region += f",col={place.column + 1},endColumn={place.end_column + 1}"
+        title = _escaped(f"codemtl {one.kind} ({one.confidence:.0%})", ":,")
+        message = one.message
+        if has_fix(one):
+            message += f"\nReplace {one.original!r} by {one.replacement!r}"
+        yield f"::warning file={file},{region},title={title}::{_escaped(message)}"
+
+
+def diff_path(path: str) -> str:
+    """The path as ``git apply`` wants it: below the current folder, else below the work tree."""
+    place = Path(os.path.abspath(path))
+    for root in (Path.cwd(), *(one for one in place.parents if (one / ".git").exists())):
+        if place.is_relative_to(root):
+            return place.relative_to(root).as_posix()
+    return place.as_posix().lstrip("/")
+
+
+def _summary(
+    results: Sequence[FileResult], counts: Mapping[str, int], seconds: float
+) -> dict[str, Any]:
+    errors = sum(one.status == "error" for one in results)
+    return {"files": len(results), **counts, "errors": errors, "seconds": round(seconds, 3)}
+
+
+def _file_head(result: FileResult) -> dict[str, Any]:
+    return {"path": result.path, "status": result.status, "message": result.message}
+
+
+def _uri(path: str) -> str:
+    place = Path(path)
+    text = quote(os.fsencode(place.as_posix()))
+    return f"file://{text}" if place.is_absolute() else text
+
+
+def _escaped(text: str, also: str = "") -> str:
+    for char in "%\r\n" + also:
+        text = text.replace(char, f"%{ord(char):02X}")
+    return text

@@ -1,0 +1,87 @@
+"""Writing to standard output and standard error: lines, bytes, progress.
+
+What others wrote (paths, code, model output) is made harmless for a terminal first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_COLOURS = {"bold": "1", "red": "31", "green": "32", "cyan": "36"}
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print(printable(f"codemtl: {message}"), file=sys.stderr)
+
+
+def progress(results: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """Pass ``results`` on, with a bar on standard error if that is a terminal.
+
+    Where results go to the same terminal they wait until the bar has gone.
+    """
+    if total < 2 or not sys.stderr.isatty():
+        yield from results
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    bar = track(results, label, total, console=console, transient=True)
+    yield from list(bar) if sys.stdout.isatty() else bar
+
+
+@contextmanager
+def project_progress(label: str) -> Iterator[Callable[[str, int, int], None] | None]:
+    """What to call with (name, number done, number in all); None where no terminal shows it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+
+        def advance(name: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=f"{label} {printable(name)}")
+
+        yield advance
+
+
+def print_line(text: str, colour: str = "") -> None:
+    """One line on standard output, coloured on a terminal."""
+    text = printable(text)
+    if colour and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        text = f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+    print(text)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """A document, in ASCII so that any terminal and any path will do."""
+    print(json.dumps(document, indent=2))
+
+
+def print_bytes(data: bytes) -> None:
+    """Bytes that must arrive as they are: diffs and whole files."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def count(number: int, noun: str) -> str:
+    """``2 files``, ``1 file``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    """Text of others, made harmless for a terminal: no control characters, no reordering."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

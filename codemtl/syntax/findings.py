@@ -1,0 +1,70 @@
+"""What codemtl reports about a place in a file, and the comments by which a user says no."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from tree_sitter import Query
+
+from codemtl.syntax.positions import Positions
+from codemtl.syntax.tree import SourceTree, captures, language
+
+KINDS: tuple[str, ...] = (
+    "variable-misuse",
+    "attribute-misuse",
+    "undefined-name",
+    "comparison",
+    "binary-operator",
+    "boolean-operator",
+    "augmented-assignment",
+    "negation",
+    "literal",
+    "off-by-one",
+    "argument-swap",
+    "call-misuse",
+    "missing-statement",
+    "excess-statement",
+    "rewrite",
+)
+_COMMENT = re.compile(r"#\s*codemtl:\s*ignore\b(?:\s*\[(?P<kinds>[^\]]*)\])?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A probable bug: the bytes from ``start`` to ``end`` should read ``replacement``."""
+
+    function: str | None  # qualified name of the function around it
+    kind: str  # one of KINDS
+    start: int  # byte offset
+    end: int  # byte offset, exclusive
+    original: str
+    replacement: str
+    confidence: float  # calibrated probability that the finding is right, 0 to 1
+    message: str
+    validated: bool | None = None  # by the user's tests; None if they were not run
+
+
+def suppressions(tree: SourceTree) -> dict[int, frozenset[str] | None]:
+    """Lines (from 1) with ``# codemtl: ignore``: None for all kinds, or the kinds in brackets.
+
+    Two comments cannot share a line; an empty pair of brackets ignores nothing.
+    """
+    if b"codemtl" not in tree.data:
+        return {}
+    positions = Positions(tree.data)
+    found: dict[int, frozenset[str] | None] = {}
+    for node in captures(_query(), tree.root).get("comment", []):
+        match = _COMMENT.search(tree.text(node))
+        if match is None:
+            continue
+        kinds = match["kinds"]
+        line = positions.line_column(node.start_byte)[0]
+        found[line] = None if kinds is None else frozenset(re.findall(r"[\w-]+", kinds))
+    return found
+
+
+@cache
+def _query() -> Query:
+    return Query(language(), "(comment) @comment")

@@ -1,0 +1,76 @@
+"""What a command found out about one file: the common language of inference and report.
+
+It stands in this layer because ``report`` may not know ``inference``, and neither may own the
+other's vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from codemtl.syntax.findings import Finding
+
+Status = Literal["ok", "skipped", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the model says about one function. ``line`` is 1-based."""
+
+    function: str
+    line: int
+    text: str
+    docstring: str | None  # the literal that the patch inserts; None if it inserts none
+    documented: bool  # the function had a docstring
+
+
+@dataclass(slots=True)
+class FileResult:
+    """One file after repair or summarize.
+
+    ``message`` says why a file was skipped or failed, and the way out. ``data`` and ``patched``
+    are UTF-8 without BOM; ``patched`` holds all edits that were chosen, or None without any.
+    """
+
+    path: str
+    status: Status = "ok"
+    message: str | None = None
+    data: bytes = b""
+    encoding: str = "utf-8"  # of the file, for a diff that fits its bytes
+    bom: bool = False
+    findings: list[Finding] = field(default_factory=list)  # best first
+    unresolved: list[Finding] = field(default_factory=list)  # those that ``patched`` leaves
+    summaries: list[Summary] = field(default_factory=list)  # source order
+    patched: bytes | None = None
+    written: bool = False
+
+    @property
+    def remaining(self) -> list[Finding]:
+        """Findings that the file on disk still has."""
+        return self.unresolved if self.written else self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One generated text, and the whole file with it in place (None for a text of its own)."""
+
+    text: str
+    patched: bytes | None = None
+
+
+@dataclass(slots=True)
+class Generated:
+    """The candidates of one generation request, best first; all of them parse."""
+
+    candidates: list[Candidate]
+    path: str | None = None
+    function: str | None = None
+    line: int | None = None  # 1-based
+    data: bytes = b""
+    dropped: int = 0  # candidates that did not parse
+
+
+def has_fix(finding: Finding) -> bool:
+    """Whether a replacement is known; a finding without one repeats its original."""
+    return finding.replacement != finding.original

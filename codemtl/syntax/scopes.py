@@ -1,0 +1,204 @@
+"""What each name in a file means: where it is bound, what is visible where, what is undefined.
+
+``analyze`` runs once a file; every question after that is a look-up. Candidate names for repairs,
+the undefined-name report and the plausibility of synthetic bugs all come from here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from functools import cached_property
+
+from tree_sitter import Node
+
+from codemtl.syntax.binding import (
+    ANNOTATION,
+    CALLEE,
+    CLASS,
+    COMPREHENSION,
+    FUNCTION,
+    IMPORT,
+    LOAD,
+    MODULE,
+    TYPE_PARAMETERS,
+    Occurrence,
+    Scope,
+    Walker,
+)
+from codemtl.syntax.builtin_names import BUILTINS
+from codemtl.syntax.tree import SourceTree
+from codemtl.syntax.undefined import UndefinedName, undefined_names
+
+
+class Scopes:
+    """The scopes and names of one file. Build it with ``analyze``."""
+
+    def __init__(self, tree: SourceTree) -> None:
+        walker = Walker(tree)
+        self.tree = tree
+        self.scopes: list[Scope] = walker.scopes
+        self.names: list[Occurrence] = walker.names  # in source order
+        self.attribute_uses: list[Occurrence] = walker.attributes  # in source order
+        self.star = walker.star
+        self.dynamic = walker.dynamic
+        self.python2 = walker.python2
+        self.guarded = walker.guarded
+        self._starts = [found.start for found in self.names]
+        self._bindings: dict[tuple[int, str], int] = {}
+        self._visible: dict[int, tuple[str, ...]] = {}
+
+    def resolve(self, scope: int, name: str) -> int:
+        """Index of the scope that binds ``name`` as seen from ``scope``; -1 builtin, -2 none."""
+        key = (scope, name)
+        found = self._bindings.get(key)
+        if found is None:
+            found = self._bindings[key] = self._resolve(scope, name)
+        return found
+
+    def _resolve(self, scope: int, name: str) -> int:
+        own = True  # still where the name stands: there a class body's names are visible
+        index = scope
+        while index >= 0:
+            here = self.scopes[index]
+            if name in here.globals:
+                return 0
+            if name in here.bound and (own or here.kind != CLASS):
+                return index
+            if here.kind != TYPE_PARAMETERS:
+                own = False
+            index = here.parent
+        return -1 if name in BUILTINS else -2
+
+    def occurrence(self, position: int | Node) -> Occurrence | None:
+        """The name that starts at a byte offset or node, if one does."""
+        offset = position if isinstance(position, int) else position.start_byte
+        index = bisect_left(self._starts, offset)
+        if index < len(self.names) and self.names[index].start == offset:
+            return self.names[index]
+        return None
+
+    def names_within(self, start: int, end: int) -> list[Occurrence]:
+        """The occurrences of names between two byte offsets, in source order."""
+        return self.names[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
+
+    def binding(self, position: int | Node) -> Scope | None:
+        """The scope that binds the name there; None for builtins and unresolved names."""
+        found = self.occurrence(position)
+        if found is None:
+            return None
+        index = self.resolve(found.scope, found.name)
+        return self.scopes[index] if index >= 0 else None
+
+    def scope_at(self, position: int | Node) -> Scope:
+        """The innermost scope at a byte offset or node; exact where a name stands."""
+        found = self.occurrence(position)
+        if found is not None:
+            return self.scopes[found.scope]
+        offset = position if isinstance(position, int) else position.start_byte
+        by_start = self._scopes_by_start
+        index = bisect_right(by_start, (offset, len(self.scopes))) - 1
+        inner = self.scopes[by_start[max(index, 0)][1]]
+        while inner.end <= offset and inner.parent >= 0:
+            inner = self.scopes[inner.parent]
+        return inner
+
+    @cached_property
+    def _scopes_by_start(self) -> list[tuple[int, int]]:
+        return sorted((scope.start, scope.index) for scope in self.scopes)
+
+    def visible(self, position: int | Node) -> tuple[str, ...]:
+        """Names visible at a byte offset or node: local ones first, then outwards, then builtins
+        that the file uses.
+        """
+        return self.visible_in(self.scope_at(position).index)
+
+    def visible_in(self, scope: int) -> tuple[str, ...]:
+        """As ``visible``, for the index of a scope."""
+        found = self._visible.get(scope)
+        if found is None:
+            names: dict[str, None] = {}
+            for index in self.chain(scope):
+                names.update(dict.fromkeys(self.scopes[index].bound))
+            names.update(dict.fromkeys(self.used_builtins))
+            found = self._visible[scope] = tuple(names)
+        return found
+
+    def chain(self, scope: int) -> list[int]:
+        """The scopes whose names are visible in ``scope``, innermost first, the module last."""
+        out = [scope]
+        index = self.scopes[scope].parent
+        while index >= 0:
+            here = self.scopes[index]
+            if here.kind != CLASS or self.scopes[out[-1]].kind == TYPE_PARAMETERS:
+                out.append(index)
+            index = here.parent
+        return out
+
+    @cached_property
+    def used_builtins(self) -> tuple[str, ...]:
+        """Builtins that the file uses, the most frequent first."""
+        counts = Counter(
+            found.name
+            for found in self.names
+            if found.role <= ANNOTATION and self.resolve(found.scope, found.name) == -1
+        )
+        return tuple(name for name, _ in counts.most_common())
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """Attribute names seen in the file, the most frequent first."""
+        return tuple(n for n, _ in Counter(a.name for a in self.attribute_uses).most_common())
+
+    @cached_property
+    def callables(self) -> frozenset[str]:
+        """Names known to be callable: functions, classes, called names and imports."""
+        out = {found.name for found in self.names if found.role in (CALLEE, IMPORT)}
+        for scope in self.scopes:
+            out |= scope.defines
+        return frozenset(out)
+
+    @cached_property
+    def method_names(self) -> frozenset[str]:
+        """Names of methods defined in the file and of attributes that it calls."""
+        out = {found.name for found in self.attribute_uses if found.role == CALLEE}
+        for scope in self.scopes:
+            if scope.kind == CLASS:
+                out |= scope.defines
+        return frozenset(out)
+
+    def undefined(self) -> list[UndefinedName]:
+        """Names that nothing in the file can define, in source order."""
+        return undefined_names(self)
+
+    def function_of(self, scope: int) -> Scope | None:
+        """The innermost named function around a scope, or None in module and class bodies."""
+        index = scope
+        while index >= 0:
+            here = self.scopes[index]
+            if here.kind == CLASS:
+                return None
+            if here.kind == FUNCTION and not here.qualname.endswith("<lambda>"):
+                return here
+            index = here.parent
+        return None
+
+    def class_of(self, scope: int) -> Scope | None:
+        """The class whose body or method holds a scope."""
+        index = scope
+        while index >= 0:
+            if self.scopes[index].kind == CLASS:
+                return self.scopes[index]
+            index = self.scopes[index].parent
+        return None
+
+
+def analyze(tree: SourceTree) -> Scopes:
+    """Analyse the names of a file; keep the result, one call a file is enough."""
+    return Scopes(tree)
+
+
+__all__ = [
+    "ANNOTATION", "CALLEE", "CLASS", "COMPREHENSION", "FUNCTION", "LOAD", "MODULE",
+    "Occurrence", "Scope", "Scopes", "UndefinedName", "analyze",
+]  # fmt: skip

@@ -1,0 +1,68 @@
+"""Generation: fill a masked line, a few lines, or the whole body of a function.
+
+Example, with the second line masked:
+
+    input    <ctx> … <doc> Return the sum. <fn> def total ( xs ) : ⏎+4 <mask> ⏎+4 return s
+    target   s = sum(xs) <eos>
+
+The target keeps the spaces of the source, as pieces of their own; the indentation of its first
+line stays in the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from codemtl.tasks.batches import Batch, SpecialIds, encoder_input, text_arrays
+from codemtl.tasks.example import Example, Ints, Layout, line_spans
+
+MAX_TARGET = 96  # pieces
+
+
+def choose_span(
+    example: Example, layout: Layout, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """One line (70%), two or three (15%), or the whole body (15%); None for a lone header."""
+    lines = line_spans(example.pieces, layout)
+    if len(lines) < 2:
+        return None
+    draw = rng.random()
+    if draw >= 0.85:
+        return lines[1][0], lines[-1][1]
+    first = int(rng.integers(1, len(lines)))
+    last = first if draw < 0.7 else min(first + int(rng.integers(1, 3)), len(lines) - 1)
+    return lines[first][0], lines[last][1]
+
+
+def masked(example: Example, span: tuple[int, int], specials: SpecialIds) -> Ints:
+    """The function's pieces with ``span`` replaced by <mask>."""
+    start, end = span
+    return np.concatenate([
+        example.pieces[:start], np.array([specials.mask], np.int32), example.pieces[end:],
+    ])  # fmt: skip
+
+
+def target(example: Example, span: tuple[int, int], layout: Layout) -> Ints:
+    """The pieces of ``span`` with the spaces of the source put back, cut at MAX_TARGET - 1."""
+    pieces = example.pieces[span[0] : span[1]]
+    spaced = example.spaces[span[0] : span[1]].astype(np.bool_)
+    spaced[:1] = False
+    return np.insert(pieces, np.flatnonzero(spaced), layout.space)[: MAX_TARGET - 1]
+
+
+def collate(
+    examples: Sequence[Example],
+    spans: Sequence[tuple[int, int]],
+    specials: SpecialIds,
+    layout: Layout,
+) -> Batch:
+    """A batch of masked functions with the hidden text as targets."""
+    inputs = [
+        encoder_input(specials, e.context, masked(e, span, specials), e.summary)[0]
+        for e, span in zip(examples, spans, strict=True)
+    ]
+    targets = [target(e, span, layout) for e, span in zip(examples, spans, strict=True)]
+    arrays, counts = text_arrays(specials, inputs, targets)
+    return Batch("generate", arrays, counts)

@@ -1,0 +1,365 @@
+"""Bug repair: is there a bug, at which site, and which edit undoes it.
+
+Example: ``return a + b`` was corrupted to ``return a - b``
+
+    function label   1 (a bug)
+    sites            name a   binary-operator -   name b
+    site labels           0                   1        0
+    edit at site 1   action ("binary-operator", "+")
+
+p(bug) · p(site | bug) · p(edit | site, bug). In pretraining many sites of a function are corrupted
+at once and every site is a training signal; in fine-tuning one or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codemtl.syntax.actions import ACTIONS, Site, edit_for, edit_for_name
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.tree import SourceTree
+from codemtl.tasks.batches import Arrays, Batch, SpecialIds, encoder_input, pad
+from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints, Ragged
+
+NAME_FAMILIES = (FAMILY_ID["name"], FAMILY_ID["attribute"])
+# How often a family is chosen for a single bug; names dominate real fixes of one token.
+SINGLE_WEIGHTS = {
+    "name": 4.0, "attribute": 2.0, "comparison": 2.0, "binary-operator": 1.0,
+    "boolean-operator": 1.0, "augmented-assignment": 0.5, "negation": 1.5, "constant": 1.0,
+    "integer": 1.0, "offset": 0.7, "argument-swap": 1.0,
+}  # fmt: skip
+# Share of the sites of a family that dense corruption changes.
+DENSE_RATES = {
+    "name": 0.10, "attribute": 0.10, "comparison": 0.2, "binary-operator": 0.2,
+    "boolean-operator": 0.2, "augmented-assignment": 0.2, "negation": 0.08, "constant": 0.15,
+    "integer": 0.15, "offset": 0.04, "argument-swap": 0.12,
+}  # fmt: skip
+_SINGLE = np.array([SINGLE_WEIGHTS[family] for family in ALL_FAMILIES])
+_DENSE = np.array([DENSE_RATES[family] for family in ALL_FAMILIES])
+
+
+@dataclass(slots=True)
+class RepairInput:
+    """One function as the repair head sees it, possibly corrupted. S sites, A actions, K names."""
+
+    pieces: Ints  # [n]
+    names_at: Ints  # [n]
+    start: Ints  # [S] slots in pieces
+    end: Ints  # [S]
+    family: Ints  # [S]
+    state: Ints  # [S]
+    group: Ints  # [S]
+    permitted: list[Ints]  # per site: actions
+    replaced: NDArray[np.bool_]  # [S]
+    action: Ints  # [S] the action that undoes the bug, -1 elsewhere
+    name: Ints  # [S] the name that undoes the bug, -1 elsewhere
+    example: Example
+
+
+def as_input(example: Example) -> RepairInput:
+    """The function as it stands, without labels."""
+    return corrupt(example, [])
+
+
+def corrupt(example: Example, picks: Sequence[tuple[int, int]]) -> RepairInput:
+    """Apply ``picks``: (site, option row) for closed families, (site, name index) for names.
+
+    The slots of the picks must not overlap. Sites inside a changed slot disappear.
+    """
+    picks = sorted(picks, key=lambda pick: int(example.site_start[pick[0]]))
+    start, end = example.site_start, example.site_end
+    count = len(start)
+    replaced = np.zeros(count, np.bool_)
+    action = np.full(count, -1, np.int32)
+    name = np.full(count, -1, np.int32)
+    state = example.site_state.copy()
+    permitted = [example.options[site] for site in range(count)]
+    gone = np.zeros(count, np.bool_)
+    pieces: list[Ints] = []
+    names_at: list[Ints] = []
+    deltas = np.zeros(len(picks) + 1, np.int32)
+    lengths = {}
+    position = 0
+    for index, (site, choice) in enumerate(picks):
+        first, last = int(start[site]), int(end[site])
+        replaced[site] = True
+        if example.site_family[site] in NAME_FAMILIES:
+            written = example.names[choice]
+            written_at = np.full(len(written), choice, np.int32)
+            name[site], state[site] = state[site], choice
+        else:
+            written = example.option_pieces[choice]
+            low, high = example.option_pieces.offsets[choice : choice + 2]
+            written_at = example.option_names[low:high]
+            _apply_option(example, site, choice, state, action, permitted)
+            gone |= (start >= first) & (end <= last) & (first < last)
+        pieces += [example.pieces[position:first], written]
+        names_at += [example.names_at[position:first], written_at]
+        lengths[site] = len(written)
+        deltas[index + 1] = len(written) - (last - first)
+        position = last
+    gone[[site for site, _ in picks]] = False
+    pieces.append(example.pieces[position:])
+    names_at.append(example.names_at[position:])
+    new_start, new_end = _moved(example, picks, deltas, lengths)
+    keep = ~gone
+    return RepairInput(
+        np.concatenate(pieces), np.concatenate(names_at), new_start[keep], new_end[keep],
+        example.site_family[keep], state[keep], example.site_group[keep],
+        [row for row, kept in zip(permitted, keep, strict=True) if kept],
+        replaced[keep], action[keep], name[keep], example,
+    )  # fmt: skip
+
+
+def _apply_option(
+    example: Example, site: int, choice: int, state: Ints, action: Ints, permitted: list[Ints]
+) -> None:
+    """Record what option row ``choice`` does to the labels of ``site``."""
+    inverse = int(example.option_inverse[choice])
+    chosen = int(example.options.values[choice])
+    action[site] = inverse
+    others = permitted[site]
+    if state[site] >= 0:  # an absolute family: the chosen label stands there now
+        others = others[others != chosen]
+        state[site] = chosen
+    permitted[site] = np.union1d(others, [inverse]).astype(np.int32)
+
+
+def _moved(
+    example: Example, picks: Sequence[tuple[int, int]], deltas: Ints, lengths: dict[int, int]
+) -> tuple[Ints, Ints]:
+    """Where each slot lies after the picks."""
+    start, end = example.site_start, example.site_end
+    if not picks:
+        return start, end
+    chosen = np.array([site for site, _ in picks])
+    first, last = start[chosen], end[chosen]
+    shift = np.cumsum(deltas).astype(np.int32)
+    before = np.searchsorted(last, start, side="right")
+    within = np.searchsorted(last, end, side="right")
+    # an insertion at the very end of a slot does not belong to it
+    tail = np.maximum(within - 1, 0)
+    within = within - ((within > 0) & (first[tail] == last[tail]) & (last[tail] == end))
+    new_start = start + shift[before]
+    new_end = np.where(start == end, new_start, end + shift[within])
+    for index, (site, _) in enumerate(picks):
+        new_start[site] = start[site] + shift[index]
+        new_end[site] = new_start[site] + lengths[site]
+    return new_start.astype(np.int32), new_end.astype(np.int32)
+
+
+def _choices(example: Example, site: int) -> int:
+    """How many alternatives a site has."""
+    if example.site_family[site] in NAME_FAMILIES:
+        return max(0, len(example.groups[example.site_group[site]]) - 1)
+    return len(example.options[site])
+
+
+def _choose(example: Example, site: int, rng: np.random.Generator) -> tuple[int, int] | None:
+    """A plausible wrong alternative for a site: names used in the function come first."""
+    if example.site_family[site] in NAME_FAMILIES:
+        group = example.groups[example.site_group[site]]
+        group = group[group != example.site_state[site]]
+        if example.site_state[site] < 0 or not len(group):
+            return None
+        used = np.isin(group, example.names_at)
+        weights = np.where(used, 6.0, 1.0)
+        return site, int(rng.choice(group, p=weights / weights.sum()))
+    low, high = example.options.offsets[site : site + 2]
+    if high == low:
+        return None
+    row = int(rng.integers(low, high))
+    written = example.option_pieces[row]
+    here = example.pieces[example.site_start[site] : example.site_end[site]]
+    return None if np.array_equal(written, here) else (site, row)
+
+
+def corrupt_dense(example: Example, rng: np.random.Generator, clean: float = 0.1) -> RepairInput:
+    """Many bugs at once (replaced-token detection); with probability ``clean`` none at all."""
+    count = len(example.site_family)
+    if not count or rng.random() < clean:
+        return as_input(example)
+    scale = rng.uniform(0.3, 1.7)
+    hit = np.flatnonzero(rng.random(count) < _DENSE[example.site_family] * scale)
+    rng.shuffle(hit)
+    taken = np.zeros(len(example.pieces) + 2, np.bool_)
+    picks = []
+    for site in hit.tolist():
+        first, last = int(example.site_start[site]), int(example.site_end[site])
+        if taken[first : last + 1].any():
+            continue
+        pick = _choose(example, site, rng)
+        if pick is not None:
+            picks.append(pick)
+            taken[first : last + 1] = True
+    return corrupt(example, picks)
+
+
+def corrupt_single(example: Example, rng: np.random.Generator, clean: float = 0.5) -> RepairInput:
+    """One bug, or with probability ``clean`` none."""
+    if not len(example.site_family) or rng.random() < clean:
+        return as_input(example)
+    families, sizes = np.unique(example.site_family, return_counts=True)
+    for _ in range(8):
+        weights = _SINGLE[families] * np.sqrt(sizes)
+        family = rng.choice(families, p=weights / weights.sum())
+        site = int(rng.choice(np.flatnonzero(example.site_family == family)))
+        pick = _choose(example, site, rng)
+        if pick is not None:
+            return corrupt(example, [pick])
+    return as_input(example)
+
+
+def collate(inputs: Sequence[RepairInput], specials: SpecialIds, *, dense: bool) -> Batch:
+    """Pad inputs into arrays. B functions, T pieces, S sites, A actions, K names.
+
+    ``input_ids`` [B, T], ``lengths`` [B], ``fn_position`` [B], ``site_first``/``site_last``/
+    ``site_family`` [B, S] (positions in T), ``site_mask`` [B, S], ``action_mask`` [B, S, A],
+    ``name_mask`` [B, S, K], ``name_pieces``/``name_piece_slot`` [N] (slot = row * K + name),
+    ``occurrence_position``/``occurrence_slot`` [M] (position = row * T + piece);
+    labels: ``bug`` [B], ``site_label`` [B, S], ``action_label``/``name_label`` [B, S] (-100: none).
+    """
+    rows = [
+        encoder_input(specials, item.example.context, item.pieces) for item in inputs
+    ]
+    width = max(len(ids) for ids, _ in rows)
+    names = max(1, max(len(item.example.names) for item in inputs))
+    sites = max(1, max(len(item.start) for item in inputs))
+    arrays: Arrays = {
+        "input_ids": pad([ids for ids, _ in rows], specials.pad),
+        "lengths": np.array([len(ids) for ids, _ in rows], np.int64),
+        "fn_position": np.array([start - 1 for _, start in rows], np.int64),
+        "bug": np.array([item.replaced.any() for item in inputs], np.float32),
+        "action_mask": np.zeros((len(inputs), sites, len(ACTIONS)), np.bool_),
+        "name_mask": np.zeros((len(inputs), sites, names), np.bool_),
+    }
+    columns: dict[str, list[NDArray[Any]]] = {key: [] for key in _SITE_COLUMNS}
+    flat: dict[str, list[NDArray[Any]]] = {key: [] for key in _FLAT_COLUMNS}
+    for row, (item, (_, start)) in enumerate(zip(inputs, rows, strict=True)):
+        _site_columns(item, start, columns)
+        _masks(item, arrays["action_mask"][row], arrays["name_mask"][row])
+        _name_columns(item, row, start, width, names, flat)
+    for key, fill in _SITE_COLUMNS.items():
+        arrays[key] = pad(columns[key], fill)
+        if arrays[key].shape[1] < sites:
+            arrays[key] = np.full((len(inputs), sites), fill, np.int64)
+    arrays["site_mask"] = arrays["site_family"] >= 0
+    arrays["site_family"] = np.maximum(arrays["site_family"], 0)
+    for key, values in flat.items():
+        arrays[key] = np.concatenate(values).astype(np.int64)
+    edits = int((arrays["action_label"] >= 0).sum() + (arrays["name_label"] >= 0).sum())
+    buggy = float(arrays["bug"].sum())
+    counts = {"edit": float(edits), "bug": float(len(inputs))}
+    counts["token" if dense else "site"] = float(arrays["site_mask"].sum()) if dense else buggy
+    return Batch("repair", arrays, counts)
+
+
+_SITE_COLUMNS = {
+    "site_first": 0, "site_last": 0, "site_family": -1, "site_label": 0, "action_label": -100,
+    "name_label": -100,
+}  # fmt: skip
+_FLAT_COLUMNS = ("name_pieces", "name_piece_slot", "occurrence_position", "occurrence_slot")
+
+
+def _site_columns(item: RepairInput, start: int, columns: dict[str, list[NDArray[Any]]]) -> None:
+    """Positions and labels of one row's sites. An empty slot is represented by a neighbour."""
+    empty = item.start == item.end
+    offset = item.family == FAMILY_ID["offset"]
+    last_piece = max(len(item.pieces) - 1, 0)
+    first = np.where(empty & offset, item.start - 1, item.start)
+    last = np.where(empty, first, item.end - 1)
+    columns["site_first"].append(np.clip(first, 0, last_piece) + start)
+    columns["site_last"].append(np.clip(last, 0, last_piece) + start)
+    columns["site_family"].append(item.family)
+    columns["site_label"].append(item.replaced)
+    columns["action_label"].append(np.where(item.action >= 0, item.action, -100))
+    columns["name_label"].append(np.where(item.name >= 0, item.name, -100))
+
+
+def _masks(item: RepairInput, actions: NDArray[np.bool_], names: NDArray[np.bool_]) -> None:
+    """Which actions and names are permitted at each site of one row."""
+    for site, permitted in enumerate(item.permitted):
+        if item.group[site] >= 0:
+            names[site, item.example.groups[item.group[site]]] = True
+            if item.state[site] >= 0:
+                names[site, item.state[site]] = False
+        else:
+            actions[site, permitted] = True
+
+
+def _name_columns(
+    item: RepairInput, row: int, start: int, width: int, names: int,
+    flat: dict[str, list[NDArray[Any]]],
+) -> None:  # fmt: skip
+    """Pieces of one row's candidate names, and where they occur in its input."""
+    table: Ragged = item.example.names
+    flat["name_pieces"].append(table.values)
+    owner = np.repeat(np.arange(len(table)), np.diff(table.offsets))
+    flat["name_piece_slot"].append(owner + row * names)
+    for at, base in ((item.example.context_names, 1), (item.names_at, start)):
+        where = np.flatnonzero(at >= 0)
+        flat["occurrence_position"].append(where + base + row * width)
+        flat["occurrence_slot"].append(at[where] + row * names)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredEdit:
+    """One possible edit of a function, with the parts of its probability."""
+
+    site: Site
+    edit: Edit
+    kind: str
+    bug_logit: float  # log-odds that the function has a bug, uncalibrated
+    p_site: float  # given a bug
+    p_edit: float  # given a bug at the site
+
+
+def decode(
+    tree: SourceTree,
+    item: RepairInput,
+    bug_logit: float,
+    site_probabilities: NDArray[np.float32],
+    action_probabilities: NDArray[np.float32],
+    name_probabilities: NDArray[np.float32],
+    top: int = 10,
+) -> list[ScoredEdit]:
+    """The ``top`` most probable edits of an input made from live source, best first.
+
+    Probabilities are [S], [S, A] and [S, K] as the model's softmax gives them.
+    """
+    sites = item.example.sites
+    count = len(sites)
+    if not count:
+        return []
+    per_site = np.where(
+        (item.group >= 0)[:, None],
+        _padded(name_probabilities[:count], len(ACTIONS)),
+        _padded(action_probabilities[:count], name_probabilities.shape[1]),
+    )
+    joint = site_probabilities[:count, None] * per_site
+    order = np.argsort(joint, axis=None)[::-1][:top]
+    found = []
+    for flat in order.tolist():
+        index, choice = divmod(flat, joint.shape[1])
+        site = sites[index]
+        if joint[index, choice] <= 0:
+            break
+        if site.candidates >= 0:
+            edit, kind = edit_for_name(tree, site, item.example.name_texts[choice]), site.kind
+        else:
+            edit, kind = edit_for(tree, site, choice), ACTIONS[choice].kind
+        found.append(ScoredEdit(
+            site, edit, kind, bug_logit,
+            float(site_probabilities[index]), float(per_site[index, choice]),
+        ))  # fmt: skip
+    return found
+
+
+def _padded(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """At least ``width`` columns, zeros to the right."""
+    return np.pad(values, ((0, 0), (0, max(0, width - values.shape[1]))))

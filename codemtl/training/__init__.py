@@ -1,0 +1,1 @@
+"""Joint training: prepared shards, the task mixture, the Accelerate loop, evaluation."""

@@ -1,0 +1,135 @@
+"""Checkpoints of a run: weights, optimizer and weighting state, without pickle.
+
+A checkpoint is written to a temporary folder, its files hashed and fsynced, then renamed; reading
+checks the hashes. Data position and corruption follow from the step, so nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from codemtl.errors import DataError, UsageError
+from codemtl.training.loop import Trainer
+
+STATE = "state.json"
+
+
+def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
+    """Write ``out/checkpoints/step-N`` and remove all but the newest ``keep``."""
+    folder = out / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step-{trainer.step:07d}"
+    partial = folder / f".partial-{trainer.step:07d}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    optimizer = _optimizer_tensors(trainer)
+    files = {
+        "model.safetensors": save(
+            {k: v.detach().cpu().contiguous() for k, v in trainer.network.state_dict().items()}
+        ),
+        "optimizer.safetensors": save(optimizer),
+    }
+    state = {
+        "step": trainer.step,
+        "threads": torch.get_num_threads(),
+        "processes": trainer.accelerator.num_processes,
+        "task_losses": trainer.task_losses,
+        "weighting": trainer.weighting.state_dict(),
+        "config": trainer.config.to_dict(),
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    }
+    files[STATE] = (json.dumps(state, indent=2) + "\n").encode()
+    for name, data in files.items():
+        with open(partial / name, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    _fsync_folder(folder)
+    for old in sorted(folder.glob("step-*"))[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _optimizer_tensors(trainer: Trainer) -> dict[str, Tensor]:
+    """Optimizer state by parameter name."""
+    names = {id(p): name for name, p in trainer.network.named_parameters()}
+    tensors = {}
+    for parameter, state in trainer.optimizer.state.items():
+        for key, value in state.items():
+            tensors[f"{names[id(parameter)]}|{key}"] = value.detach().cpu().contiguous()
+    return tensors
+
+
+def load_newest(trainer: Trainer, out: Path) -> bool:
+    """Restore the newest whole checkpoint; False if there is none.
+
+    Raises UsageError if the run was configured otherwise, DataError if files were altered.
+    """
+    found = sorted((out / "checkpoints").glob("step-*"))
+    if not found:
+        return False
+    folder = found[-1]
+    state = json.loads((folder / STATE).read_text("utf-8"))
+    _check_same_run(state, trainer, folder)
+    for name, digest in state["sha256"].items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise DataError(f"{folder / name} was altered or is damaged; remove {folder} and resume")
+    trainer.network.load_state_dict(load_file(folder / "model.safetensors"))
+    parameters = dict(trainer.network.named_parameters())
+    restored: dict[str, dict[str, Tensor]] = {}
+    for key, value in load_file(folder / "optimizer.safetensors").items():
+        name, _, part = key.partition("|")
+        restored.setdefault(name, {})[part] = value
+    for name, parts in restored.items():
+        parameter = parameters[name]
+        trainer.optimizer.state[parameter] = {
+            part: value if part == "step" else value.to(parameter.device)
+            for part, value in parts.items()
+        }
+    trainer.weighting.load_state_dict(state["weighting"])
+    trainer.task_losses = state["task_losses"]
+    trainer.step = state["step"]
+    return True
+
+
+_MAY_DIFFER = ("log_every", "evaluate_every", "evaluate_batches", "checkpoint_every", "workers")
+
+
+def _check_same_run(state: dict[str, Any], trainer: Trainer, folder: Path) -> None:
+    """A resumed run must be the same run, or the result is neither of the two."""
+    before, now = state["config"], json.loads(json.dumps(trainer.config.to_dict()))
+    for key, value in now.items():
+        if key not in _MAY_DIFFER and before.get(key) != value:
+            raise UsageError(
+                f"{folder} was made with {key} = {before.get(key)!r}, not {value!r}; "
+                "resume with the same configuration or choose another --out"
+            )
+    if state["processes"] != trainer.accelerator.num_processes:
+        raise UsageError(
+            f"{folder} was made by {state['processes']} processes, not "
+            f"{trainer.accelerator.num_processes}; an exact resume needs the same number"
+        )
+    if state["threads"] != torch.get_num_threads():
+        raise UsageError(
+            f"{folder} was made with {state['threads']} threads, not {torch.get_num_threads()}; "
+            f"an exact resume needs --set threads={state['threads']}"
+        )

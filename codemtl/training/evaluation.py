@@ -1,0 +1,67 @@
+"""Periodic evaluation of every task on fixed validation micro-batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+
+from codemtl.model.network import Network
+from codemtl.tasks.batches import Batch
+from codemtl.training.mixture import MicroBatches
+
+
+class Validation:
+    """The same micro-batches at every evaluation: made once, in memory."""
+
+    def __init__(self, data: MicroBatches, batches: int) -> None:
+        self.batches: list[tuple[Batch, bool]] = []
+        for task in data.plans:
+            for number in range(batches):
+                for dense in (True, False) if task == "repair" else (False,):
+                    self.batches.append((data.make(task, number, dense), dense))
+
+    @torch.no_grad()
+    def run(self, network: Network, device: torch.device) -> dict[str, float]:
+        """Mean losses and accuracies: ``repair/joint_accuracy`` is over functions known to have one bug."""
+        network.eval()
+        sums: dict[str, float] = defaultdict(float)
+        counts: dict[str, float] = defaultdict(float)
+        for batch, dense in self.batches:
+            arrays = {key: torch.from_numpy(value).to(device) for key, value in batch.arrays.items()}
+            prefix = f"{batch.task}/dense_" if dense else f"{batch.task}/"
+            for term, value in network(batch.task, arrays, dense).items():
+                sums[prefix + term] += float(value)
+            for term, count in batch.counts.items():
+                counts[prefix + term] += count
+        network.train()
+        row = {key: sums[key] / max(count, 1.0) for key, count in counts.items()}
+        for key, base in _ACCURACIES.items():
+            if counts.get(base):
+                row[key.replace("_correct", "_accuracy")] = sums[key] / counts[base]
+        return row
+
+
+_ACCURACIES = {
+    "repair/dense_edit_correct": "repair/dense_edit",
+    "repair/edit_correct": "repair/edit",
+    "repair/site_correct": "repair/site",
+    "repair/joint_correct": "repair/site",
+    "repair/bug_correct": "repair/bug",
+    "summarize/text_correct": "summarize/text",
+    "generate/text_correct": "generate/text",
+}
+
+
+def score(row: dict[str, float]) -> float:
+    """What the one checkpoint is chosen by, higher is better, declared beforehand.
+
+    The mean over tasks of: joint accuracy of single bugs, exact pieces of summaries and of
+    generated lines.
+    """
+    parts = [
+        row[key]
+        for key in ("repair/joint_accuracy", "summarize/text_accuracy", "generate/text_accuracy")
+        if key in row
+    ]
+    return sum(parts) / max(len(parts), 1)

@@ -1,0 +1,146 @@
+"""Which examples make which micro-batch: a pure function of (seed, position), so resume is exact.
+
+A micro-batch holds one task. The task of micro-batch i is drawn by the sampling shares q; its
+examples come from a plan that buckets a shuffled epoch by length so that little is padding.
+Corruption is drawn from (seed, epoch, index), never from a worker's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from codemtl.errors import DataError
+from codemtl.tasks import generate, repair, summarize
+from codemtl.tasks.batches import Batch, SpecialIds
+from codemtl.tasks.example import Example, Layout
+from codemtl.training.shards import Shards
+
+POOL = 4096  # examples sorted by length together
+MAX_ROWS = 256  # of a micro-batch
+_TASK_NUMBER = {"repair": 0, "summarize": 1, "generate": 2}
+
+
+class Plan:
+    """Micro-batches of one task, epoch after epoch."""
+
+    def __init__(self, members: NDArray[Any], lengths: NDArray[Any], tokens: int, seed: int) -> None:
+        self.members, self.lengths, self.tokens, self.seed = members, lengths, tokens, seed
+        self._epoch = lru_cache(maxsize=2)(self._make)
+        self._ends: list[int] = []
+
+    def batch(self, number: int) -> tuple[int, NDArray[Any]]:
+        """(epoch, indices) of micro-batch ``number`` since the start of training."""
+        epoch = 0
+        while True:
+            batches = self._epoch(epoch)
+            if number < len(batches):
+                return epoch, batches[number]
+            number -= len(batches)
+            epoch += 1
+
+    def _make(self, epoch: int) -> list[NDArray[Any]]:
+        rng = np.random.default_rng((self.seed, epoch))
+        order = rng.permutation(self.members)
+        batches = []
+        for low in range(0, len(order), POOL):
+            pool = order[low : low + POOL]
+            pool = pool[np.argsort(self.lengths[pool], kind="stable")]
+            start = 0
+            while start < len(pool):
+                stop = start + 1
+                while (
+                    stop < len(pool)
+                    and stop - start < MAX_ROWS
+                    and int(self.lengths[pool[stop]]) * (stop - start + 1) <= self.tokens
+                ):
+                    stop += 1
+                batches.append(pool[start:stop])
+                start = stop
+        return [batches[index] for index in rng.permutation(len(batches))]
+
+
+class MicroBatches(Dataset[dict[str, Any]]):
+    """Micro-batch i of the run on this rank, as torch arrays; see the module's docstring."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        specials: SpecialIds,
+        layout: Layout,
+        *,
+        shares: Mapping[str, float],
+        tokens: int,
+        micro_batches: int,
+        dense_until: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.shards, self.specials, self.layout = shards, specials, layout
+        self.dense_until, self.seed, self.rank, self.world = dense_until, seed, rank, world
+        everything = np.arange(len(shards))
+        members = {
+            "repair": everything[shards.site_counts > 0],
+            "summarize": everything[(shards.summaries > 0) & (shards.summaries < summarize.MAX_TARGET)],
+            "generate": everything,
+        }
+        names = [task for task, share in shares.items() if share > 0]
+        for task in names:
+            if not len(members[task]):
+                raise DataError(f"the prepared data hold no example for {task}")
+        self.plans = {
+            task: Plan(members[task], shards.lengths, tokens, seed + _TASK_NUMBER[task])
+            for task in names
+        }
+        weights = np.array([shares[task] for task in names])
+        rng = np.random.default_rng((seed, 77))
+        drawn = rng.choice(len(names), size=micro_batches, p=weights / weights.sum())
+        self.tasks = [names[index] for index in drawn]
+        self.cursor = np.zeros(micro_batches, np.int64)
+        for index in range(len(names)):
+            hit = drawn == index
+            self.cursor[hit] = np.arange(hit.sum())
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        task = self.tasks[number]
+        dense = number < self.dense_until
+        batch = self.make(task, int(self.cursor[number]) * self.world + self.rank, dense)
+        return {
+            "task": task,
+            "dense": dense,
+            "counts": batch.counts,
+            "tokens": batch.tokens,
+            "slots": batch.slots,
+            "arrays": {key: torch.from_numpy(value) for key, value in batch.arrays.items()},
+        }
+
+    def make(self, task: str, number: int, dense: bool) -> Batch:
+        """Micro-batch ``number`` of a task."""
+        epoch, indices = self.plans[task].batch(number)
+        examples: list[Example] = [self.shards[int(index)] for index in indices]
+        if task == "summarize":
+            return summarize.collate(examples, self.specials)
+        rngs = [np.random.default_rng((self.seed, epoch, int(index))) for index in indices]
+        if task == "repair":
+            corrupt = repair.corrupt_dense if dense else repair.corrupt_single
+            inputs = [corrupt(e, rng) for e, rng in zip(examples, rngs, strict=True)]
+            return repair.collate(inputs, self.specials, dense=dense)
+        spans = [
+            generate.choose_span(e, self.layout, rng) for e, rng in zip(examples, rngs, strict=True)
+        ]
+        pairs = [(e, span) for e, span in zip(examples, spans, strict=True) if span is not None]
+        if not pairs:  # functions of one line only: learn to write that line
+            pairs = [(examples[0], (0, len(examples[0].pieces)))]
+        return generate.collate(
+            [e for e, _ in pairs], [span for _, span in pairs], self.specials, self.layout
+        )

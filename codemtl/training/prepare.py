@@ -1,0 +1,139 @@
+"""From the mined corpus to prepared shards: parse, find sites, tokenise, write.
+
+Each chunk of files becomes one shard, made by one process; a chunk that is already there is kept,
+so an interrupted preparation goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codemtl.errors import DataError
+from codemtl.model.config import ModelConfig
+from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.syntax.context import file_context
+from codemtl.syntax.definitions import functions
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.sites import enumerate_sites
+from codemtl.syntax.tree import parse
+from codemtl.tasks.example import Example, Layout, build_example, windows
+from codemtl.training.shards import write_shard
+
+CHUNK_FILES = 800
+MIN_PIECES = 12
+MAX_WINDOWS = 4  # of one function
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    corpus: Path
+    target: Path
+    tokenizer: Path
+    files: list[int]  # rows of the files dataset
+    functions: list[list[int]]  # for each file: rows of the functions dataset
+    limit: int
+    window: int
+
+
+def piece_layout(tokenizer: CodeTokenizer) -> Layout:
+    """The layout flags of a tokenizer's vocabulary."""
+    return Layout.of([tokenizer.decode([piece]) for piece in range(tokenizer.vocab_size)])
+
+
+def prepare(
+    corpus: Path,
+    out: Path,
+    tokenizer: Path,
+    config: ModelConfig,
+    *,
+    jobs: int = 2,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
+    """Write ``out/SPLIT-NNNNN.safetensors`` for every split of a mined corpus.
+
+    Returns the number of examples by split. Raises DataError if the corpus is not there.
+    """
+    from datasets import load_from_disk
+
+    try:
+        files = load_from_disk(str(corpus / "files")).select_columns(["file_id", "split"])
+        table = load_from_disk(str(corpus / "functions")).select_columns(["file_id"])
+    except FileNotFoundError as error:
+        raise DataError(f"{corpus} is not a mined corpus: {error}") from error
+    by_file: dict[Any, list[int]] = defaultdict(list)
+    for row, file_id in enumerate(table["file_id"]):
+        by_file[file_id].append(row)
+    by_split: dict[str, list[tuple[int, list[int]]]] = defaultdict(list)
+    for row, (file_id, split) in enumerate(zip(files["file_id"], files["split"], strict=True)):
+        if file_id in by_file:
+            by_split[split].append((row, by_file[file_id]))
+    out.mkdir(parents=True, exist_ok=True)
+    work: list[_Job] = []
+    for split, members in sorted(by_split.items()):
+        order = np.random.default_rng(seed).permutation(len(members))
+        for number, low in enumerate(range(0, len(order), CHUNK_FILES)):
+            chosen = [members[index] for index in order[low : low + CHUNK_FILES]]
+            target = out / f"{split}-{number:05d}.safetensors"
+            work.append(_Job(
+                corpus, target, tokenizer, [row for row, _ in chosen],
+                [rows for _, rows in chosen], config.context_limit, config.window,
+            ))  # fmt: skip
+    counts: Counter[str] = Counter()
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(jobs, maxtasksperchild=20) as pool:
+        for done, (split, count) in enumerate(pool.imap_unordered(_run, work), 1):
+            counts[split] += count
+            if progress is not None:
+                progress(done, len(work))
+    return dict(counts)
+
+
+def _run(job: _Job) -> tuple[str, int]:
+    """Make one shard; returns its split and number of examples."""
+    split = job.target.name.partition("-")[0]
+    if job.target.exists():
+        return split, 0
+    examples = list(_examples(job))
+    if examples:
+        partial = job.target.with_suffix(".partial")
+        write_shard(partial, examples)
+        partial.rename(job.target)
+    return split, len(examples)
+
+
+def _examples(job: _Job) -> Iterator[Example]:
+    from datasets import load_from_disk
+
+    tokenizer = CodeTokenizer.load(job.tokenizer)
+    layout = piece_layout(tokenizer)
+    files = load_from_disk(str(job.corpus / "files"))
+    table = load_from_disk(str(job.corpus / "functions"))
+    for row, members in zip(job.files, job.functions, strict=True):
+        tree = parse(files[row]["text"].encode())
+        scopes = analyze(tree)
+        wanted = table[members]
+        summaries = {
+            (start, end): summary
+            for start, end, summary in zip(
+                wanted["start"], wanted["end"], wanted["summary"], strict=True
+            )
+        }
+        for definition in functions(tree):
+            summary = summaries.get((definition.start, definition.end))
+            if summary is None:
+                continue
+            node = definition.node
+            example = build_example(
+                tree, node, enumerate_sites(tree, node, scopes), file_context(tree, definition),
+                tokenizer, summary=summary, context_limit=job.limit,
+            )  # fmt: skip
+            if len(example.pieces) >= MIN_PIECES:
+                yield from windows(example, job.window, layout)[:MAX_WINDOWS]

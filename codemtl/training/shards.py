@@ -1,0 +1,148 @@
+"""Prepared shards: tokenised functions with site annotations, memory-mapped.
+
+A shard is one safetensors file of flat arrays; ``at.*`` [F + 1] say where each function's part of
+an array begins, ``*.offsets`` the rows of ragged arrays. Reading needs numpy alone, so a machine
+without tree-sitter or datasets can train from shards, and workers share the pages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from codemtl.errors import DataError
+from codemtl.tasks.example import Example, Ints, Ragged
+
+# array of the example -> (stored type, level whose offsets it follows)
+_FLAT: dict[str, tuple[Any, str]] = {
+    "pieces": (np.uint16, "pieces"), "spaces": (np.uint8, "pieces"),
+    "names_at": (np.int16, "pieces"), "context": (np.uint16, "context"),
+    "context_names": (np.int16, "context"), "summary": (np.uint16, "summary"),
+    "site_family": (np.uint8, "sites"), "site_start": (np.uint16, "sites"),
+    "site_end": (np.uint16, "sites"), "site_state": (np.int16, "sites"),
+    "site_group": (np.int16, "sites"), "option_inverse": (np.uint8, "options"),
+    "option_names": (np.int16, "written"),
+}  # fmt: skip
+_RAGGED: dict[str, tuple[Any, str]] = {
+    "names": (np.uint16, "names"), "groups": (np.int16, "groups"),
+    "options": (np.uint8, "sites"), "option_pieces": (np.uint16, "options"),
+}  # fmt: skip
+_FORMAT = "codemtl-shard-1"
+
+
+def write_shard(path: Path, examples: Sequence[Example]) -> None:
+    """Write examples into one file. Values must fit the stored types; DataError otherwise."""
+    arrays: dict[str, NDArray[Any]] = {}
+    levels: dict[str, NDArray[np.int64]] = {}
+    for name, (dtype, level) in _FLAT.items():
+        parts = [getattr(example, name) for example in examples]
+        arrays[name] = _packed(name, parts, dtype)
+        levels.setdefault(level, _starts([len(part) for part in parts]))
+    for name, (dtype, level) in _RAGGED.items():
+        tables: list[Ragged] = [getattr(example, name) for example in examples]
+        arrays[name] = _packed(name, [table.values for table in tables], dtype)
+        rows = np.concatenate([np.diff(table.offsets) for table in tables])
+        arrays[name + ".offsets"] = _starts(rows).astype(np.uint32)
+        levels.setdefault(level, _starts([len(table) for table in tables]))
+    for level, starts in levels.items():
+        arrays["at." + level] = starts.astype(np.uint32)
+    save_file(arrays, path, metadata={"format": _FORMAT})
+
+
+def _packed(name: str, parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    values = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    packed = values.astype(dtype)
+    if not np.array_equal(packed, values):
+        raise DataError(f"{name} holds values outside {np.dtype(dtype).name}")
+    return packed
+
+
+def _starts(sizes: Any) -> NDArray[np.int64]:
+    starts = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=starts[1:])
+    return starts
+
+
+class Shard:
+    """One memory-mapped shard; ``shard[i]`` is an Example."""
+
+    def __init__(self, path: Path) -> None:
+        self._arrays = _map_safetensors(path)
+        missing = [name for name in (*_FLAT, *_RAGGED) if name not in self._arrays]
+        if missing:
+            raise DataError(f"{path} is not a codemtl shard: it lacks {', '.join(missing)}")
+        self._at = {
+            level: self._arrays["at." + level].astype(np.int64)
+            for level in {level for _, level in (*_FLAT.values(), *_RAGGED.values())}
+        }
+        self.lengths: Ints = (np.diff(self._at["pieces"]) + np.diff(self._at["context"]) + 2).astype(
+            np.int32
+        )
+        self.summaries: Ints = np.diff(self._at["summary"]).astype(np.int32)
+        self.site_counts: Ints = np.diff(self._at["sites"]).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> Example:
+        values: dict[str, Any] = {}
+        for name, (_, level) in _FLAT.items():
+            low, high = self._at[level][index : index + 2]
+            values[name] = self._arrays[name][low:high].astype(np.int32)
+        for name, (_, level) in _RAGGED.items():
+            low, high = self._at[level][index : index + 2]
+            offsets = self._arrays[name + ".offsets"][low : high + 1].astype(np.int64)
+            row = self._arrays[name][offsets[0] : offsets[-1]].astype(np.int32)
+            values[name] = Ragged(row, (offsets - offsets[0]).astype(np.int32))
+        return Example(**values)
+
+
+def _map_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Memory-map every array of a safetensors file (8 bytes of length, JSON, data)."""
+    types = {"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "I16": np.int16}
+    try:
+        data = np.memmap(path, np.uint8, mode="r")
+        size = int(data[:8].view(np.uint64)[0])
+        header = json.loads(bytes(data[8 : 8 + size]))
+        if header.pop("__metadata__", {}).get("format") != _FORMAT:
+            raise DataError(f"{path} is not a codemtl shard of format {_FORMAT}")
+        arrays = {}
+        for name, entry in header.items():
+            low, high = entry["data_offsets"]
+            part = np.frombuffer(data, types[entry["dtype"]], (high - low) // np.dtype(
+                types[entry["dtype"]]).itemsize, 8 + size + low) if high > low else np.zeros(
+                0, types[entry["dtype"]])
+            arrays[name] = part
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"cannot read the shard {path}: {error}") from error
+    return arrays
+
+
+class Shards:
+    """All shards of one split as one sequence of examples."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        paths = sorted(folder.glob(f"{split}-*.safetensors"))
+        if not paths:
+            raise DataError(
+                f"{folder} has no {split}-*.safetensors; prepare a dataset with `codemtl mine` "
+                "or name the folder of a prepared one with --data"
+            )
+        self._shards = [Shard(path) for path in paths]
+        self._starts = _starts([len(shard) for shard in self._shards])
+        self.lengths = np.concatenate([shard.lengths for shard in self._shards])
+        self.summaries = np.concatenate([shard.summaries for shard in self._shards])
+        self.site_counts = np.concatenate([shard.site_counts for shard in self._shards])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int) -> Example:
+        which = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._shards[which][index - int(self._starts[which])]

@@ -1,0 +1,62 @@
+"""Fixtures that all tests share: a fake predictor behind the command line, and ways to run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from codemtl import inference
+from codemtl.cli import app
+from codemtl.inference.fake import FakePredictor
+
+
+class Outcome(NamedTuple):
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+    raw: bytes
+
+
+@pytest.fixture
+def predictor(monkeypatch: pytest.MonkeyPatch) -> FakePredictor:
+    """The predictor that every command gets; a test may change its attributes."""
+    fake = FakePredictor({"leng": "len"})
+    monkeypatch.setattr(inference, "load_predictor", lambda model=None, threads=None: fake)
+    return fake
+
+
+@pytest.fixture
+def run(predictor: FakePredictor) -> Callable[..., Outcome]:
+    """Run a command in this process: ``run("repair", path, "--diff", stdin=b"...")``."""
+
+    def call(*arguments: object, stdin: bytes = b"") -> Outcome:
+        result = CliRunner().invoke(app, [str(one) for one in arguments], input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)
+
+    return call
+
+
+def start(code: str, *arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
+    """Run the real ``main`` in a process of its own, after ``code``, with the fake predictor."""
+    program = (
+        "import codemtl.inference as inference\n"
+        "from codemtl.inference.fake import FakePredictor\n"
+        "fake = FakePredictor({'leng': 'len'})\n"
+        "inference.load_predictor = lambda model=None, threads=None: fake\n"
+        f"{code}\n"
+        "from codemtl.cli import main\n"
+        "main()\n"
+    )
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.Popen(command, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)

@@ -1,0 +1,137 @@
+"""Docstrings at their place: indentation, line ends, one-line functions, styles, escapes."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from codemtl.inference.docstrings import Style, docstring_edit, parameters
+from codemtl.syntax.definitions import find
+from codemtl.syntax.edits import apply
+from codemtl.syntax.tree import parse
+from codemtl.syntax.verify import verify
+
+
+def inserted(text: str, name: str = "f", summary: str = "Do it.", style: Style = "plain") -> str:
+    tree = parse(text.encode())
+    edit = docstring_edit(tree, find(tree, name), summary, style)
+    verify(tree, [edit])
+    return apply(tree.data, [edit]).decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("def f():\n    pass\n", 'def f():\n    """Do it."""\n    pass\n'),
+        ("def f():\r\n\tpass\r\n", 'def f():\r\n\t"""Do it."""\r\n\tpass\r\n'),
+        ("def f():\n\n  # why\n  pass", 'def f():\n  """Do it."""\n\n  # why\n  pass'),
+        ("def f():  # why\n    pass\n", 'def f():  # why\n    """Do it."""\n    pass\n'),
+        ("def f(): pass\n", 'def f():\n    """Do it."""\n    pass\n'),
+        ("def f(): a; b  # c\n", 'def f():\n    """Do it."""\n    a; b  # c\n'),
+        ("def f(): \\\n  return 1\n", 'def f():\n    """Do it."""\n    return 1\n'),
+        ("def f(a=':') -> 'x:y': pass", 'def f(a=\':\') -> \'x:y\':\n    """Do it."""\n    pass'),
+        ("@d\nasync def f(): pass\n", '@d\nasync def f():\n    """Do it."""\n    pass\n'),
+        ("def f(\n    a,\n):\n    pass\n", 'def f(\n    a,\n):\n    """Do it."""\n    pass\n'),
+        ("def f():\n    'old'\n    pass\n", 'def f():\n    """Do it."""\n    pass\n'),
+        ("def f(): 'old'; pass\n", 'def f(): """Do it."""; pass\n'),
+        ("def f():\n    r'''a\n    b'''\n", 'def f():\n    """Do it."""\n'),
+        (
+            "def f():\n    ...\n\n\nx = 'é🎉'\n",
+            'def f():\n    """Do it."""\n    ...\n\n\nx = \'é🎉\'\n',
+        ),
+    ],
+)
+def test_place(before: str, after: str) -> None:
+    assert inserted(before) == after
+
+
+def test_method_in_tabs_and_crlf() -> None:
+    text = "class A:\r\n\tdef f(self): return 1\r\n"
+    expected = 'class A:\r\n\tdef f(self):\r\n\t\t"""Do it."""\r\n\t\treturn 1\r\n'
+    assert inserted(text, "A.f") == expected
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        'Say "hi"',
+        'Has """ quotes',
+        "Back\\slash",
+        "Ends in \\",
+        "Tab\tand\nline",
+        "é" * 200,
+        "x " * 90,
+    ],
+)
+def test_any_summary_gives_a_docstring_that_python_reads(summary: str) -> None:
+    text = inserted("def f():\n    pass\n", summary=summary)
+    function = ast.parse(text).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    read = " ".join((ast.get_docstring(function) or "").split())
+    assert read == " ".join(summary.replace('"""', "'''").split())
+    assert all(len(line) <= 88 for line in text.split("\n")) or summary == "é" * 200
+
+
+SIGNATURE = (
+    "class A:\n    def f(self, a, b: int = 3, *c: str, d=None, **e) -> list[int]:\n        pass\n"
+)
+
+
+def test_parameters() -> None:
+    tree = parse(SIGNATURE.encode())
+    found = [tuple(one) for one in parameters(tree, find(tree, "A.f"))]
+    assert found == [
+        ("a", "", ""), ("b", "int", "3"), ("*c", "str", ""), ("d", "", "None"), ("**e", "", ""),
+    ]  # fmt: skip
+
+
+def test_google() -> None:
+    assert '''"""Do it.
+
+        Args:
+            a:
+            b (int): Default 3.
+            *c (str):
+            d: Default None.
+            **e:
+
+        Returns:
+            list[int]
+        """''' in inserted(SIGNATURE, "A.f", style="google")
+
+
+def test_numpy() -> None:
+    assert '''"""Do it.
+
+        Parameters
+        ----------
+        a
+        b : int, default 3
+        *c : str
+        d : default None
+        **e
+
+        Returns
+        -------
+        list[int]
+        """''' in inserted(SIGNATURE, "A.f", style="numpy")
+
+
+def test_sphinx() -> None:
+    assert '''"""Do it.
+
+        :param a:
+        :param b: Default 3.
+        :type b: int
+        :param *c:
+        :type *c: str
+        :param d: Default None.
+        :param **e:
+        :rtype: list[int]
+        """''' in inserted(SIGNATURE, "A.f", style="sphinx")
+
+
+@pytest.mark.parametrize("style", ["google", "numpy", "sphinx"])
+def test_a_function_without_parameters_needs_no_sections(style: Style) -> None:
+    assert inserted("def f():\n    pass\n", style=style) == 'def f():\n    """Do it."""\n    pass\n'

@@ -1,0 +1,126 @@
+"""Generation with the fake predictor: what is asked for, and where the candidates go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codemtl.errors import SourceError, UsageError
+from codemtl.inference.fake import FakePredictor
+from codemtl.inference.generate import (
+    generate,
+    generate_body,
+    generate_line,
+    generate_text,
+    is_place,
+)
+from codemtl.inference.predictor import GenerationRequest
+from codemtl.syntax.files import SourceFile
+
+
+class Recorder(FakePredictor):
+    """Keeps the last request."""
+
+    request: GenerationRequest
+
+    def generate(self, request: GenerationRequest) -> list[str]:
+        self.request = request
+        return super().generate(request)
+
+
+def source(text: str) -> SourceFile:
+    return SourceFile.from_bytes(text.encode(), Path("a.py"))
+
+
+def test_text() -> None:
+    fake = Recorder(generated=["def f():\n    return 1", "def f(:"])
+    result = generate_text(" add one ", fake, candidates=2)
+    assert [one.text for one in result.candidates] == ["def f():\n    return 1"]
+    assert result.dropped == 1
+    assert (fake.request.kind, fake.request.text) == ("text", "add one")
+    with pytest.raises(UsageError, match="empty"):
+        generate_text(" ", fake)
+
+
+TEXT = "class A:\n\tdef f(self, x):\n\t\ty = x\n\t\treturn y\n"
+
+
+def test_line_is_replaced_within_its_indentation() -> None:
+    fake = Recorder(generated=["if x:\n    y = 2"])
+    result = generate_line(source(TEXT), fake, 3)
+    patched = result.candidates[0].patched
+    assert patched == TEXT.replace("y = x", "if x:\n\t\t    y = 2").encode()
+    assert (result.function, result.line) == ("A.f", 3)
+    request = fake.request
+    assert TEXT.encode()[request.start : request.end] == b"y = x"
+
+
+def test_blank_line_is_indented_like_its_surroundings() -> None:
+    fake = Recorder(generated=["return x"])
+    result = generate_line(source("def f(x):\n\n"), fake, 2)
+    assert result.candidates[0].patched == b"def f(x):\n    return x\n"
+    assert result.function == "f"
+
+
+def test_line_that_would_not_parse_is_dropped() -> None:
+    result = generate_line(source(TEXT), FakePredictor(generated=["return ("]), 3)
+    assert (result.candidates, result.dropped) == ([], 1)
+
+
+def test_what_stands_there_already_is_an_answer() -> None:
+    result = generate_line(source(TEXT), FakePredictor(generated=["y = x"]), 3)
+    assert result.candidates[0].patched == TEXT.encode()
+
+
+def test_line_completes_a_broken_one() -> None:
+    text = "def f(x):\n    y = \n    return y\n"
+    result = generate_line(source(text), FakePredictor(generated=["y = x"]), 2)
+    assert result.candidates[0].patched == b"def f(x):\n    y = x\n    return y\n"
+
+
+def test_lines_out_of_reach() -> None:
+    with pytest.raises(SourceError, match="no line 9"):
+        generate_line(source(TEXT), FakePredictor(), 9)
+    with pytest.raises(SourceError, match=r"not in A\.f"):
+        generate_line(source(TEXT), FakePredictor(), 1, "A.f")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("def f(x):\n    pass\n", "def f(x):\n    y = 1\n    return y\n"),
+        ("def f(x): pass\n", "def f(x):\n    y = 1\n    return y\n"),
+        ('def f(x):\n    """D."""\n', 'def f(x):\n    """D."""\n    y = 1\n    return y\n'),
+        (
+            'def f(x):\r\n\t"""D."""\r\n\tpass\r\nz = 1\r\n',
+            'def f(x):\r\n\t"""D."""\r\n\ty = 1\r\n\treturn y\r\nz = 1\r\n',
+        ),
+        ("def f(x):  # why\n    pass\n", "def f(x):  # why\n    y = 1\n    return y\n"),
+        ("def f(x):\n", "def f(x):\n    y = 1\n    return y\n"),
+    ],
+)
+def test_body(before: str, after: str) -> None:
+    fake = FakePredictor(generated=["y = 1\nreturn y"])
+    result = generate_body(source(before), fake, "f")
+    assert [one.patched for one in result.candidates] == [after.encode()]
+
+
+def test_a_class_has_no_body_to_write() -> None:
+    with pytest.raises(SourceError, match="is a class"):
+        generate_body(source(TEXT), FakePredictor(), "A")
+
+
+def test_places_and_descriptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script").write_text("x = 1\n")
+    places = ["a.py", "a.py::f", "script", "script::f"]
+    assert [one for one in [*places, "parse a.py", "sort a list", "why::so"] if is_place(one)] == (
+        places
+    )
+    with pytest.raises(UsageError, match="--line 3"):
+        generate("sort a list", FakePredictor(), line=3)
+    with pytest.raises(UsageError, match="script::FUNCTION"):
+        generate("script", FakePredictor())
+    with pytest.raises(SourceError, match=r"missing\.py"):
+        generate("missing.py::f", FakePredictor())

@@ -1,0 +1,68 @@
+"""From arguments to targets, and over files that fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codemtl.inference.sources import Target, apply_verified, each_file, find_targets
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.files import SourceFile
+from codemtl.syntax.results import FileResult
+from codemtl.syntax.tree import parse
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pkg").mkdir()
+    for name in ("a.py", "b.py"):
+        (tmp_path / "pkg" / name).write_text("def f(): pass\n")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_each_file_once_in_order(folder: Path) -> None:
+    found = find_targets(["pkg/b.py::f", "pkg/b.py::g", "./pkg", "pkg/a.py::f"])
+    assert found == [Target("pkg/b.py"), Target("pkg/a.py")]
+    assert find_targets(["pkg/b.py::f", "pkg/b.py::g"]) == [Target("pkg/b.py", ("f", "g"))]
+
+
+def test_what_is_not_there_becomes_an_error(folder: Path) -> None:
+    targets = find_targets(["empty", "pkg::f", "missing.py", "pkg/a.py"])
+    results = list(each_file(targets, lambda source, names: FileResult("")))
+    assert [one.status for one in results] == ["error", "error", "error", "ok"]
+    messages = [one.message or "" for one in results]
+    assert "no Python files" in messages[0] and "empty" in messages[0]
+    assert "is a folder" in messages[1]
+    assert "missing.py" in messages[2]
+
+
+def test_time_budget_skips_the_rest(folder: Path) -> None:
+    results = each_file(
+        find_targets(["pkg"]), lambda source, names: FileResult(""), time_budget=1e-9
+    )
+    assert [one.status for one in results] == ["skipped", "skipped"]
+
+
+def test_an_internal_error_is_one_result(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def process(source: SourceFile, names: object) -> FileResult:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.delenv("CODEMTL_DEBUG", raising=False)
+    (first, _) = each_file(find_targets(["pkg"]), process)
+    assert first.status == "error"
+    assert "ZeroDivisionError" in (first.message or "") and "CODEMTL_DEBUG=1" in first.message
+    monkeypatch.setenv("CODEMTL_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        list(each_file(find_targets(["pkg"]), process))
+
+
+def test_edits_that_do_not_go_together_yield_to_the_better() -> None:
+    tree = parse(b"x = 1 + 2\n")
+    edits = [Edit(4, 5, "7"), Edit(4, 7, "8 -"), Edit(8, 9, "("), Edit(8, 9, "9")]
+    patched, applied = apply_verified(tree, edits)
+    assert patched == b"x = 7 + 9\n"
+    assert applied == [edits[0], edits[3]]
+    assert apply_verified(tree, []) == (None, [])

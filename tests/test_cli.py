@@ -1,0 +1,279 @@
+"""The commands as a user types them, with a fake predictor: output forms and exit codes."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codemtl.inference.fake import FakePredictor
+
+from .conftest import Outcome, start
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = Path("a.py")
+    path.write_text("def f(items):\n    return leng(items)\n\n\nleng = None\n")
+    return path
+
+
+def test_repair_reports_and_writes_nothing(run: Run, file: Path) -> None:
+    before = file.read_bytes()
+    outcome = run("repair", file)
+    assert outcome.code == 1
+    assert "a.py:2:12: variable-misuse 80% in f" in outcome.out
+    assert "+    return len(items)" in outcome.out
+    assert file.read_bytes() == before
+
+
+def test_clean_file(run: Run, file: Path) -> None:
+    file.write_text("def f():\n    pass\n")
+    outcome = run("repair", file)
+    assert outcome.code == 0
+    assert outcome.out.startswith("1 file, 0 findings in ")
+
+
+def test_repair_write(run: Run, file: Path) -> None:
+    outcome = run("repair", "--write", file)
+    assert outcome.code == 0
+    assert "[fixed]" in outcome.out and "wrote a.py" in outcome.out
+    assert file.read_text() == "def f(items):\n    return len(items)\n\n\nleng = None\n"
+    assert run("repair", "--write", file).code == 0
+
+
+def test_repair_diff_is_one_diff_over_all_files(run: Run, file: Path) -> None:
+    Path("b.py").write_bytes(file.read_bytes())
+    Path("clean.py").write_text("x = 1\n")
+    outcome = run("repair", ".", "--diff")
+    assert outcome.code == 1
+    subprocess.run(["git", "init", "-q"], check=True)
+    subprocess.run(["git", "apply", "-"], input=outcome.raw, check=True)
+    assert Path("b.py").read_text() == file.read_text()
+    assert "return len(items)" in file.read_text()
+    assert outcome.out.startswith("--- a/a.py\n")
+
+
+def test_repair_json(run: Run, file: Path) -> None:
+    outcome = run("repair", file, "--format", "json")
+    assert outcome.code == 1
+    document = json.loads(outcome.out)
+    assert document["files"][0]["path"] == "a.py"
+    assert document["files"][0]["findings"][0]["column"] == 11
+    assert document["summary"]["findings"] == 1
+
+
+def test_repair_sarif_and_github(run: Run, file: Path) -> None:
+    document = json.loads(run("repair", file, "--format", "sarif").out)
+    assert document["runs"][0]["results"][0]["ruleId"] == "variable-misuse"
+    outcome = run("repair", file, "--format", "github")
+    assert outcome.out.startswith("::warning file=a.py,line=2,")
+
+
+def test_check(run: Run, file: Path) -> None:
+    outcome = run("repair", file, "--check")
+    assert outcome.code == 1
+    assert outcome.out == "a.py: 1 finding, the surest variable-misuse in line 2, 80%\n"
+
+
+def test_qualified_names(run: Run, file: Path) -> None:
+    file.write_text("class A:\n    def f(self):\n        return leng()\n\n\ndef leng(): pass\n")
+    assert run("repair", "a.py::A.f").code == 1
+    assert run("repair", "a.py::A").code == 1
+
+
+def test_options_reach_the_findings(run: Run, file: Path) -> None:
+    assert run("repair", file, "--min-confidence", "0.9").code == 0
+    assert run("repair", file, "--ignore", "variable-misuse").code == 0
+    assert run("repair", file, "--select", "literal,comparison").code == 0
+    Path("pyproject.toml").write_text("[tool.codemtl]\nmin-confidence = 0.9\n")
+    assert run("repair", file).code == 0
+    assert run("repair", file, "--min-confidence", "0.5").code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--diff", "--write"], "exclude each other"),
+        (["--diff", "--format", "json"], "drop --format json"),
+        (["--check", "--format", "sarif"], "drop --format sarif"),
+        (["--min-confidence", "2"], "from 0 to 1"),
+        (["--select", "comparision"], "did you mean comparison"),
+        (["--time-budget", "soon"], "90, 90s, 15m or 2h"),
+        (["--jobs", "0"], "at least 1"),
+        (["-", "--write"], "cannot stand beside files"),
+        (["--format", "yaml"], "yaml"),
+        (["--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_wrong_usage(run: Run, file: Path, arguments: list[str], message: str) -> None:
+    outcome = run("repair", file, *arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert outcome.out == ""
+
+
+def test_standard_input(run: Run, file: Path) -> None:
+    text = file.read_bytes()
+    outcome = run("repair", "-", "--stdin-filename", "pkg/x.py", stdin=text)
+    assert outcome.code == 1
+    assert "pkg/x.py:2:12" in outcome.out
+    outcome = run("repair", "-", "--write", stdin=b"\xef\xbb\xbf" + text)
+    assert outcome.raw == b"\xef\xbb\xbf" + text.replace(b"return leng", b"return len")
+    assert outcome.code == 0
+    outcome = run("repair", "-", "--write", stdin=b"x = 1\n")
+    assert (outcome.code, outcome.raw) == (0, b"x = 1\n")
+
+
+def test_summarize(run: Run, file: Path) -> None:
+    outcome = run("summarize", file)
+    assert (outcome.code, outcome.out) == (0, "a.py:1 f\n    Do what the name says.\n")
+    document = json.loads(run("summarize", file, "--format", "json").out)
+    assert document["files"][0]["summaries"] == [
+        {
+            "function": "f",
+            "line": 1,
+            "summary": "Do what the name says.",
+            "docstring": None,
+            "documented": False,
+        }
+    ]
+    assert document["summary"]["summaries"] == 1
+
+
+def test_summarize_diff_and_write(run: Run, file: Path) -> None:
+    outcome = run("summarize", file, "--diff")
+    assert outcome.code == 1
+    assert '+    """Do what the name says."""\n' in outcome.out
+    outcome = run("summarize", file, "--write", "--style", "google")
+    assert (outcome.code, outcome.out) == (0, "a.py: 1 docstring written\n")
+    assert "    Args:\n        items:\n" in file.read_text()
+    outcome = run("summarize", file, "--write")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert run("summarize", file, "--write", "--replace").code == 0
+    assert "Args" not in file.read_text()
+    assert run("summarize", file, "--missing-only").out == ""
+    assert run("summarize", file, "--missing-only", "--replace").code == 2
+
+
+def test_generate(run: Run, file: Path, predictor: FakePredictor) -> None:
+    predictor.generated = ["return 1", "return ("]
+    outcome = run("generate", "give one", "--candidates", "2")
+    assert (outcome.code, outcome.out) == (0, "return 1\n")
+    outcome = run("generate", "a.py::f", "--format", "json")
+    document = json.loads(outcome.out)
+    assert (document["path"], document["function"], document["line"]) == ("a.py", "f", 1)
+    assert "+    return 1\n" in document["candidates"][0]["diff"]
+    assert run("generate", file, "--line", "2").out == "return 1\n"
+    assert run("generate", "-", stdin=b"give one").out == "return 1\n"
+    outcome = run("generate", "-", "--line", "1", stdin=b"x = 1\n")
+    assert (outcome.code, outcome.out) == (1, "")  # `return` does not compile outside a function
+    predictor.generated = ["("]
+    outcome = run("generate", "give one")
+    assert outcome.code == 1
+    assert "none of 1 candidate parses" in outcome.err
+
+
+def test_info(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    (folder / "README.md").write_text("# The card\n")
+    outcome = run("info", "--model", folder)
+    assert outcome.code == 0
+    assert "device:" in outcome.out and "# The card" in outcome.out
+    document = json.loads(run("info", "--model", folder, "--format", "json").out)
+    assert document["model"] == "fake"
+    assert document["torch"]
+
+
+def test_train_needs_data(run: Run, tmp_path: Path) -> None:
+    outcome = run("train", "--preset", "tiny")
+    assert outcome.code == 2
+    assert "--data DIR is missing" in outcome.err
+    outcome = run("train", "--data", tmp_path / "none")
+    assert outcome.code == 2
+    assert "data/tiny" in outcome.err
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == "codemtl 0.1.0\n"
+
+
+def test_interrupt_is_130_without_a_traceback(file: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "def slow(*arguments):\n"
+        "    print('here', flush=True)\n"
+        "    time.sleep(60)\n"
+        "fake.repair = slow"
+    )
+    process = start(code, "repair", "a.py", cwd=file.resolve().parent)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"here\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_a_broken_pipe_is_silent(file: Path) -> None:
+    Path("long.py").write_text(
+        "".join(f"def f{number}():\n    return leng()\n" for number in range(2000)) + "leng = 1\n"
+    )
+    arguments = ["repair", "--format", "github", "long.py"]
+    process = start("", *arguments, cwd=file.resolve().parent)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == 141
+
+
+def test_an_internal_error_is_one_line(file: Path) -> None:
+    code = "inference.load_predictor = lambda *arguments: 1 / 0"
+    folder = file.resolve().parent
+    process = start(code, "repair", "a.py", cwd=folder)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert err.count(b"\n") == 1
+    assert b"ZeroDivisionError" in err and b"CODEMTL_DEBUG=1" in err
+    debug = start(
+        "import os; os.environ['CODEMTL_DEBUG'] = '1'\n" + code, "repair", "a.py", cwd=folder
+    )
+    _, err = debug.communicate(timeout=30)
+    assert b"Traceback" in err
+
+
+def test_a_terminal_that_knows_only_ascii(file: Path) -> None:
+    file.write_text("def f(é):\n    return leng(é)\n\n\nleng = 1\n", "utf-8")
+    code = "import sys; sys.stdout.reconfigure(encoding='ascii')"
+    process = start(code, "repair", "a.py", cwd=file.resolve().parent)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, b"")
+    assert b"leng(\\xe9)" in out
+
+
+def test_start_is_quick_and_without_torch() -> None:
+    code = "import sys, codemtl, codemtl.cli; assert not {'torch', 'rich'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert min(_seconds("-m", "codemtl", "--help") for _ in range(5)) <= 0.2
+    assert min(_seconds("-c", "import codemtl") for _ in range(5)) <= 0.2
+
+
+def _seconds(*arguments: str) -> float:
+    """Processor time of a Python process: what it needs, however busy the machine is."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
