@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from codemtl.inference import Predictor
     from codemtl.report import Mode
 
+INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell reports the signals
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -31,7 +33,7 @@ app = typer.Typer(
 
 TextOrJson = Literal["text", "json"]
 Paths = Annotated[
-    list[str], typer.Argument(metavar="PATH[::QUALNAME]...", help="Files, folders, or - (stdin).")
+    list[str], typer.Argument(metavar="PATH[::QUALNAME]", help="Files, folders, or - (stdin).")
 ]
 ModelOption = Annotated[
     Path | None, typer.Option("--model", metavar="DIR", help="Model folder instead of the shipped.")
@@ -59,7 +61,7 @@ def main() -> None:
     except SystemExit as ended:
         code = ended.code
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -102,7 +104,7 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
 def _close_broken_pipe() -> int:
     """Whoever read our output has gone: keep the interpreter from complaining at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
+    return BROKEN_PIPE
 
 
 @app.callback(invoke_without_command=True)
@@ -249,7 +251,7 @@ def generate(
     from codemtl.inference.generate import generate as run
     from codemtl.inference.generate import is_place
 
-    places = _places([what], stdin_filename) if what == "-" or is_place(what) else []
+    places = _places([what], stdin_filename) if is_place(what) else []
     flags = {"candidates": candidates, "jobs": jobs, "model": model}
     settings = load_settings(places, flags)
     predictor = _load(settings.model, settings.jobs)
@@ -266,7 +268,7 @@ def generate(
 
 @_command
 def mine(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Source trees.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Source trees.")],
     out: OutFolder,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 2,
 ) -> int:
@@ -376,5 +378,7 @@ def _reads_stdin(paths: Sequence[str], write: bool) -> bool:
 
 def _places(paths: Sequence[str], stdin_filename: str | None) -> list[str]:
     """The paths by which to look for the configuration."""
-    named = [path for path in paths if path != "-"]
+    from codemtl.inference.sources import STDIN, split_argument
+
+    named = [path for path in paths if split_argument(path)[0] != STDIN]
     return [*named, stdin_filename] if stdin_filename else named

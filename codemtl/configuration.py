@@ -17,12 +17,12 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from codemtl.errors import UsageError
 from codemtl.syntax.findings import KINDS
+from codemtl.syntax.results import Style
 
-Style = Literal["google", "numpy", "sphinx", "plain"]
 STYLES: tuple[str, ...] = get_args(Style)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")

@@ -39,6 +39,10 @@ def main() -> int:
     folders = arguments.folders or [
         Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")
     ]
+    for folder in folders:
+        if not folder.is_dir():
+            print(f"{folder}: no such folder")
+            return 2
     files = sorted({path for folder in folders for path in folder.rglob("*.py") if path.is_file()})
     check = partial(check_file, edits=arguments.edits, seed=arguments.seed)
     start = time.perf_counter()

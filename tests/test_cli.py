@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -206,6 +207,44 @@ def test_train_needs_data(run: Run, tmp_path: Path) -> None:
     assert "data/tiny" in outcome.err
 
 
+def test_train_passes_its_options_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, object] = {}
+
+    def train(**options: object) -> dict[str, float]:
+        seen.update(options)
+        return {"repair": 0.51234}
+
+    module = ModuleType("codemtl.training.run")
+    module.train = train  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "codemtl.training.run", module)
+    options = ["--preset", "tiny", "--max-steps", "4", "--seed", "1", "--resume"]
+    outcome = run("train", "--data", tmp_path, *options, "--set", "lr=1", "--set", "threads=2")
+    assert outcome.code == 0
+    assert "repair:              0.5123\n" in outcome.out
+    assert seen == {
+        "preset": "tiny", "config": None, "data": tmp_path, "out": Path("codemtl-model"),
+        "max_steps": 4, "seed": 1, "resume": True, "overrides": ["lr=1", "threads=2"],
+    }  # fmt: skip
+
+
+def test_a_missing_extra_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.delitem(sys.modules, "codemtl.corpus.build", raising=False)
+    outcome = run("mine", tmp_path, "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert "datasets is not installed; run: pip install 'codemtl[train]'" in outcome.err
+
+
+def test_mine(run: Run, tmp_path: Path) -> None:
+    outcome = run("mine", tmp_path / "none", "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert "none" in outcome.err
+
+
 def test_version(run: Run) -> None:
     assert run("--version").out == "codemtl 0.1.0\n"
 
@@ -234,10 +273,11 @@ def test_a_broken_pipe_is_silent(file: Path) -> None:
     arguments = ["repair", "--format", "github", "long.py"]
     process = start("", *arguments, cwd=file.resolve().parent)
     assert process.stdout is not None and process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(timeout=60) == 141
+    with process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
 
 
 def test_an_internal_error_is_one_line(file: Path) -> None:

@@ -8,6 +8,7 @@ training project, so that the splits share none.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import multiprocessing
 from collections import Counter
@@ -20,6 +21,7 @@ from typing import Any
 from codemtl.corpus.examples import masked_line, without_docstring
 from codemtl.corpus.exclusions import load_exclusions
 from codemtl.corpus.parts import Part, Settings, mine_part
+from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.tables import TABLES, TableWriter, read_rows
 from codemtl.corpus.trees import Source, find_sources
 from codemtl.errors import CodemtlError, DataError
@@ -27,6 +29,9 @@ from codemtl.errors import CodemtlError, DataError
 Progress = Callable[[str, int, int], None]  # project just finished, how many are, how many in all
 
 _Listed = tuple[str, str, str, int, int, str]  # a line of sources.tsv
+_COPIED = (
+    "qualname", "start", "end", "context", "docstring", "summary", "hash", "lines", "tokens",
+)  # fmt: skip
 _SPLIT_ORDER = {"test": 0, "validation": 1, "train": 2}
 
 
@@ -44,6 +49,7 @@ class BuildSummary:
     rejected_files: Counter[str] = field(default_factory=Counter)
     rejected_functions: Counter[str] = field(default_factory=Counter)
     errors: dict[str, str] = field(default_factory=dict)  # project -> what went wrong
+    checksums: dict[str, str] = field(default_factory=dict)  # split -> SHA-256 of its hashes
     bytes_read: int = 0
     bytes_kept: int = 0
 
@@ -128,9 +134,8 @@ def _mine_safely(source: Source, folder: Path, settings: Settings) -> Part | str
 def _join(parts: list[tuple[Path, Part]], out: Path, summary: BuildSummary) -> None:
     """Deduplicate over all parts and write the final datasets, each replaced in one step."""
     parts.sort(key=lambda one: (_SPLIT_ORDER[one[1].split], one[1].project.casefold(), one[0].name))
-    seen: set[int] = set()
     listed: list[_Listed] = []
-    writers = {name: TableWriter(out, name) for name in TABLES}
+    joint = _Joint({name: TableWriter(out, name) for name in TABLES}, summary)
     for folder, part in parts:
         summary.bytes_read += part.bytes_read
         summary.rejected_files.update(part.rejected_files)
@@ -139,7 +144,7 @@ def _join(parts: list[tuple[Path, Part]], out: Path, summary: BuildSummary) -> N
             summary.rejected_projects[part.rejected] += 1
             continue
         before = summary.files.total(), summary.functions.total()
-        _join_part(folder, part, writers, seen, summary)
+        joint.add_part(folder, part)
         added = summary.files.total() - before[0], summary.functions.total() - before[1]
         if not added[1]:
             summary.rejected_projects["all duplicates"] += 1
@@ -147,75 +152,79 @@ def _join(parts: list[tuple[Path, Part]], out: Path, summary: BuildSummary) -> N
         summary.projects[part.split] += 1
         summary.licences[part.licence] += 1
         listed.append((part.project, part.commit, part.licence, *added, part.split))
-    for writer in writers.values():
+    for writer in joint.writers.values():
         writer.finish()
+    summary.checksums = {split: found.hexdigest() for split, found in joint.digests.items()}
     text = json.dumps(vars(summary), indent=2, sort_keys=True)
     (out / "summary.json").write_text(text + "\n", "utf-8")
     _write_sources(out / "sources.tsv", listed)
 
 
-def _join_part(
-    folder: Path, part: Part, writers: dict[str, TableWriter], seen: set[int], summary: BuildSummary
-) -> None:
-    first_file = writers["files"].rows
-    numbers: dict[int, int] = {}  # the part's file number -> file_id; only files with new functions
-    for row in read_rows(folder / "functions.arrow"):
-        if row["hash"] in seen:
-            summary.rejected_functions["duplicate"] += 1
-            continue
-        seen.add(row["hash"])
-        file_id = numbers.setdefault(row["file"], first_file + len(numbers))
-        _write_function(row, file_id, part, writers, summary)
-    for row in read_rows(folder / "files.arrow"):
-        if row["file"] not in numbers:
-            summary.rejected_files["duplicate"] += 1
-            continue
-        summary.files[part.split] += 1
-        summary.bytes_kept += len(row["text"].encode())
-        writers["files"].add({
-            "file_id": numbers[row["file"]], "project": part.project, "commit": part.commit,
-            "licence": part.licence, "split": part.split, "path": row["path"],
-            "text": row["text"],
-        })  # fmt: skip
+class _Joint:
+    """The tables as they grow, and the hashes of the functions that are already in them."""
 
+    def __init__(self, writers: dict[str, TableWriter], summary: BuildSummary) -> None:
+        self.writers = writers
+        self.summary = summary
+        self.digests = {split: hashlib.sha256() for split in _SPLIT_ORDER}
+        self._seen: set[int] = set()
 
-def _write_function(
-    row: dict[str, Any],
-    file_id: int,
-    part: Part,
-    writers: dict[str, TableWriter],
-    summary: BuildSummary,
-) -> None:
-    number = writers["functions"].rows
-    split = {"function_id": number, "split": part.split}
-    source: bytes = row["source"]
-    cut, mask = tuple(row["cut"]), tuple(row["mask"])
-    summary.functions[part.split] += 1
-    names = ("qualname", "start", "end", "context", "docstring", "summary", "hash", "lines",
-             "tokens")  # fmt: skip
-    writers["functions"].add({
-        **split, **{name: row[name] for name in names}, "file_id": file_id,
-        "source": source.decode(), "project": part.project,
-    })  # fmt: skip
-    if row["summary"]:
-        summary.pairs[part.split] += 1
-        bare = without_docstring(source, cut).decode()
-        writers["pairs"].add({**split, "source": bare, "summary": row["summary"]})
-    if mask[1] > mask[0]:
-        summary.masked_lines[part.split] += 1
-        line, prefix, target, suffix = masked_line(source, cut, mask)
-        writers["masked_lines"].add({
-            **split, "line": line, "prefix": prefix.decode(), "target": target.decode(),
-            "suffix": suffix.decode(),
+    def add_part(self, folder: Path, part: Part) -> None:
+        """Append the functions of a part that are new, and the files that hold one of them."""
+        files = self.writers["files"]
+        first = files.rows
+        numbers: dict[int, int] = {}  # the part's file number -> file_id
+        for row in read_rows(folder / "functions.arrow"):
+            if row["hash"] in self._seen:
+                self.summary.rejected_functions["duplicate"] += 1
+                continue
+            self._seen.add(row["hash"])
+            self.digests[part.split].update(row["hash"].to_bytes(8, "big", signed=True))
+            file_id = numbers.setdefault(row["file"], first + len(numbers))
+            self._add_function(row, file_id, part)
+        for row in read_rows(folder / "files.arrow"):
+            if row["file"] not in numbers:
+                self.summary.rejected_files["duplicate"] += 1
+                continue
+            self.summary.files[part.split] += 1
+            self.summary.bytes_kept += len(row["text"].encode())
+            files.add({
+                "file_id": numbers[row["file"]], "project": part.project, "commit": part.commit,
+                "licence": part.licence, "split": part.split, "path": row["path"],
+                "text": row["text"],
+            })  # fmt: skip
+
+    def _add_function(self, row: dict[str, Any], file_id: int, part: Part) -> None:
+        functions = self.writers["functions"]
+        split = {"function_id": functions.rows, "split": part.split}
+        source: bytes = row["source"]
+        cut, mask = tuple(row["cut"]), tuple(row["mask"])
+        self.summary.functions[part.split] += 1
+        functions.add({
+            **split, **{name: row[name] for name in _COPIED}, "file_id": file_id,
+            "source": source.decode(), "project": part.project,
         })  # fmt: skip
+        if row["summary"]:
+            self.summary.pairs[part.split] += 1
+            bare = without_docstring(source, cut).decode()
+            self.writers["pairs"].add({**split, "source": bare, "summary": row["summary"]})
+        if mask[1] > mask[0]:
+            self.summary.masked_lines[part.split] += 1
+            line, prefix, target, suffix = masked_line(source, cut, mask)
+            self.writers["masked_lines"].add({
+                **split, "line": line, "prefix": prefix.decode(), "target": target.decode(),
+                "suffix": suffix.decode(),
+            })  # fmt: skip
 
 
 def _write_sources(file: Path, listed: list[_Listed]) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        table.writerow(("project", "commit", "licence", "files", "functions", "split"))
+        table.writerow(
+            ("project", "repository", "commit", "licence", "files", "functions", "split")
+        )
         for row in sorted(listed, key=_by_name):
-            table.writerow(row)
+            table.writerow((canonical_name(row[0]), *row))
 
 
 def _by_name(row: _Listed) -> str:

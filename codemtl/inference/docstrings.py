@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import re
 import textwrap
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tree_sitter import Node
 
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.lexical import docstring_node
+from codemtl.syntax.results import Style
 from codemtl.syntax.tree import SourceTree
 
-Style = Literal["google", "numpy", "sphinx", "plain"]
 WIDTH = 88  # columns, indentation included
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FIRST_INDENT = re.compile(rb"(?:^|[\r\n])([ \t]+)[^\s#]")

@@ -27,10 +27,15 @@ from codemtl.syntax.verify import verify
 
 
 def is_place(argument: str) -> bool:
-    """Whether an argument of ``generate`` means a file and not a description."""
+    """Whether an argument of ``generate`` means a file, or - for one, and not a description."""
     path, qualname = split_argument(argument)
     looks_like_file = path.endswith((".py", ".pyi")) and not any(map(str.isspace, path))
-    return looks_like_file or Path(path).is_file() or bool(qualname and Path(path).is_dir())
+    return (
+        path == STDIN
+        or looks_like_file
+        or Path(path).is_file()
+        or bool(qualname and Path(path).is_dir())
+    )
 
 
 def generate(

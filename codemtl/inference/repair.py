@@ -6,12 +6,14 @@ touch each other.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codemtl.errors import EditError
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
+from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import KINDS, Finding, suppressions
@@ -120,6 +122,7 @@ def _select(
         threshold = predictor.calibration.threshold
     suppressed = suppressions(tree)
     positions = Positions(tree.data)
+    is_sound = _Soundness(tree)
     seen: set[Edit] = set()
     kept: list[Finding] = []
     for one in sorted(raw, key=lambda one: (-one.confidence, one.start, one.end, one.replacement)):
@@ -133,7 +136,7 @@ def _select(
             or one.kind not in options.kinds
             or sum(_touch(one, _edit(better)) for better in kept) >= options.candidates
             or _is_suppressed(one, suppressed, positions)
-            or not _is_sound(tree, one)
+            or not is_sound(one)
         ):
             continue
         seen.add(edit)
@@ -155,14 +158,39 @@ def _is_suppressed(
     return False
 
 
-def _is_sound(tree: SourceTree, finding: Finding) -> bool:
-    if not has_fix(finding):
+class _Soundness:
+    """Verifies single edits, each within the function around it.
+
+    Verifying against a whole file takes time in proportion to the file, for each finding; the
+    patch as a whole is verified against the file once.
+    """
+
+    def __init__(self, tree: SourceTree) -> None:
+        self.tree = tree
+        self.spans: list[tuple[int, int]] = []  # outermost functions
+        for function in functions(tree):
+            start, end = function.node.start_byte, function.node.end_byte
+            if not self.spans or start >= self.spans[-1][1]:
+                self.spans.append((start, end))
+        self.starts = [start for start, _ in self.spans]
+        self.parsed: dict[int, SourceTree] = {}
+
+    def __call__(self, finding: Finding) -> bool:
+        if not has_fix(finding):
+            return True
+        tree, edit = self.tree, _edit(finding)
+        index = bisect_right(self.starts, edit.start) - 1
+        start, end = self.spans[index] if index >= 0 else (0, 0)
+        if edit.end <= end and "\n" not in edit.replacement:  # else its indentation matters
+            if start not in self.parsed:
+                self.parsed[start] = parse(tree.data[start:end])
+            tree = self.parsed[start]
+            edit = Edit(edit.start - start, edit.end - start, edit.replacement)
+        try:
+            verify(tree, [edit])
+        except EditError:
+            return False
         return True
-    try:
-        verify(tree, [_edit(finding)])
-    except EditError:
-        return False
-    return True
 
 
 def _edit(finding: Finding) -> Edit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from codemtl.inference.docstrings import Style, docstring_edit
+from codemtl.inference.docstrings import docstring_edit
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.repair import BROKEN_MESSAGE
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
@@ -13,7 +13,7 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.lexical import docstring_node
 from codemtl.syntax.positions import Positions
-from codemtl.syntax.results import FileResult, Summary
+from codemtl.syntax.results import FileResult, Style, Summary
 from codemtl.syntax.tree import error_count, parse
 
 

@@ -16,15 +16,14 @@ from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
 from codemtl.model.network import Network
 from codemtl.model.tokenizer import CodeTokenizer
-from codemtl.syntax.context import file_context
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.findings import Finding
-from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks import generate, repair, summarize
 from codemtl.tasks.batches import Arrays, SpecialIds, encoder_input, pad
-from codemtl.tasks.example import Example, Layout, build_example, windows
+from codemtl.tasks.example import Example, Layout, build_example, model_context, windows
 
 BATCH_PIECES = 4096
 TOP_EDITS = 20  # of a function
@@ -106,8 +105,17 @@ class TorchPredictor:
         actions = actions * batch.arrays["action_mask"]
         names = names * batch.arrays["name_mask"]
         for row, (owner, item) in enumerate(items):
-            yield owner, repair.decode(
-                tree, item, float(scores.bug_B[row]), sites[row], actions[row], names[row], TOP_EDITS
+            yield (
+                owner,
+                repair.decode(
+                    tree,
+                    item,
+                    float(scores.bug_B[row]),
+                    sites[row],
+                    actions[row],
+                    names[row],
+                    TOP_EDITS,
+                ),
             )
 
     def _finding(self, tree: SourceTree, function: Definition, one: repair.ScoredEdit) -> Finding:
@@ -133,7 +141,7 @@ class TorchPredictor:
     ) -> list[Example]:
         config = self.network.config
         example = build_example(
-            tree, function.node, sites, file_context(tree, function), self.tokenizer,
+            tree, function.node, sites, model_context(tree, function), self.tokenizer,
             summary=summary, context_limit=config.context_limit,
         )  # fmt: skip
         return windows(example, config.window, self.layout)
@@ -173,7 +181,9 @@ class TorchPredictor:
                 tree, summary = _with_hole(request), ""
             pieces = self._node_pieces(tree)
             prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
-            return encoder_input(self.specials, np.zeros(0, np.int32), _masked(pieces, self._hole(), mask), prefix)[0]
+            return encoder_input(
+                self.specials, np.zeros(0, np.int32), _masked(pieces, self._hole(), mask), prefix
+            )[0]
         tree = _with_hole(request)
         context = self._windows(request.tree, request.function, NO_SITES)[0].context
         start = request.function.node.start_byte

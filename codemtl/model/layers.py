@@ -107,6 +107,14 @@ class GatedFeedForward(nn.Module):
         return self.down(functional.silu(gate) * value)
 
 
+class RMSNorm(nn.RMSNorm):
+    """Root mean square norm, always computed in fp32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape [..., D]."""
+        return super().forward(x.float())
+
+
 def norm(config: ModelConfig) -> nn.Module:
     """The normalisation used everywhere."""
-    return nn.RMSNorm(config.width, eps=1e-6)
+    return RMSNorm(config.width, eps=1e-6)

@@ -42,7 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]
-OK, FOUND, FAILED, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+OK, FOUND, FAILED = 0, 1, 2
 
 
 def repaired(

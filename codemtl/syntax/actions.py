@@ -130,9 +130,10 @@ def inverse(site: Site, action: int) -> int:
 def _spaced(data: bytes, start: int, end: int, text: str) -> Edit:
     """Replace a span by ``text``, kept apart from words and numbers on either side."""
     before, after = _is_word(data[start - 1 : start]), _is_word(data[end : end + 1])
-    left, right = (text[:1], text[-1:]) if text else (after and "a" or "", "")
-    prefix = " " if before and _is_word(left.encode()) else ""
-    suffix = " " if after and _is_word(right.encode()) else ""
+    if not text:
+        return Edit(start, end, " " if before and after else "")
+    prefix = " " if before and _is_word(text[0].encode()) else ""
+    suffix = " " if after and _is_word(text[-1].encode()) else ""
     return Edit(start, end, prefix + text + suffix)
 
 

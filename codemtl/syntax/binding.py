@@ -11,44 +11,28 @@ the result. The walk uses a stack of its own: generated code nests deeper than P
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from tree_sitter import Node
 
+from codemtl.syntax.names import (
+    ANNOTATION,
+    AUGMENTED_STORE,
+    CALLEE,
+    CLASS,
+    COMPREHENSION,
+    DELETE,
+    FUNCTION,
+    IMPORT,
+    LOAD,
+    MODULE,
+    PARAMETER,
+    PATTERN,
+    STORE,
+    TYPE_PARAMETERS,
+    Occurrence,
+    Scope,
+)
 from codemtl.syntax.tree import SourceTree
-
-MODULE, CLASS, FUNCTION, COMPREHENSION, TYPE_PARAMETERS = range(5)  # kinds of scope
-LOAD, CALLEE, ANNOTATION, STORE, AUGMENTED_STORE, DELETE, PARAMETER, IMPORT, PATTERN = range(9)
-
-
-class Occurrence(NamedTuple):
-    """A name or attribute as it stands in the text; ``role`` is LOAD, CALLEE, STORE, ..."""
-
-    start: int  # bytes
-    end: int
-    name: str
-    scope: int  # index of the scope in which it is evaluated
-    role: int
-    receiver: str = ""  # attributes: text of the object if it is a plain or dotted name
-
-
-@dataclass(slots=True)
-class Scope:
-    """One scope; ``bound`` maps each name to how often it is bound, in order of first binding."""
-
-    index: int
-    kind: int
-    parent: int  # -1 for the module
-    start: int  # bytes
-    end: int
-    qualname: str = ""
-    bound: dict[str, int] = field(default_factory=dict)
-    parameters: list[str] = field(default_factory=list)
-    globals: set[str] = field(default_factory=set)
-    nonlocals: set[str] = field(default_factory=set)
-    defines: set[str] = field(default_factory=set)  # functions and classes defined here
-
 
 _COMPREHENSIONS = frozenset({
     "list_comprehension", "set_comprehension", "dictionary_comprehension", "generator_expression",
@@ -97,9 +81,8 @@ class Walker:
             if handler is not None:
                 handler(self, node, scope, role)
             elif kind not in _LEAVES:
-                if role > ANNOTATION and role != PATTERN and kind not in _SPREADING:
-                    role = LOAD
-                elif role == CALLEE:
+                stored = role > ANNOTATION and role != PATTERN
+                if role == CALLEE or (stored and kind not in _SPREADING):
                     role = LOAD
                 for child in reversed(node.named_children):
                     stack.append((child, scope, role))
@@ -174,11 +157,10 @@ class Walker:
             (b"._convert_", b"._convert("), max(function.end_byte - 10, 0)
         ):
             self.dynamic = True  # enum puts the members into the module
-        if function.type == "identifier" and function.end_byte - function.start_byte <= 7:
+        if function.type == "identifier" and function.end_byte - function.start_byte <= 8:
             name = self._text(function)
-            if name == "exec" or name == "execfile":
-                self.dynamic = True
-            elif name in ("globals", "locals", "vars") and _writes_namespace(node):
+            reads = name in ("globals", "locals", "vars")
+            if name in ("exec", "execfile") or (reads and _writes_namespace(node)):
                 self.dynamic = True
 
     def _keyword_argument(self, node: Node, scope: int, role: int) -> None:

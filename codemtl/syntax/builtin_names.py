@@ -10,8 +10,8 @@ import builtins
 
 _NEWER = (
     "BaseExceptionGroup", "EncodingWarning", "ExceptionGroup", "PythonFinalizationError",
-    "WindowsError", "aiter", "anext", "copyright", "credits", "exit", "license", "quit",
-    "reveal_locals", "reveal_type",
+    "WindowsError", "aiter", "anext", "copyright", "credits", "exit", "frozendict", "license",
+    "quit", "reveal_locals", "reveal_type",
 )  # fmt: skip
 _MODULE = (
     "__annotations__", "__builtins__", "__cached__", "__class__", "__debug__", "__dict__",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
-from codemtl.syntax.binding import CALLEE, CLASS, IMPORT, LOAD, STORE, Occurrence
 from codemtl.syntax.builtin_names import BUILTINS, COMMON_CALLABLES
+from codemtl.syntax.names import CALLEE, CLASS, IMPORT, LOAD, STORE, Occurrence
 from codemtl.syntax.scopes import Scopes
 
 GROUP_LIMIT = 64

@@ -222,12 +222,18 @@ class FileFacts:
         return found
 
 
-def file_context(tree: SourceTree, definition: Definition, limit: int = 24) -> list[str]:
+def file_context(
+    tree: SourceTree,
+    definition: Definition,
+    limit: int = 24,
+    used: frozenset[str] | None = None,
+) -> list[str]:
     """Snippets of the file outside ``definition`` that tell most about it, best first.
 
-    The facts of the last few files are kept, so calling this for each function of a file is cheap.
+    ``used`` as in ``FileFacts.context``. The facts of the last few files are kept, so calling this
+    for each function of a file is cheap.
     """
-    return _facts(tree).context(definition, limit)
+    return _facts(tree).context(definition, limit, used)
 
 
 @lru_cache(maxsize=4)

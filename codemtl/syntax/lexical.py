@@ -72,7 +72,7 @@ def lexical_tokens(tree: SourceTree, node: Node) -> list[LexicalToken]:
             if found is not None:
                 docstrings.add(found.id)
         if kind not in _DROPPED and current.id not in docstrings:
-            if cursor.goto_first_child():
+            if kind not in _WHOLE and cursor.goto_first_child():
                 depth += kind == "block"
                 continue
             start, end = current.start_byte, current.end_byte
@@ -93,6 +93,7 @@ def lexical_tokens(tree: SourceTree, node: Node) -> list[LexicalToken]:
 
 
 _DROPPED = frozenset({"comment", "line_continuation", ";"})
+_WHOLE = frozenset({"string_content", "format_specifier"})  # text stands between their children
 _LINES = frozenset({
     "assert_statement", "break_statement", "class_definition", "continue_statement",
     "decorated_definition", "delete_statement", "elif_clause", "else_clause", "except_clause",

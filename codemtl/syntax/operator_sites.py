@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 from tree_sitter import Node
 
@@ -28,41 +29,25 @@ from codemtl.syntax.actions import (
     SWAP,
     Site,
 )
+from codemtl.syntax.alternatives import (
+    APPENDING_OPTIONS,
+    ARITHMETIC,
+    AUGMENTED_OPTIONS,
+    BINARY_OPTIONS,
+    COMPARISON_OPTIONS,
+    EQUALITY_OPTIONS,
+    SAME_FOR_COUNTS,
+    TRUTH_OPTIONS,
+)
 from codemtl.syntax.scopes import Scopes
 
 MAX_ARGUMENT = 120  # bytes; longer arguments are not swapped
-_ORDER = ("<", "<=", ">", ">=", "==", "!=")
-_ARITHMETIC = ("+", "-", "*", "/", "//", "%")
-_BITS = ("&", "|", "^", "<<", ">>")
-
-
-def _complete(*groups: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    return {x: tuple(y for y in group if y != x) for group in groups for x in group}
-
-
-COMPARISON_OPTIONS = _complete(_ORDER, ("is", "is not"), ("in", "not in"))
-_EQUALITY = _complete(("==", "!="), ("is", "is not"), ("in", "not in"))
-_COUNT_IS_ZERO = {frozenset((">", "!=")), frozenset(("<=", "=="))}  # the same where x >= 0
-BINARY_OPTIONS = _complete(_ARITHMETIC, _BITS)
-BINARY_OPTIONS["*"] += ("**",)
-BINARY_OPTIONS["**"] = ("*",)
-_REBINDING = ("+=", "-=", "*=", "/=", "//=", "%=", "|=", "&=")
-AUGMENTED_OPTIONS = _complete(tuple(o + "=" for o in _ARITHMETIC), tuple(o + "=" for o in _BITS))
-AUGMENTED_OPTIONS["*="] += ("**=",)
-AUGMENTED_OPTIONS["**="] = ("*=",)
-for _label in _REBINDING:
-    AUGMENTED_OPTIONS[_label] += ("=",)
-AUGMENTED_OPTIONS["="] = _REBINDING
-_APPENDING = _complete(("=", "+="))
-
 _SEQUENCES = frozenset({
     "string", "concatenated_string", "list", "tuple", "set", "dictionary", "list_comprehension",
     "set_comprehension", "dictionary_comprehension", "generator_expression",
 })  # fmt: skip
 _SEQUENCE_FUNCTIONS = frozenset({b"str", b"repr", b"list", b"tuple", b"sorted"})
 _SEQUENCE_METHODS = frozenset({b"join", b"format", b"strip"})
-    rb"(?:(?:str|repr|list|tuple|sorted)|.*\.(?:join|format|strip))\Z", re.S
-)
 _NEVER_AUGMENTED = frozenset({
     "none", "true", "false", "lambda", "dictionary", "dictionary_comprehension", "yield",
     "expression_list", "generator_expression", "assignment", "augmented_assignment",
@@ -97,7 +82,7 @@ class _Finder:
         self.data = scopes.tree.data
         self.scopes = scopes
         self.sites: list[Site] = []
-        self._chains: dict[int, bool] = {}  # verdict on the last arithmetic chain asked about
+        self._chains: dict[int, bool] = {}  # node id -> has text, for whole chains
         stack = [(scopes.tree.root, scopes.tree.root)]
         while stack:
             node, parent = stack.pop()
@@ -132,16 +117,16 @@ class _Finder:
                 continue
             kinds = {left.type, right.type}
             strict = kinds & _SEQUENCES or kinds & {"none", "true", "false"}
-            labels = (_EQUALITY if strict else COMPARISON_OPTIONS).get(state, ())
+            labels = (EQUALITY_OPTIONS if strict else COMPARISON_OPTIONS).get(state, ())
             if self._text(right) == b"0" and self._counts(left):
-                labels = tuple(x for x in labels if frozenset((x, state)) not in _COUNT_IS_ZERO)
+                labels = tuple(x for x in labels if frozenset((x, state)) not in SAME_FOR_COUNTS)
             slot = (operator.start_byte, operator.end_byte)
             self._add(COMPARISON, slot, None, state, labels)
             if state in ("<", "<=", ">", ">="):
                 if operator is children[1]:
                     self._offset(left)
                 self._offset(right)
-            elif len(children) > 3 and operator is not children[-2] and right.type:
+            elif len(children) > 3 and operator is not children[-2]:
                 following = children[children.index(operator) + 2].type
                 if following in ("<", "<=", ">", ">="):
                     self._offset(right)
@@ -166,20 +151,22 @@ class _Finder:
         """Whether the whole unbracketed arithmetic around ``node`` has an operand that is text or
         another sequence: there operators are not interchangeable.
         """
+        known = self._chains.get(node.id)
+        if known is not None:
+            return known
         top = node
         while (above := top.parent) is not None and above.type in _ARITHMETIC_NODES:
             top = above
-        cached = self._chains.get(top.id)
-        if cached is None:
-            cached, todo = False, [top]
-            while todo and not cached:
-                part = todo.pop()
-                if part.type in _ARITHMETIC_NODES:
-                    todo.extend(part.named_children)
-                else:
-                    cached = self._sequence(part)
-            self._chains = {top.id: cached}
-        return cached
+        found, chain, todo = False, [], [top]
+        while todo:
+            part = todo.pop()
+            if part.type in _ARITHMETIC_NODES:
+                chain.append(part.id)
+                todo.extend(part.named_children)
+            else:
+                found = found or self._sequence(part)
+        self._chains.update(dict.fromkeys(chain, found))
+        return found
 
     def _sequence(self, node: Node) -> bool:
         if node.type == "call":
@@ -236,7 +223,7 @@ class _Finder:
         if operator is None or operator.type not in AUGMENTED_OPTIONS:
             return
         state = operator.type
-        labels = (_APPENDING if self._sequence(right) else AUGMENTED_OPTIONS).get(state, ())
+        labels = (APPENDING_OPTIONS if self._sequence(right) else AUGMENTED_OPTIONS).get(state, ())
         if not self._may_be_bound(left, right):
             if state == "=":
                 return
@@ -264,7 +251,7 @@ class _Finder:
             return
         state = {"true": "True", "false": "False", "none": "None"}[kind]
         if above in ("comparison_operator", "subscript", "slice"):
-            labels: tuple[str, ...] = _complete(("True", "False")).get(state, ())
+            labels: tuple[str, ...] = TRUTH_OPTIONS.get(state, ())
         else:
             labels = tuple(x for x in ("True", "False", "None") if x != state)
         self._add(CONSTANT, (node.start_byte, node.end_byte), None, state, labels)
@@ -347,7 +334,7 @@ class _Finder:
                 node.child_by_field_name("operator"),
                 node.child_by_field_name("right"),
             )
-            if operator is None or right is None or operator.type not in _ARITHMETIC:
+            if operator is None or right is None or operator.type not in ARITHMETIC:
                 return False
             return not (operator.type in ("+", "-") and self._text(right) == b"1")
         if node.type == "identifier":
@@ -366,7 +353,7 @@ class _Finder:
                 self._offset(item)
         if len(items) < 2 or (name is not None and _COMMUTATIVE.match(name[1])):
             return
-        for first, second in zip(items, items[1:], strict=False):
+        for first, second in pairwise(items):
             if first.type in _NOT_POSITIONAL or second.type in _NOT_POSITIONAL:
                 continue
             one, two = self._text(first), self._text(second)

@@ -12,6 +12,7 @@ from typing import Literal
 from codemtl.syntax.findings import Finding
 
 Status = Literal["ok", "skipped", "error"]
+Style = Literal["google", "numpy", "sphinx", "plain"]  # of docstrings
 
 
 @dataclass(frozen=True, slots=True)

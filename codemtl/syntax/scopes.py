@@ -12,7 +12,9 @@ from functools import cached_property
 
 from tree_sitter import Node
 
-from codemtl.syntax.binding import (
+from codemtl.syntax.binding import Walker
+from codemtl.syntax.builtin_names import BUILTINS
+from codemtl.syntax.names import (
     ANNOTATION,
     CALLEE,
     CLASS,
@@ -24,9 +26,7 @@ from codemtl.syntax.binding import (
     TYPE_PARAMETERS,
     Occurrence,
     Scope,
-    Walker,
 )
-from codemtl.syntax.builtin_names import BUILTINS
 from codemtl.syntax.tree import SourceTree
 from codemtl.syntax.undefined import UndefinedName, undefined_names
 
@@ -134,6 +134,35 @@ class Scopes:
                 out.append(index)
             index = here.parent
         return out
+
+    def first_bound(self, scope: int, name: str) -> int:
+        """Byte offset of the first binding of ``name`` in a scope's text; -1 if there is none."""
+        return self._first_bound.get((scope, name), -1)
+
+    @cached_property
+    def _first_bound(self) -> dict[tuple[int, str], int]:
+        out: dict[tuple[int, str], int] = {}
+        for found in self.names:
+            if found.role > ANNOTATION:
+                out.setdefault((found.scope, found.name), found.start)
+        return out
+
+    def category(self, scope: int, name: str) -> str:
+        """What a name stands for, seen from a scope: ``"local"`` (any enclosing function's
+        variable), ``"module"`` (variable), ``"definition"``, ``"import"``, ``"builtin"`` or ``""``.
+        """
+        index = self.resolve(scope, name)
+        if index < 0:
+            return "builtin" if index == -1 else ""
+        if name in self.scopes[index].defines:
+            return "definition"
+        if (index, name) in self._imported:
+            return "import"
+        return "local" if self.scopes[index].kind in (FUNCTION, COMPREHENSION) else "module"
+
+    @cached_property
+    def _imported(self) -> frozenset[tuple[int, str]]:
+        return frozenset((found.scope, found.name) for found in self.names if found.role == IMPORT)
 
     @cached_property
     def used_builtins(self) -> tuple[str, ...]:

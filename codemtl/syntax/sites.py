@@ -26,8 +26,8 @@ from codemtl.syntax.actions import (
     edit_for_name,
     inverse,
 )
-from codemtl.syntax.binding import CALLEE, LOAD, Occurrence
 from codemtl.syntax.candidates import Candidates, FunctionCandidates
+from codemtl.syntax.names import CALLEE, LOAD, Occurrence
 from codemtl.syntax.operator_sites import operator_sites
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.tree import SourceTree

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from codemtl.syntax.binding import ANNOTATION, CALLEE, CLASS, Occurrence, Scope
 from codemtl.syntax.builtin_names import COMMON_CALLABLES, PYTHON2
+from codemtl.syntax.names import ANNOTATION, CALLEE, CLASS, Occurrence, Scope
 
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes

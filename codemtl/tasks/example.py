@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from tree_sitter import Node
 
 from codemtl.syntax.actions import ACTION_IDS, ACTIONS, FAMILIES, FunctionSites, Site, edit_for, inverse
+from codemtl.syntax.context import file_context
+from codemtl.syntax.definitions import Definition
 from codemtl.syntax.lexical import LexicalToken, lexical_tokens
 from codemtl.syntax.tree import SourceTree, parse
 
@@ -30,7 +32,6 @@ Ints = NDArray[np.int32]
 ALL_FAMILIES: tuple[str, ...] = (*FAMILIES, "name", "attribute")
 FAMILY_ID = {family: index for index, family in enumerate(ALL_FAMILIES)}
 POINTER_FAMILIES = (FAMILY_ID["name"], FAMILY_ID["attribute"])
-MAX_NAME_PIECES = 6
 
 
 class TokenEncoder(Protocol):
@@ -226,6 +227,15 @@ def _encode_tokens(
     return pieces, spaces, at, starts, ends
 
 
+def model_context(tree: SourceTree, definition: Definition) -> list[str]:
+    """The file context that the model reads. It does not depend on the function's own body.
+
+    A context chosen by the names that the body uses would name the right one beside a wrong one
+    in training, and only the wrong one in a file with a real bug.
+    """
+    return file_context(tree, definition, used=frozenset())
+
+
 def build_example(
     tree: SourceTree,
     node: Node,
@@ -279,7 +289,7 @@ def build_example(
         context=np.array(context_pieces, np.int32),
         context_names=np.array(context_at, np.int32),
         summary=np.array(tokenizer.encode(summary) if summary else [], np.int32),
-        names=Ragged.of([tokenizer.encode_token(name)[:MAX_NAME_PIECES] for name in texts]),
+        names=Ragged.of([tokenizer.encode_token(name) for name in texts]),
         groups=Ragged.of([[names[name] for name in group] for group in found.groups]),
         site_family=np.array([FAMILY_ID[site.family] for site in kept], np.int32),
         site_start=np.array([start for start, _ in spans], np.int32),

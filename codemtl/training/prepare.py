@@ -18,12 +18,11 @@ import numpy as np
 from codemtl.errors import DataError
 from codemtl.model.config import ModelConfig
 from codemtl.model.tokenizer import CodeTokenizer
-from codemtl.syntax.context import file_context
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
-from codemtl.tasks.example import Example, Layout, build_example, windows
+from codemtl.tasks.example import Example, Layout, build_example, model_context, windows
 from codemtl.training.shards import write_shard
 
 CHUNK_FILES = 800
@@ -127,12 +126,12 @@ def _examples(job: _Job) -> Iterator[Example]:
             )
         }
         for definition in functions(tree):
-            summary = summaries.get((definition.start, definition.end))
+            summary = summaries.get((definition.node.start_byte, definition.node.end_byte))
             if summary is None:
                 continue
             node = definition.node
             example = build_example(
-                tree, node, enumerate_sites(tree, node, scopes), file_context(tree, definition),
+                tree, node, enumerate_sites(tree, node, scopes), model_context(tree, definition),
                 tokenizer, summary=summary, context_limit=job.limit,
             )  # fmt: skip
             if len(example.pieces) >= MIN_PIECES:

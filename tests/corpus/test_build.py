@@ -112,8 +112,9 @@ def test_build(mirror: Path, tmp_path: Path) -> None:
         assert whole.split("\n")[row["line"]].strip() == row["target"]
     counts = json.loads((tmp_path / "summary.json").read_text())
     assert counts["functions"] == {"test": 2, "train": 1}
+    assert counts["checksums"].keys() == {"train", "validation", "test"}
     table = (tmp_path / "sources.tsv").read_text().splitlines()
-    assert len(table) == 3 and table[0].startswith("project\tcommit\tlicence")
+    assert len(table) == 3 and table[0].startswith("project\trepository\tcommit")
 
 
 def test_finished_projects_are_not_read_again(
@@ -171,3 +172,15 @@ def test_wrong_paths(tmp_path: Path) -> None:
         build([tmp_path / "missing"], tmp_path / "out")
     with pytest.raises(DataError, match="no function"):
         build([tmp_path], tmp_path / "out", jobs=1, any_licence=True)
+
+
+def test_a_partial_or_headless_repository_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    texts = {"LICENSE": MIT, "a.py": OWN.format(name="a"), "b.py": OWN.format(name="b")}
+    work = make_repository(tmp_path, "partial", texts, bare=False)
+    git = ["git", "-C", str(work)]
+    name = subprocess.check_output([*git, "rev-parse", "HEAD:a.py"], text=True).strip()
+    (work / ".git" / "objects" / name[:2] / name[2:]).unlink()
+    (work / ".git" / "HEAD").write_text("ref: refs/heads/unborn\n")
+    summary = build([work], tmp_path / "out", jobs=1)
+    assert summary.rejected_files == {"unreadable": 1}
+    assert summary.functions.total() == 1

@@ -6,9 +6,10 @@ import ast
 
 import pytest
 
-from codemtl.inference.docstrings import Style, docstring_edit, parameters
+from codemtl.inference.docstrings import docstring_edit, parameters
 from codemtl.syntax.definitions import find
 from codemtl.syntax.edits import apply
+from codemtl.syntax.results import Style
 from codemtl.syntax.tree import parse
 from codemtl.syntax.verify import verify
 

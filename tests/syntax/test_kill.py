@@ -20,10 +20,23 @@ PROGRAM = textwrap.dedent("""
 
     folder, how, kills = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     path = folder / "a.py"
-    texts = [b"x = %d  #" % i + bytes([97 + i]) * 1_000_000 + b"\\n" for i in range(2)]
+    texts = [b"x = %d  #" % i + bytes([97 + i]) * 300_000 + b"\\n" for i in range(2)]
     generator = random.Random(0)
     torn = strays = 0
     seen = set()
+
+    def write(source, text):
+        if how == "safe":
+            return source.write(text)
+        path.write_bytes(text)
+        return source
+
+    path.write_bytes(texts[0])
+    source = SourceFile.read(path)
+    start = time.perf_counter()
+    for turn in range(10):
+        source = write(source, texts[turn % 2])
+    duration = (time.perf_counter() - start) / 10  # of one write, on this machine, now
     for _ in range(kills):
         path.write_bytes(texts[0])
         reading, writing = os.pipe()
@@ -34,12 +47,9 @@ PROGRAM = textwrap.dedent("""
             turn = 0
             while True:
                 turn = 1 - turn
-                if how == "safe":
-                    source = source.write(texts[turn])
-                else:
-                    path.write_bytes(texts[turn])
+                source = write(source, texts[turn])
         os.read(reading, 5)
-        time.sleep(generator.uniform(0, 0.03))
+        time.sleep(generator.uniform(0, 4 * duration))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WTERMSIG(status) == signal.SIGKILL, status  # it did not end by itself

@@ -1,0 +1,137 @@
+"""The figures of the benchmarks, as functions of plain arrays.
+
+A finding is shown if its score is above a threshold. The false-positive rate is the share of clean
+functions with a finding shown; recall is the share of bugs whose function's best finding is shown
+and right.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+NOTHING = -np.inf  # the score of a function without any finding
+
+
+class Interval(NamedTuple):
+    """A share with its 95% bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def threshold(clean: Array, rate: float, weights: Array | None = None) -> float:
+    """The score that at most ``rate`` of the clean functions exceed."""
+    order = np.argsort(clean)[::-1]
+    mass = np.cumsum(np.ones(len(clean)) if weights is None else weights[order])
+    beyond = int(np.searchsorted(mass, rate * mass[-1] * (1 + 1e-9), side="right"))
+    return float(clean[order][beyond]) if beyond < len(clean) else NOTHING
+
+
+def recall(scores: Array, right: Array, above: float) -> float:
+    """Share of bugs found: the score is above the threshold, and the finding is right."""
+    return float(((scores > above) & right).mean()) if len(scores) else float("nan")
+
+
+def recall_at(
+    clean: Array, files: Array, scores: Array, right: Array, rate: float,
+    *, rounds: int = 1000, seed: int = 0,
+) -> Interval:  # fmt: skip
+    """Recall at a false-positive rate.
+
+    The interval is over bugs and over clean *files* (``files`` numbers them from 0), as functions
+    of one file resemble each other; each round sets its own threshold.
+    """
+    rng = np.random.default_rng(seed)
+    count = int(files.max()) + 1
+    order = np.argsort(clean)[::-1]
+    ranked, owners = clean[order], files[order]
+    found = []
+    for _ in range(rounds):
+        weights = np.bincount(rng.integers(0, count, count), minlength=count)[owners]
+        mass = np.cumsum(weights)
+        beyond = int(np.searchsorted(mass, rate * mass[-1] * (1 + 1e-9), side="right"))
+        above = ranked[beyond] if beyond < len(ranked) else NOTHING
+        drawn = rng.integers(0, len(scores), len(scores))
+        found.append(recall(scores[drawn], right[drawn], above))
+    low, high = np.quantile(found, (0.025, 0.975))
+    return Interval(recall(scores, right, threshold(clean, rate)), float(low), float(high))
+
+
+def share(hits: Array, *, rounds: int = 1000, seed: int = 0) -> Interval:
+    """A share of independent cases."""
+    rng = np.random.default_rng(seed)
+    found = [hits[rng.integers(0, len(hits), len(hits))].mean() for _ in range(rounds)]
+    low, high = np.quantile(found, (0.025, 0.975))
+    return Interval(float(hits.mean()), float(low), float(high))
+
+
+class Bin(NamedTuple):
+    """Findings of similar confidence."""
+
+    share: float  # of all functions
+    confidence: float  # mean
+    right: float  # share
+
+
+def reliability(confidence: Array, right: Array, weights: Array, edges: Array) -> list[Bin]:
+    """Findings by confidence, in bins between ``edges``; empty bins are left out."""
+    bins = []
+    which = np.digitize(confidence, edges)
+    for index in np.unique(which):
+        here = which == index
+        mass = weights[here]
+        if mass.sum() > 0:
+            bins.append(Bin(
+                float(mass.sum() / weights.sum()),
+                float(np.average(confidence[here], weights=mass)),
+                float(np.average(right[here], weights=mass)),
+            ))  # fmt: skip
+    return bins
+
+
+def calibration_error(
+    confidence: Array, right: Array, weights: Array, coverage: float, bins: int = 10
+) -> float:
+    """Expected calibration error of the ``coverage`` of functions with the highest confidence.
+
+    The mean of |confidence - share right| over ``bins`` bins of equal weight (Naeini et al. 2015).
+    """
+    order = np.argsort(confidence)[::-1]
+    mass = np.cumsum(weights[order]) / weights.sum()
+    top = order[: int(np.searchsorted(mass, coverage)) + 1]
+    place = np.cumsum(weights[top]) / weights[top].sum()
+    which = np.minimum(np.ceil(place * bins - 1e-9).astype(int) - 1, bins - 1)
+    error = 0.0
+    for index in range(bins):
+        here = top[which == index]
+        mass = weights[here]
+        if mass.sum() > 0:
+            gap = np.average(confidence[here], weights=mass) - np.average(right[here], weights=mass)
+            error += abs(float(gap)) * float(mass.sum() / weights[top].sum())
+    return error
+
+
+def fit_logistic(
+    logits: Array, labels: Array, weights: Array, rounds: int = 50
+) -> tuple[float, float]:
+    """Slope and bias of p = sigmoid(slope * logit + bias), by Newton's method (Platt 1999).
+
+    A trace of ridge keeps separable data finite.
+    """
+    inputs = np.stack((logits, np.ones(len(logits))), 1)
+    weights = weights / weights.sum()
+    found = np.array([1.0, float(np.log(np.average(labels, weights=weights)))])
+    for _ in range(rounds):
+        chance = 1 / (1 + np.exp(-inputs @ found))
+        gradient = inputs.T @ (weights * (chance - labels)) + 1e-9 * found
+        curve = (inputs * (weights * chance * (1 - chance))[:, None]).T @ inputs
+        step = np.linalg.solve(curve + 1e-9 * np.eye(2), gradient)
+        found = found - np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(found[0]), float(found[1])

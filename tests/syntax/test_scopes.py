@@ -1,0 +1,183 @@
+"""Scopes against Python's own symbol table, and reports of undefined names."""
+
+from __future__ import annotations
+
+import builtins
+import random
+import symtable
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from codemtl.syntax.names import ANNOTATION, FUNCTION, MODULE
+from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.tree import parse
+from codemtl.syntax.undefined import spelling_distance
+
+STDLIB = Path(sysconfig.get_paths()["stdlib"])
+MODULES = ("argparse", "ast", "dataclasses", "inspect", "tarfile", "typing", "unittest/mock")
+
+
+def scopes_of(source: str) -> Scopes:
+    return analyze(parse(source.encode()))
+
+
+def undefined(source: str) -> list[str]:
+    return [found.name for found in scopes_of(source).undefined()]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x): return [y for y in x if y]",
+        "class A:\n    n = 1\n    m = [i for i in range(n)]",
+        "def f():\n    global g\n    g = 1\nprint(g)",
+        "def f():\n    x = 1\n    def h():\n        nonlocal x\n        x = 2\n    return h",
+        "try:\n    pass\nexcept OSError as e:\n    print(e)",
+        "if any((hit := x) for x in [1]):\n    print(hit)",
+        "match [1]:\n    case [a, *b] | {'k': a, **b} as w if w:\n        print(a, b, w)",
+        "match 1:\n    case int(real=r) if r:\n        print(r)",
+        "def f(a, /, b=1, *c, d: int = 2, **e): return a, b, c, d, e",
+        "def f[T, *Ts, **P](x: T) -> T: return x",
+        "class A[T]:\n    x: T",
+        "type X[T] = list[T]\nprint(X)",
+        "class A:\n    def f(self): return __class__",
+        "class A:\n    print(__qualname__, __module__)\nprint(__file__)",
+        "x = 1\nprint(f'{x!r:>{x}} {x=}')",
+        "print((lambda a, *b, c=1: (a, b, c)))",
+        "import a.b, c as d\nfrom e import f as g, h\nprint(a, d, g, h)",
+        "for i, (j, *k) in []:\n    print(i, j, k)",
+        "with open('x') as (a, b), open('y') as c:\n    print(a, b, c)",
+        "if 0:\n    import json\njson",
+        "x: 'Missing' = 1",
+        "from m import *\nprint(anything)",
+        "exec('x = 1')\nprint(x)",
+        "globals()['x'] = 1\nprint(x)",
+        "globals().update(x=1)\nprint(x)",
+        "try:\n    unicode\nexcept NameError:\n    unicode = str",
+        "try:\n    cmp2\nexcept NameError:\n    pass",
+        "import sys\nif sys.version_info[0] == 2:\n    print(unicode)",
+        "print _x",
+        "def f(:\n    broken = \nprint(broken)",
+        "def deco(f): return f\n@deco\ndef g(x=deco): pass",
+    ],
+)
+def test_defined(source: str) -> None:
+    assert undefined(source) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("print(leng([]))", ["leng"]),
+        ("class A:\n    n = 1\n    def f(self): return n", ["n"]),
+        ("class A:\n    n = 1\n    m = [n for i in range(3)]", ["n"]),
+        ("[x for x in []]\nprint(x)", ["x"]),
+        ("def f(): y = 1\nprint(y)", ["y"]),
+        ("def f(a=b, *c): b = c", ["b"]),
+        ("@missing\ndef f(x: Unknown) -> None: pass", ["missing", "Unknown"]),
+        ("[a for a in a]", ["a"]),
+        ("match 1:\n    case Colour.RED: pass", ["Colour"]),
+        ("print(f'{missing}')", ["missing"]),
+        ("x = globals()['y']\nprint(z)", ["z"]),
+    ],
+)
+def test_undefined(source: str, names: list[str]) -> None:
+    assert undefined(source) == names
+
+
+def test_report_names_the_function_and_suggests() -> None:
+    source = (
+        "class A:\n    def run(self, count):\n        self.size = 1\n        return conut + size"
+    )
+    first, second = scopes_of(source).undefined()
+    assert (first.function, first.suggestions[0]) == ("A.run", "count")
+    assert source[first.start : first.end] == "conut"
+    assert second.suggestions == ("self.size",)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "distance"),
+    [("abcd", "abdc", 1), ("abcd", "abcd", 0), ("Name", "name", 0.5), ("length", "len", None)],
+)
+def test_spelling_distance(one: str, two: str, distance: float | None) -> None:
+    assert spelling_distance(one, two) == distance
+
+
+def test_visible_names_come_nearest_first() -> None:
+    source = "import os\ndef f(a):\n    b = len(a)\n    def g(c):\n        return c\n    return g\n"
+    visible = scopes_of(source).visible(source.index("return c"))
+    assert visible == ("c", "a", "b", "g", "os", "f", "len")
+
+
+def test_binding_and_categories() -> None:
+    source = "import os\ndef f(a):\n    return os, a, len, f\n"
+    scopes = scopes_of(source)
+    at = source.index("return")
+    local = scopes.binding(source.index("a, len"))
+    outer = scopes.binding(source.index("os, a"))
+    assert local is not None and local.kind == FUNCTION
+    assert outer is not None and outer.kind == MODULE
+    assert scopes.binding(source.index("len")) is None
+    inner = scopes.scope_at(at).index
+    categories = [scopes.category(inner, name) for name in ("os", "a", "len", "f")]
+    assert categories == ["import", "local", "builtin", "definition"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_agrees_with_the_compiler(module: str) -> None:
+    """Each name that Python binds in a function's table, ours binds there too, and vice versa."""
+    source = (STDLIB / f"{module}.py").read_text("utf-8")
+    ours: dict[tuple[str, int], list[set[str]]] = {}
+    for scope in analyze(parse(source.encode())).scopes:
+        if scope.kind == FUNCTION and not scope.qualname.endswith("<lambda>"):
+            line = source.encode().count(b"\n", 0, scope.start) + 1
+            name = scope.qualname.rpartition(".")[2]
+            ours.setdefault((name, line), []).append(set(scope.bound))
+    checked = 0
+    tables = [symtable.symtable(source, module, "exec")]
+    while tables:
+        table = tables.pop()
+        tables.extend(table.get_children())
+        if isinstance(table, symtable.Function) and table.get_name().isidentifier():
+            theirs = {s.get_name() for s in table.get_symbols() if s.is_local()}
+            theirs = {_unmangled(name) for name in theirs if not name.startswith(".")}
+            for bound in ours.get((table.get_name(), table.get_lineno()), []):
+                assert {_unmangled(name) for name in bound} == theirs, table
+                checked += 1
+    assert checked > 20
+
+
+def _unmangled(name: str) -> str:
+    """``_Class__x`` as it is written, ``__x``."""
+    head, middle, tail = name.partition("__")
+    return "__" + tail if middle and head.startswith("_") and head[1:2].isupper() else name
+
+
+def test_no_false_report_in_the_standard_library() -> None:
+    files = sorted(STDLIB.glob("*.py"))
+    for file in random.Random(0).sample(files, 60):
+        data = file.read_bytes()
+        assert analyze(parse(data)).undefined() == [], file
+
+
+def test_any_text_is_analysed() -> None:
+    data = (STDLIB / "typing.py").read_bytes()
+    rng = random.Random(0)
+    for _ in range(60):
+        start, length = rng.randrange(len(data)), rng.randrange(400)
+        cut = bytearray(data[start : start + length])
+        for _ in range(rng.randrange(4)):
+            cut[rng.randrange(len(cut) + 1) :][:1] = rng.randbytes(1)
+        analyze(parse(bytes(cut))).undefined()
+    analyze(parse(b"x = " + b"(" * 3000 + b"1" + b")" * 3000)).undefined()
+    analyze(parse(b"x = " + b" + ".join([b"y"] * 5000))).undefined()
+
+
+def test_roles_cover_every_builtin() -> None:
+    names = [name for name in dir(builtins) if name.isidentifier() and name != "_"]
+    source = "\n".join(names)
+    found = scopes_of(source)
+    assert found.undefined() == []
+    assert all(occurrence.role <= ANNOTATION for occurrence in found.names)

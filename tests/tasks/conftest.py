@@ -1,0 +1,46 @@
+"""A few real functions as examples, with a tokenizer trained on them."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.syntax.context import file_context
+from codemtl.syntax.definitions import functions
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.sites import enumerate_sites
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks.example import Example, build_example
+
+
+@pytest.fixture(scope="session")
+def trees() -> list[SourceTree]:
+    """Two modules of the standard library."""
+    return [parse(Path(module.__file__).read_bytes()) for module in (argparse, textwrap)]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(trees: list[SourceTree]) -> CodeTokenizer:
+    """Small, but real."""
+    return CodeTokenizer.train([tree.data.decode() for tree in trees], vocab_size=1024)
+
+
+@pytest.fixture(scope="session")
+def examples(trees: list[SourceTree], tokenizer: CodeTokenizer) -> list[Example]:
+    """Every function of the modules."""
+    made = []
+    for tree in trees:
+        scopes = analyze(tree)
+        for definition in functions(tree):
+            found = enumerate_sites(tree, definition.node, scopes)
+            context = file_context(tree, definition)
+            made.append(
+                build_example(
+                    tree, definition.node, found, context, tokenizer, summary="Return the value."
+                )
+            )
+    return made
