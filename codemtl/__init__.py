@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from codemtl.inference.generate import generate
     from codemtl.inference.repair import RepairOptions, repair_source
     from codemtl.inference.summarize import SummarizeOptions, summarize_source
+    from codemtl.model.multitask import CodeMTLConfig, CodeMTLModel
     from codemtl.syntax.files import SourceFile
     from codemtl.syntax.findings import Finding
     from codemtl.syntax.results import FileResult
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CodeMTLConfig",
+    "CodeMTLModel",
     "CodemtlError",
     "FakePredictor",
     "FileResult",
@@ -44,6 +47,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CodeMTLConfig": "codemtl.model.multitask",
+    "CodeMTLModel": "codemtl.model.multitask",
     "CodemtlError": "codemtl.errors",
     "FakePredictor": "codemtl.inference.fake",
     "FileResult": "codemtl.syntax.results",

@@ -32,10 +32,10 @@ from typing import Any
 
 import numpy as np
 from cases import Cases, Corpus, load_cases
-from measures import NOTHING, Array, Interval, recall, recall_at, share, threshold
+from measures import NOTHING, Array, Interval, Verdict, recall, recall_at, share, threshold
 from ngram import NgramModel
 from ruff_rival import COMMAND, TIERS, RuffScores, run_ruff
-from scoring import Result, Verdict, confidence, score_cases
+from scoring import Result, confidence, score_cases
 
 from codemtl.inference import SHIPPED_MODEL, Calibration, load_predictor
 from codemtl.syntax.lexical import lexical_tokens
@@ -116,7 +116,7 @@ def make_systems(
 
     def model(result: Result) -> tuple[float, Verdict]:
         found = [(confidence(one, calibration), one.verdict) for one in result.windows]
-        return max(found, default=NO)
+        return max(found, key=lambda one: one[0], default=NO)
 
     def scope(result: Result) -> tuple[float, Verdict]:
         if result.undefined is None:

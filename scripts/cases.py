@@ -157,7 +157,7 @@ def _bug(corpus: Corpus, row: int, start: int, seed: int) -> Bug | None:
     found = sample_bug(tree, definition, analyze(tree), np.random.default_rng(seed))
     if found is None:
         return None
-    low, high, replacement = _difference(tree.data, found.mutated)
+    low, high, replacement = difference(tree.data, found.mutated)
     fix = (found.fix.start, found.fix.end, found.fix.replacement)
     return Bug(
         *_pointer(corpus, row), start, definition.qualname, found.kind, seed,
@@ -165,7 +165,7 @@ def _bug(corpus: Corpus, row: int, start: int, seed: int) -> Bug | None:
     )  # fmt: skip
 
 
-def _difference(old: bytes, new: bytes) -> tuple[int, int, str]:
+def difference(old: bytes, new: bytes) -> tuple[int, int, str]:
     """The shortest edit from ``old`` to ``new`` that cuts no character."""
     head = _common(old, new)
     while head and _inside(old, head):

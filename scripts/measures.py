@@ -1,4 +1,4 @@
-"""The figures of the benchmarks, as functions of plain arrays.
+"""The figures of the benchmarks: judging an edit, and functions of plain arrays.
 
 A finding is shown if its score is above a threshold. The false-positive rate is the share of clean
 functions with a finding shown; recall is the share of bugs whose function's best finding is shown
@@ -12,8 +12,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from codemtl.syntax.edits import Edit, apply
+
 Array = NDArray[Any]
 NOTHING = -np.inf  # the score of a function without any finding
+
+
+class Verdict(NamedTuple):
+    """How an edit compares with the one that undoes the bug."""
+
+    located: bool = False  # the two overlap
+    right: bool = False  # it restores the function up to whitespace
+
+
+def judge(data: bytes, edit: Edit, fix: Edit | None) -> Verdict:
+    """Compare an edit of ``data`` with the right one; None for a function without a bug."""
+    if fix is None:
+        return Verdict()
+    overlap = edit.start < fix.end and fix.start < edit.end
+    overlap |= (edit.start, edit.end) == (fix.start, fix.end)
+    low, high = min(edit.start, fix.start), max(edit.end, fix.end)
+    made, wanted = (
+        b"".join(apply(data[low:high], [Edit(e.start - low, e.end - low, e.replacement)]).split())
+        for e in (edit, fix)
+    )
+    return Verdict(overlap or made == wanted, made == wanted)
 
 
 class Interval(NamedTuple):
@@ -24,12 +47,17 @@ class Interval(NamedTuple):
     high: float
 
 
-def threshold(clean: Array, rate: float, weights: Array | None = None) -> float:
+def threshold(clean: Array, rate: float) -> float:
     """The score that at most ``rate`` of the clean functions exceed."""
-    order = np.argsort(clean)[::-1]
-    mass = np.cumsum(np.ones(len(clean)) if weights is None else weights[order])
+    ranked = np.sort(clean)[::-1]
+    return _cut(ranked, np.ones(len(ranked)), rate)
+
+
+def _cut(ranked: Array, weights: Array, rate: float) -> float:
+    """The score, of those in falling order, that at most ``rate`` of the weight exceeds."""
+    mass = np.cumsum(weights)
     beyond = int(np.searchsorted(mass, rate * mass[-1] * (1 + 1e-9), side="right"))
-    return float(clean[order][beyond]) if beyond < len(clean) else NOTHING
+    return float(ranked[beyond]) if beyond < len(ranked) else NOTHING
 
 
 def recall(scores: Array, right: Array, above: float) -> float:
@@ -53,11 +81,8 @@ def recall_at(
     found = []
     for _ in range(rounds):
         weights = np.bincount(rng.integers(0, count, count), minlength=count)[owners]
-        mass = np.cumsum(weights)
-        beyond = int(np.searchsorted(mass, rate * mass[-1] * (1 + 1e-9), side="right"))
-        above = ranked[beyond] if beyond < len(ranked) else NOTHING
         drawn = rng.integers(0, len(scores), len(scores))
-        found.append(recall(scores[drawn], right[drawn], above))
+        found.append(recall(scores[drawn], right[drawn], _cut(ranked, weights, rate)))
     low, high = np.quantile(found, (0.025, 0.975))
     return Interval(recall(scores, right, threshold(clean, rate)), float(low), float(high))
 

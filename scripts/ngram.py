@@ -76,7 +76,7 @@ class NgramModel:
         counts = Counter(word for text in texts for word in text)
         kept = sorted(word for word, count in counts.items() if count >= least)
         words = {"<edge>": EDGE, "<unknown>": UNKNOWN}
-        words.update((word, len(words) + index) for index, word in enumerate(kept))
+        words.update((word, index) for index, word in enumerate(kept, len(words)))
         edge = [EDGE] * (order - 1)
         flat = list(edge)
         for text in texts:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cases import Bug, Cases, Corpus, function_at, mutated
+from measures import Verdict, judge
 from ngram import NgramModel, Words
 from rich.console import Console
 from rich.progress import track
@@ -23,18 +24,11 @@ from rich.progress import track
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.torch_runtime import TorchPredictor, load
 from codemtl.syntax.definitions import Definition, functions
-from codemtl.syntax.edits import Edit, apply
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.sites import edit_for, edit_for_name, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.example import build_example
-
-
-class Verdict(NamedTuple):
-    """How an edit compares with the one that undoes the bug."""
-
-    located: bool = False  # the two overlap
-    right: bool = False  # it restores the function up to whitespace
 
 
 class Window(NamedTuple):
@@ -61,20 +55,6 @@ def confidence(window: Window, calibration: Calibration) -> float:
     """As ``TorchPredictor.confidence``."""
     logit = calibration.slope * window.logit + calibration.bias
     return window.site * window.edit / (1 + math.exp(-max(-700.0, min(700.0, logit))))
-
-
-def judge(data: bytes, edit: Edit, fix: Edit | None) -> Verdict:
-    """Compare an edit of ``data`` with the right one; None for a function without a bug."""
-    if fix is None:
-        return Verdict()
-    overlap = edit.start < fix.end and fix.start < edit.end
-    overlap |= (edit.start, edit.end) == (fix.start, fix.end)
-    low, high = min(edit.start, fix.start), max(edit.end, fix.end)
-    made, wanted = (
-        b"".join(apply(data[low:high], [Edit(e.start - low, e.end - low, e.replacement)]).split())
-        for e in (edit, fix)
-    )
-    return Verdict(overlap or made == wanted, made == wanted)
 
 
 class Scorer:

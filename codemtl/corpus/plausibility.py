@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from codemtl.syntax.actions import ACTIONS, ATTRIBUTE, COMPARISON, CONSTANT, NAME, NEGATION, Site
 
@@ -77,9 +78,14 @@ def _name_weight(current: str, other: str, rank: int) -> float:
 
 def similarity(one: str, two: str) -> float:
     """Share of words that two names have in common, 0 to 1; ``start_row``, ``end_row``: 1/3."""
-    first, second = set(_WORDS.findall(one.lower())), set(_WORDS.findall(two.lower()))
+    first, second = _words(one), _words(two)
     union = first | second
     return len(first & second) / len(union) if union else 0.0
+
+
+@lru_cache(maxsize=1 << 16)
+def _words(name: str) -> frozenset[str]:
+    return frozenset(_WORDS.findall(name.lower()))
 
 
 def integer_weight(text: str) -> float:

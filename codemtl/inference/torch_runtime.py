@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,15 +16,16 @@ from codemtl.inference.predictor import Calibration, GenerationRequest
 from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
 from codemtl.model.network import Network
-from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks import generate, repair, summarize
-from codemtl.tasks.batches import Arrays, SpecialIds, encoder_input, pad
-from codemtl.tasks.example import Example, Layout, build_example, model_context, windows
+from codemtl.tasks import generate, summarize
+from codemtl.tasks.batches import Arrays, encoder_input, pad
+from codemtl.tasks.example import Example, build_example, model_context, windows
+from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode
 
 BATCH_PIECES = 4096
 TOP_EDITS = 20  # of a function
@@ -44,14 +46,6 @@ def load(folder: Path, threads: int | None = None) -> TorchPredictor:
     return TorchPredictor(network, tokenizer, values)
 
 
-def special_ids(tokenizer: CodeTokenizer) -> SpecialIds:
-    """The ids that inputs are made with."""
-    return SpecialIds(
-        tokenizer.pad_id, tokenizer.mask_id, tokenizer.ctx_id, tokenizer.fn_id, tokenizer.doc_id,
-        tokenizer.bos_id, tokenizer.eos_id,
-    )  # fmt: skip
-
-
 class TorchPredictor:
     """See ``inference.predictor.Predictor``."""
 
@@ -65,7 +59,7 @@ class TorchPredictor:
         stored = values.get("calibration", {})
         self.calibration = Calibration(**{k: float(v) for k, v in stored.items() if k in known})
         self.specials = special_ids(tokenizer)
-        self.layout = Layout.of([tokenizer.decode([i]) for i in range(tokenizer.vocab_size)])
+        self.layout = piece_layout(tokenizer)
 
     # --- repair
 
@@ -83,22 +77,22 @@ class TorchPredictor:
 
     def scored_edits(
         self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
-    ) -> Iterator[tuple[int, list[repair.ScoredEdit]]]:
+    ) -> Iterator[tuple[int, list[ScoredEdit]]]:
         """(index of the function, its most probable edits) for each window of each function."""
-        items: list[tuple[int, repair.RepairInput]] = []
+        items: list[tuple[int, RepairInput]] = []
         for index, function in enumerate(functions):
             sites = enumerate_sites(tree, function.node, scopes)
             for part in self._windows(tree, function, sites):
                 if part.sites:
-                    items.append((index, repair.as_input(part)))
+                    items.append((index, as_input(part)))
         for batch in _by_length(items, [len(item.pieces) for _, item in items]):
             yield from self._score(tree, batch)
 
     @torch.no_grad()
     def _score(
-        self, tree: SourceTree, items: Sequence[tuple[int, repair.RepairInput]]
-    ) -> Iterator[tuple[int, list[repair.ScoredEdit]]]:
-        batch = repair.collate([item for _, item in items], self.specials, dense=False)
+        self, tree: SourceTree, items: Sequence[tuple[int, RepairInput]]
+    ) -> Iterator[tuple[int, list[ScoredEdit]]]:
+        batch = collate([item for _, item in items], self.specials, dense=False)
         scores = self.network.repair_scores(_tensors(batch.arrays))
         sites = scores.site_BS.softmax(-1).numpy()
         actions, names = scores.action_BSA.softmax(-1).numpy(), scores.name_BSK.softmax(-1).numpy()
@@ -107,7 +101,7 @@ class TorchPredictor:
         for row, (owner, item) in enumerate(items):
             yield (
                 owner,
-                repair.decode(
+                decode(
                     tree,
                     item,
                     float(scores.bug_B[row]),
@@ -118,7 +112,7 @@ class TorchPredictor:
                 ),
             )
 
-    def _finding(self, tree: SourceTree, function: Definition, one: repair.ScoredEdit) -> Finding:
+    def _finding(self, tree: SourceTree, function: Definition, one: ScoredEdit) -> Finding:
         original = tree.data[one.edit.start : one.edit.end].decode("utf-8", "replace")
         return Finding(
             function=function.qualname,
@@ -131,10 +125,11 @@ class TorchPredictor:
             message=_message(original, one.edit.replacement),
         )
 
-    def confidence(self, one: repair.ScoredEdit) -> float:
+    def confidence(self, one: ScoredEdit) -> float:
         """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""
         logit = self.calibration.slope * one.bug_logit + self.calibration.bias
-        return float(1 / (1 + np.exp(-logit))) * one.p_site * one.p_edit
+        p_bug = 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
+        return p_bug * one.p_site * one.p_edit
 
     def _windows(
         self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""

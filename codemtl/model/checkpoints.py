@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,20 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from codemtl.errors import ModelError
+from codemtl.model.atomic import write_atomic
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
+from codemtl.syntax.actions import ACTIONS
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 MODEL_TYPE = "codemtl"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file that is either the old one or whole, even when the machine stops."""
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
 def save_network(
     network: Network, folder: Path, *, dtype: torch.dtype = torch.float32, **extra: Any
 ) -> str:
-    """Write weights and configuration; ``extra`` joins config.json. Returns the weights' SHA-256."""
+    """Write weights and configuration; ``extra`` joins config.json. Returns the SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: value.detach().to("cpu", dtype).contiguous()
@@ -57,7 +48,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a model folder. Raises ModelError if it is missing or of another kind."""
     path = folder / CONFIG
     if not folder.is_dir():
-        raise ModelError(f"{folder}: there is no such model folder; name one that `codemtl train` wrote")
+        raise ModelError(
+            f"{folder}: there is no such model folder; name one that `codemtl train` wrote"
+        )
     try:
         values = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -73,7 +66,15 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     Raises ModelError naming the file and what is wrong with it.
     """
     values = read_config(folder)
-    config = ModelConfig.from_dict(values)
+    try:
+        config = ModelConfig.from_dict(values)
+    except ModelError as error:
+        raise ModelError(f"{folder / CONFIG}: {error}") from error
+    if config.actions != len(ACTIONS):
+        raise ModelError(
+            f"{folder / CONFIG}: the model knows {config.actions} kinds of edit, this version of "
+            f"codemtl {len(ACTIONS)}; train it anew, or use the version that it was trained with"
+        )
     path = folder / WEIGHTS
     try:
         tensors = load_file(path)

@@ -1,4 +1,4 @@
-"""The model's shape, validated when it is made. Importing this needs neither torch nor transformers."""
+"""The model's shape, validated when it is made. Needs neither torch nor transformers."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class ModelConfig:
             value = getattr(self, item.name)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
                 raise ModelError(f"model.{item.name} is {value!r}; it must be a number above 0")
+            if item.type == "int" and not isinstance(value, int):
+                raise ModelError(f"model.{item.name} is {value!r}; it must be a whole number")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ModelError(
                 f"model.width is {self.width} and model.heads {self.heads}; width / heads must be "

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from codemtl.model.network import Network
+from codemtl.model.network import Heads
 from codemtl.model.text_head import TextHead, reorder_cache
 
 
 @torch.no_grad()
 def beam_search(
-    network: Network,
+    network: Heads,
     task: str,
     batch: dict[str, Tensor],
     *,
@@ -24,19 +24,19 @@ def beam_search(
     """For each row of ``batch`` up to ``beams`` hypotheses (pieces, score), best first.
 
     The score is the log-probability over length ** ``length_penalty`` (Wu et al. 2016,
-    arXiv:1609.08144). ``limit`` is the number of pieces at most.
+    arXiv:1609.08144). ``limit`` is the number of pieces at most. One beam is greedy decoding.
     """
     states, mask = network.encode(batch)
     head = network.text_head(task)
     return [
-        _one(network, head, states[row : row + 1], mask[row : row + 1],
+        _one(network.encoder.embedding.weight, head, states[row : row + 1], mask[row : row + 1],
              bos=bos, eos=eos, beams=beams, limit=limit, length_penalty=length_penalty)
         for row in range(len(states))
     ]  # fmt: skip
 
 
 def _one(
-    network: Network,
+    embedding: Tensor,
     head: TextHead,
     states: Tensor,
     mask: Tensor,
@@ -48,7 +48,6 @@ def _one(
     length_penalty: float,
 ) -> list[tuple[list[int], float]]:
     """Beam search for one encoder input."""
-    embedding = network.encoder.embedding.weight
     memory = head.memory(states)
     cache = TextHead.new_cache(len(head.layers))
     ids = torch.tensor([[bos]], device=states.device)
@@ -56,19 +55,19 @@ def _one(
     sequences: list[list[int]] = [[]]
     done: list[tuple[list[int], float]] = []
     for length in range(1, limit + 1):
-        expanded = [(k.expand(len(ids), -1, -1, -1), v.expand(len(ids), -1, -1, -1)) for k, v in memory]
-        logits = head.next_logits(embedding, ids, expanded, mask.expand(len(ids), -1, -1, -1), cache)
+        shared = [(_spread(k, len(ids)), _spread(v, len(ids))) for k, v in memory]
+        logits = head.next_logits(embedding, ids, shared, _spread(mask, len(ids)), cache)
         scores = totals[:, None] + logits.log_softmax(-1)
         best = scores.flatten().topk(min(2 * beams, scores.numel()))
         rows, pieces = best.indices // logits.shape[-1], best.indices % logits.shape[-1]
         keep: list[int] = []
         for index, (row, piece) in enumerate(zip(rows.tolist(), pieces.tolist(), strict=True)):
-            if piece == eos:
-                done.append((sequences[row], float(best.values[index]) / length**length_penalty))
-            elif len(keep) < beams:
+            if piece != eos and len(keep) < beams:
                 keep.append(index)
+            elif piece == eos and index < beams:  # an end among worse ones is no hypothesis
+                done.append((sequences[row], float(best.values[index]) / length**length_penalty))
         ceiling = float(best.values[keep[0]]) / limit**length_penalty if keep else 0.0
-        if len(done) >= beams and min(sorted((s for _, s in done), reverse=True)[:beams]) >= ceiling:
+        if _finished(done, beams, ceiling):
             break
         chosen = torch.tensor(keep, device=ids.device)
         sequences = [[*sequences[int(rows[i])], int(pieces[i])] for i in keep]
@@ -81,3 +80,15 @@ def _one(
             for sequence, total in zip(sequences, totals, strict=True)
         ]
     return sorted(done, key=lambda item: -item[1])[:beams]
+
+
+def _spread(tensor: Tensor, beams: int) -> Tensor:
+    """One row seen as ``beams`` rows."""
+    return tensor.expand(beams, -1, -1, -1)
+
+
+def _finished(done: list[tuple[list[int], float]], beams: int, ceiling: float) -> bool:
+    """Whether no unfinished hypothesis, at most worth ``ceiling``, can still be among the best."""
+    if len(done) < beams:
+        return False
+    return beams == 1 or sorted((score for _, score in done), reverse=True)[beams - 1] >= ceiling

@@ -22,7 +22,8 @@ class EncoderLayer(nn.Module):
     def forward(self, x_BTD: Tensor, table: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         """``mask`` [B, 1, 1, T] is true on pieces that are not padding."""
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), table, mask)
-        return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+        y_BTD: Tensor = x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+        return y_BTD
 
 
 class Encoder(nn.Module):

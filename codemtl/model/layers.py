@@ -14,7 +14,9 @@ from torch.nn import functional
 from codemtl.model.config import ModelConfig
 
 
-def rotary_table(length: int, width: int, base: float, device: torch.device) -> tuple[Tensor, Tensor]:
+def rotary_table(
+    length: int, width: int, base: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Cosines and sines [length, width / 2] of the rotary angles."""
     frequencies = base ** -(torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * frequencies
@@ -38,7 +40,8 @@ def attend(q_BHUK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, mask: Tensor | None) 
     scores = (q_BHUK * q_BHUK.shape[-1] ** -0.5) @ k_BHTK.transpose(-1, -2)
     if mask is not None:
         scores = scores + torch.zeros_like(mask, dtype=scores.dtype).masked_fill(~mask, -1e4)
-    return scores.softmax(-1) @ v_BHTK
+    y_BHUK: Tensor = scores.softmax(-1) @ v_BHTK
+    return y_BHUK
 
 
 class SelfAttention(nn.Module):
@@ -66,7 +69,8 @@ class SelfAttention(nn.Module):
                 k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
             cache[:] = [k, v]
         y = attend(q, k, v, mask)
-        return self.out(y.transpose(1, 2).reshape(batch, length, -1))
+        out: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, -1))
+        return out
 
 
 class CrossAttention(nn.Module):
@@ -90,7 +94,8 @@ class CrossAttention(nn.Module):
         batch, length, _ = x_BUD.shape
         q = self.q(x_BUD).view(batch, length, self.heads, -1).transpose(1, 2)
         y = attend(q, *keys_values, mask)
-        return self.out(y.transpose(1, 2).reshape(batch, length, -1))
+        out: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, -1))
+        return out
 
 
 class GatedFeedForward(nn.Module):
@@ -104,7 +109,8 @@ class GatedFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Any shape [..., D]."""
         gate, value = self.up(x).chunk(2, dim=-1)
-        return self.down(functional.silu(gate) * value)
+        y: Tensor = self.down(functional.silu(gate) * value)
+        return y
 
 
 class RMSNorm(nn.RMSNorm):

@@ -1,52 +1,114 @@
-"""The network as a transformers model: from_pretrained, save_pretrained, push_to_hub."""
+"""The network as a transformers model: from_pretrained, save_pretrained, push_to_hub.
+
+    model = CodeMTLModel.from_pretrained("folder that codemtl train wrote")
+    states = model(input_ids, attention_mask).last_hidden_state
+
+Importing this module registers both classes with AutoConfig and AutoModel. Weights may be stored
+in half precision; they are used in fp32, as by ``codemtl --model``.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-from transformers import PretrainedConfig, PreTrainedModel
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
 
-from codemtl.model.checkpoints import MODEL_TYPE
+from codemtl.model.atomic import write_atomic
+from codemtl.model.checkpoints import MODEL_TYPE, WEIGHTS
 from codemtl.model.config import ModelConfig
 from codemtl.model.encoder import Encoder
-from codemtl.model.network import Network
+from codemtl.model.network import PROJECTIONS, Heads, initialise
 from codemtl.model.repair_head import RepairHead
 from codemtl.model.text_head import TextHead
+from codemtl.model.tokenizer import FILE_NAME
+
+_SIZES = frozenset(ModelConfig().to_dict())
 
 
-class CodeMTLConfig(PretrainedConfig):
-    """``ModelConfig`` in transformers' clothes."""
+class CodeMTLConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
+    """``ModelConfig`` in transformers' clothes; other keys of config.json are kept as they are."""
 
     model_type = MODEL_TYPE
 
     def __init__(self, **values: Any) -> None:
         for name, value in ModelConfig.from_dict(values).to_dict().items():
             setattr(self, name, value)
-        super().__init__(**{k: v for k, v in values.items() if k not in ModelConfig().to_dict()})
+        super().__init__(**{key: value for key, value in values.items() if key not in _SIZES})
 
     def sizes(self) -> ModelConfig:
         """The plain configuration."""
         return ModelConfig.from_dict(self.to_dict())
 
 
-class CodeMTLModel(PreTrainedModel):
-    """Shared encoder and three heads. Its folder is read by ``codemtl --model`` too."""
+class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
+    """Shared encoder and three heads; the methods of ``Heads`` compute scores and losses."""
 
     config_class = CodeMTLConfig
     base_model_prefix = ""
     main_input_name = "input_ids"
+    _keep_in_fp32_modules_strict = ["encoder", "repair", "summarize", "generate"]  # noqa: RUF012
 
     def __init__(self, config: CodeMTLConfig) -> None:
         super().__init__(config)
-        network = Network(config.sizes())
-        self.encoder: Encoder = network.encoder
-        self.repair: RepairHead = network.repair
-        self.summarize: TextHead = network.summarize
-        self.generate_head: TextHead = network.generate
-        self.post_init()
+        sizes = config.sizes()
+        self.encoder = Encoder(sizes)
+        self.repair = RepairHead(sizes)
+        self.summarize = TextHead(sizes)
+        self.generate = TextHead(sizes)
+        self.post_init()  # type: ignore[no-untyped-call]
 
-    def forward(self, input_ids: Tensor, lengths: Tensor) -> Tensor:
-        """Encoder states [B, T, D] of pieces [B, T] with ``lengths`` [B]."""
-        states, _ = self.encoder(input_ids, lengths)
-        return states
+    def _init_weights(self, module: nn.Module) -> None:
+        """As `Network`; transformers lets each tensor be set once, so parents cannot come last."""
+        parents = [parent for parent in self.modules() if module in _projections(parent)]
+        initialise(parents[0] if parents else module, self.config.layers)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutput:
+        """Encoder states [B, T, D] of pieces [B, T]; padding stands on the right."""
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        states, _ = self.encoder(input_ids, attention_mask.sum(-1))
+        return BaseModelOutput(last_hidden_state=states)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The embedding that encoder and decoders share."""
+        return self.encoder.embedding
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], *arguments: Any, **options: Any
+    ) -> None:
+        """Write what ``from_pretrained`` and ``codemtl --model`` read.
+
+        The tokenizer is copied along when the model came from a folder that holds one.
+        """
+        state = options.get("state_dict") or self.state_dict()
+        plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+        data = save(plain, metadata={"format": "pt"})
+        self.config.sha256 = hashlib.sha256(data).hexdigest()
+        super().save_pretrained(save_directory, *arguments, **options)
+        folder = Path(save_directory)
+        if (folder / WEIGHTS).exists():
+            (folder / WEIGHTS).chmod(0o666 & ~_umask())  # safetensors writes for the owner alone
+        source = Path(self.config.name_or_path or ".") / FILE_NAME
+        if self.config.name_or_path and source.is_file() and not (folder / FILE_NAME).exists():
+            write_atomic(folder / FILE_NAME, source.read_bytes())
+
+
+def _projections(module: nn.Module) -> list[nn.Module | None]:
+    return [getattr(module, name, None) for name in PROJECTIONS]
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+AutoConfig.register(MODEL_TYPE, CodeMTLConfig, exist_ok=True)
+AutoModel.register(CodeMTLConfig, CodeMTLModel, exist_ok=True)

@@ -10,34 +10,16 @@ from codemtl.model.repair_head import RepairHead, RepairScores, repair_losses
 from codemtl.model.text_head import TextHead
 
 TASKS = ("repair", "summarize", "generate")
+PROJECTIONS = ("out", "down")  # back into the residual stream
 
 
-class Network(nn.Module):
-    """f(x; θ) = [f_repair, f_summarize, f_generate] over one shared encoder."""
+class Heads(nn.Module):
+    """What can be asked of an encoder and its heads, however they were made."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = Encoder(config)
-        self.repair = RepairHead(config)
-        self.summarize = TextHead(config)
-        self.generate = TextHead(config)
-        self.apply(self._initialise)
-
-    def _initialise(self, module: nn.Module) -> None:
-        """Normal weights of 1 / sqrt(width); projections back into the residual start smaller."""
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=module.in_features**-0.5)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
-        for name in ("out", "down"):
-            child = getattr(module, name, None)
-            if isinstance(child, nn.Linear):
-                nn.init.normal_(
-                    child.weight, std=(2 * self.config.layers * child.in_features) ** -0.5
-                )
+    encoder: Encoder
+    repair: RepairHead
+    summarize: TextHead
+    generate: TextHead
 
     def text_head(self, task: str) -> TextHead:
         """The decoder of a text-producing task."""
@@ -55,9 +37,7 @@ class Network(nn.Module):
         scores: RepairScores = self.repair(states, self.encoder.embedding.weight, batch)
         return scores
 
-    def forward(
-        self, task: str, batch: dict[str, Tensor], dense: bool = False
-    ) -> dict[str, Tensor]:
+    def losses(self, task: str, batch: dict[str, Tensor], dense: bool = False) -> dict[str, Tensor]:
         """Summed loss terms of one micro-batch of ``task``; ``dense`` as in ``repair_losses``."""
         if task == "repair":
             return repair_losses(self.repair_scores(batch), batch, dense)
@@ -65,3 +45,39 @@ class Network(nn.Module):
         return self.text_head(task).loss(
             self.encoder.embedding.weight, states, mask, batch["decoder_ids"], batch["labels"]
         )
+
+
+def initialise(module: nn.Module, layers: int) -> None:
+    """Normal weights of 1 / sqrt(width); projections back into the residual start smaller.
+
+    To be applied to every module, children first.
+    """
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=module.in_features**-0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    for name in PROJECTIONS:
+        child = getattr(module, name, None)
+        if isinstance(child, nn.Linear):
+            nn.init.normal_(child.weight, std=(2 * layers * child.in_features) ** -0.5)
+
+
+class Network(Heads):
+    """f(x; θ) = [f_repair, f_summarize, f_generate] over one shared encoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.repair = RepairHead(config)
+        self.summarize = TextHead(config)
+        self.generate = TextHead(config)
+        self.apply(lambda module: initialise(module, config.layers))
+
+    def forward(
+        self, task: str, batch: dict[str, Tensor], dense: bool = False
+    ) -> dict[str, Tensor]:
+        """The losses, so that wrappers of modules see the call."""
+        return self.losses(task, batch, dense)

@@ -49,7 +49,9 @@ class RepairHead(nn.Module):
         self.bug_hidden = nn.Linear(2 * width + 1, width)
         self.bug_score = nn.Linear(width, 1)
 
-    def forward(self, states_BTD: Tensor, embedding: Tensor, batch: dict[str, Tensor]) -> RepairScores:
+    def forward(
+        self, states_BTD: Tensor, embedding: Tensor, batch: dict[str, Tensor]
+    ) -> RepairScores:
         """Scores for the arrays that ``tasks.repair.collate`` makes."""
         site_BSD = self._site_states(states_BTD, batch)
         site_BS = self.site_score(site_BSD).squeeze(-1).float()
@@ -71,11 +73,10 @@ class RepairHead(nn.Module):
             for key in ("site_first", "site_last")
         ]
         x = self.site(torch.cat(ends, dim=-1)) + self.family(batch["site_family"])
-        return self.site_norm(x + self.site_hidden(functional.gelu(x)))
+        site_BSD: Tensor = self.site_norm(x + self.site_hidden(functional.gelu(x)))
+        return site_BSD
 
-    def _name_keys(
-        self, states_BTD: Tensor, embedding: Tensor, batch: dict[str, Tensor]
-    ) -> Tensor:
+    def _name_keys(self, states_BTD: Tensor, embedding: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Keys [B, K, D]: mean of the name's pieces and mean of the states where it occurs."""
         rows, _, names = batch["name_mask"].shape
         width = states_BTD.shape[-1]
@@ -84,20 +85,21 @@ class RepairHead(nn.Module):
         flat = states_BTD.reshape(-1, width)
         occurring = flat.index_select(0, batch["occurrence_position"])
         seen = _mean_by_slot(occurring, batch["occurrence_slot"], rows * names)
-        keys = self.name_norm(self.name_pieces(spelled) + self.name_states(seen))
+        keys: Tensor = self.name_norm(self.name_pieces(spelled) + self.name_states(seen))
         return keys.view(rows, names, width)
 
     def _bug(
         self, states_BTD: Tensor, site_BSD: Tensor, site_BS: Tensor, batch: dict[str, Tensor]
     ) -> Tensor:
-        """Logit [B]: from the function's state and the most suspicious site, whatever the length."""
+        """Logit [B]: from the function's state and the most suspicious site, at any length."""
         position = batch["fn_position"][:, None, None].expand(-1, -1, states_BTD.shape[-1])
         whole = states_BTD.gather(1, position).squeeze(1)
         weights = site_BS.softmax(-1).to(site_BSD.dtype)
         suspect = (weights.unsqueeze(1) @ site_BSD).squeeze(1)
         top = site_BS.amax(-1, keepdim=True).clamp(min=-20.0).to(whole.dtype)
         hidden = functional.gelu(self.bug_hidden(torch.cat((whole, suspect, top), dim=-1)))
-        return self.bug_score(hidden).squeeze(-1).float()
+        bug_B: Tensor = self.bug_score(hidden).squeeze(-1).float()
+        return bug_B
 
 
 def _mean_by_slot(values_ND: Tensor, slots_N: Tensor, count: int) -> Tensor:
@@ -133,7 +135,7 @@ def repair_losses(scores: RepairScores, batch: dict[str, Tensor], dense: bool) -
         scores.name_BSK.flatten(0, 1), name.flatten(), ignore_index=-100, reduction="sum"
     )
     losses["edit"] = edit
-    right_edit = ((scores.action_BSA.argmax(-1) == action) | (scores.name_BSK.argmax(-1) == name))
+    right_edit = (scores.action_BSA.argmax(-1) == action) | (scores.name_BSK.argmax(-1) == name)
     right_edit &= batch["site_label"] > 0
     losses["edit_correct"] = right_edit.sum().detach()
     top = scores.site_BS.argmax(-1, keepdim=True)

@@ -46,7 +46,8 @@ class DecoderLayer(nn.Module):
         mask = None if cache is not None else _causal_mask(x_BUD)
         x_BUD = x_BUD + self.self_attention(self.self_norm(x_BUD), table, mask, cache)
         x_BUD = x_BUD + self.cross_attention(self.cross_norm(x_BUD), memory, memory_mask)
-        return x_BUD + self.feed_forward(self.feed_forward_norm(x_BUD))
+        y_BUD: Tensor = x_BUD + self.feed_forward(self.feed_forward_norm(x_BUD))
+        return y_BUD
 
 
 class TextHead(nn.Module):
@@ -60,7 +61,11 @@ class TextHead(nn.Module):
 
     def memory(self, states_BTD: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of the encoder states for each layer."""
-        return [layer.cross_attention.keys_values(states_BTD) for layer in self.layers]
+        found = []
+        for layer in self.layers:
+            assert isinstance(layer, DecoderLayer)
+            found.append(layer.cross_attention.keys_values(states_BTD))
+        return found
 
     def states(
         self,
@@ -82,7 +87,8 @@ class TextHead(nn.Module):
         for index, layer in enumerate(self.layers):
             own = None if cache is None else cache[index]
             x_BUD = layer(x_BUD, table, memory[index], memory_mask, own)
-        return self.norm(x_BUD)
+        y_BUD: Tensor = self.norm(x_BUD)
+        return y_BUD
 
     def loss(
         self,

@@ -19,6 +19,8 @@ from typing import Final
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from codemtl.errors import ModelError
+from codemtl.tasks.batches import SpecialIds
+from codemtl.tasks.example import Layout
 
 FILE_NAME: Final = "tokenizer.json"
 SPECIALS: Final = (
@@ -147,6 +149,19 @@ class CodeTokenizer:
 
     def _encode_tuple(self, text: str) -> tuple[int, ...]:
         return tuple(self.encode(text))
+
+
+def special_ids(tokenizer: CodeTokenizer) -> SpecialIds:
+    """The ids that inputs are made with."""
+    return SpecialIds(
+        tokenizer.pad_id, tokenizer.mask_id, tokenizer.ctx_id, tokenizer.fn_id, tokenizer.doc_id,
+        tokenizer.bos_id, tokenizer.eos_id,
+    )  # fmt: skip
+
+
+def piece_layout(tokenizer: CodeTokenizer) -> Layout:
+    """The layout flags of a tokenizer's vocabulary."""
+    return Layout.of([tokenizer.decode([piece]) for piece in range(tokenizer.vocab_size)])
 
 
 def _encodable(text: str) -> str:

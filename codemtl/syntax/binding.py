@@ -63,7 +63,6 @@ class Walker:
         self.python2 = False
         if b"global_enum" in tree.data:  # enum puts the members into the module
             self.dynamic = True
-        self.guarded: set[str] = set()  # names tried out under `except NameError`
         self._stack: list[tuple[Node, int, int]] = []
         self._scope(MODULE, -1, tree.root, "")
         self._push(tree.root, 0, LOAD)
@@ -181,7 +180,7 @@ class Walker:
         if returns is not None:
             self._push(returns, outer, ANNOTATION)
         parameters = node.child_by_field_name("parameters")
-        for parameter in parameters.named_children if parameters is not None else ():
+        for parameter in reversed(parameters.named_children if parameters is not None else ()):
             self._parameter(parameter, inner, outer)
 
     def _parameter(self, node: Node, inner: int, outer: int) -> None:
@@ -328,32 +327,16 @@ class Walker:
     def _keyword_pattern(self, node: Node, scope: int, role: int) -> None:
         self._children(node.named_children[1:], scope, PATTERN)
 
-    def _try(self, node: Node, scope: int, role: int) -> None:
-        children = node.named_children
-        self._children(children, scope, LOAD)
-        for clause in children:
-            if clause.type == "except_clause":
-                colon = self.data.find(b":", clause.start_byte)
-                head = self.data[clause.start_byte : colon + 1]
-                if b"NameError" in head or b"Exception" in head or head.strip() == b"except:":
-                    body = node.child_by_field_name("body") or clause
-                    self.guarded.update(
-                        self.data[body.start_byte : body.end_byte]
-                        .decode("utf-8", "replace")
-                        .split()
-                    )
-
     def _python2(self, node: Node, scope: int, role: int) -> None:
         self.python2 = True
         self.dynamic = self.dynamic or node.type == "exec_statement"
         self._children(node.named_children, scope, LOAD)
 
     def _error(self, node: Node, scope: int, role: int) -> None:
-        """What stands in broken text may be a definition: count each name there as bound."""
+        """What stands in broken text may be a definition."""
         for child in node.named_children:
             if child.type == "identifier":
                 self._identifier(child, scope, STORE)
-                self._bind(0, self._text(child))
             else:
                 self._push(child, scope, LOAD)
 
@@ -410,7 +393,6 @@ _HANDLERS = {
     "splat_pattern": _W._target,
     "class_pattern": _W._class_pattern,
     "keyword_pattern": _W._keyword_pattern,
-    "try_statement": _W._try,
     "print_statement": _W._python2,
     "exec_statement": _W._python2,
     "ERROR": _W._error,

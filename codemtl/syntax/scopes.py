@@ -43,7 +43,6 @@ class Scopes:
         self.star = walker.star
         self.dynamic = walker.dynamic
         self.python2 = walker.python2
-        self.guarded = walker.guarded
         self._starts = [found.start for found in self.names]
         self._bindings: dict[tuple[int, str], int] = {}
         self._visible: dict[int, tuple[str, ...]] = {}

@@ -8,15 +8,22 @@ the report, for the file or for the name.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
+
+from tree_sitter import Query
 
 from codemtl.syntax.builtin_names import COMMON_CALLABLES, PYTHON2
 from codemtl.syntax.names import ANNOTATION, CALLEE, CLASS, Occurrence, Scope
+from codemtl.syntax.tree import SourceTree, captures, language
 
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
 MAX_SUGGESTIONS = 5
+_WORD = re.compile(rb"[^\W\d][\w\x80-\xff]*|[\x80-\xff][\w\x80-\xff]*")
+_SHORT = 120  # bytes of a try body that is there to see whether a name exists
+_LINE = 400  # bytes around broken text that count as its line, at most
 _NEVER = frozenset({"_", "__", "get_ipython", "__class__"})
 _BOTH_PYTHONS = re.compile(rb"version_info|PY2|PY3|\bsix\b|python_2_unicode|print_function")
 _SETTERS = re.compile(rb"setattr|__dict__|builtins|__builtin__|globals\(|locals\(|vars\(")
@@ -36,25 +43,58 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
     """The undefined names of a file in source order."""
     if scopes.star or scopes.dynamic or scopes.python2:
         return []
+    unresolved = [
+        found
+        for found in scopes.names
+        if found.role <= ANNOTATION
+        and scopes.resolve(found.scope, found.name) == -2
+        and found.name not in _NEVER
+    ]
+    if not unresolved:
+        return []
     data = scopes.tree.data
-    old = PYTHON2 if _BOTH_PYTHONS.search(data) else frozenset()
+    excused = _guarded(scopes.tree)
+    if _BOTH_PYTHONS.search(data):
+        excused |= PYTHON2
     sets_names = _SETTERS.search(data) is not None
     out = []
-    for found in scopes.names:
+    for found in unresolved:
         name = found.name
-        if (
-            found.role > ANNOTATION
-            or scopes.resolve(found.scope, name) != -2
-            or name in scopes.guarded
-            or name in _NEVER
-            or name in old
-            or (sets_names and _quoted(data, name))
-        ):
+        if name in excused or (sets_names and _quoted(data, name)):
             continue
         function = scopes.function_of(found.scope)
         qualname = function.qualname if function is not None else None
         out.append(UndefinedName(found.start, found.end, name, qualname, suggest(scopes, found)))
     return out
+
+
+def _guarded(tree: SourceTree) -> set[str]:
+    """Names that a file tries out, under ``except NameError``, or that stand in broken lines and
+    may be defined there.
+    """
+    found = captures(_query(), tree.root)
+    data = tree.data
+    spans = []
+    for node in found.get("broken", []):
+        low, high = max(node.start_byte - _LINE, 0), min(node.end_byte + _LINE, len(data))
+        start = max(data.rfind(b"\n", low, node.start_byte), low)
+        end = data.find(b"\n", node.end_byte, high)
+        spans.append((start, end if end >= 0 else high))
+    for clause in found.get("except", []):
+        body = clause.parent.child_by_field_name("body") if clause.parent is not None else None
+        if body is None:
+            continue
+        head = data[clause.start_byte : data.find(b":", clause.start_byte) + 1]
+        catches_all = b"Exception" in head or head.strip() == b"except:"
+        short = body.end_byte - body.start_byte <= _SHORT
+        if b"NameError" in head or (short and catches_all):
+            spans.append((body.start_byte, body.end_byte))
+    return {w.decode("utf-8", "replace") for span in spans for w in _WORD.findall(data, *span)}
+
+
+@cache
+def _query() -> Query:
+    return Query(language(), "(ERROR) @broken (except_clause) @except")
 
 
 def _quoted(data: bytes, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A function as all tasks see it: pieces, names, sites of candidate edits, context, summary.
+r"""A function as all tasks see it: pieces, names, sites of candidate edits, context, summary.
 
 Example, for ``def f(x):\n    return x + 1`` (pieces written as text):
 
@@ -15,13 +15,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tree_sitter import Node
 
-from codemtl.syntax.actions import ACTION_IDS, ACTIONS, FAMILIES, FunctionSites, Site, edit_for, inverse
+from codemtl.syntax.actions import (
+    ACTION_IDS,
+    ACTIONS,
+    FAMILIES,
+    FunctionSites,
+    Site,
+    edit_for,
+    inverse,
+)
 from codemtl.syntax.context import file_context
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.lexical import LexicalToken, lexical_tokens
@@ -48,7 +57,7 @@ class TokenEncoder(Protocol):
 
 @dataclass(slots=True)
 class Ragged:
-    """Rows of different length in one flat array: row i is ``values[offsets[i]:offsets[i + 1]]``."""
+    """Rows of different length in one array: row i is ``values[offsets[i]:offsets[i + 1]]``."""
 
     values: Ints
     offsets: Ints
@@ -96,6 +105,7 @@ class Example:
     option_inverse: Ints  # [O] the action that undoes each option
     option_pieces: Ragged  # [O] what each option writes into the slot
     option_names: Ints  # flat, as option_pieces.values: name index or -1
+    decoys: Ragged  # per site: plausible wrong choices, see `tasks.decoys`; no rows at prediction
     sites: list[Site] = field(default_factory=list)  # only from live source
     name_texts: list[str] = field(default_factory=list)  # only from live source
 
@@ -149,7 +159,7 @@ def windows(example: Example, limit: int, layout: Layout) -> list[Example]:
             bounds.append(start)
     bounds.append(size)
     parts = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in pairwise(bounds):
         prefix = header if low else 0
         parts.append(_part(example, prefix, low, min(high, low + limit - prefix)))
     return parts
@@ -181,6 +191,7 @@ def _part(example: Example, prefix: int, low: int, high: int) -> Example:
         option_inverse=example.option_inverse[rows],
         option_pieces=example.option_pieces.select(rows),
         option_names=example.option_names[flat],
+        decoys=example.decoys.select(inside) if len(example.decoys) else example.decoys,
         sites=[example.sites[site] for site in inside] if example.sites else [],
     )
 
@@ -261,6 +272,28 @@ def build_example(
     names = {name: index for index, name in enumerate(texts)}
     pieces, spaces, at, starts, ends = _encode_tokens(lexical_tokens(tree, node), names, tokenizer)
     context_pieces, context_at = _encode_context(context, names, tokenizer, context_limit)
+    return Example(
+        pieces=np.array(pieces, np.int32),
+        spaces=np.array(spaces, np.int32),
+        names_at=np.array(at, np.int32),
+        context=np.array(context_pieces, np.int32),
+        context_names=np.array(context_at, np.int32),
+        summary=np.array(tokenizer.encode(summary) if summary else [], np.int32),
+        names=Ragged.of([tokenizer.encode_token(name) for name in texts]),
+        groups=Ragged.of([[names[name] for name in group] for group in found.groups]),
+        name_texts=texts,
+        **_site_arrays(tree, found.sites, (starts, ends), names, tokenizer),
+    )
+
+
+def _site_arrays(
+    tree: SourceTree,
+    sites: Sequence[Site],
+    bounds: tuple[dict[int, int], dict[int, int]],
+    names: dict[str, int],
+    tokenizer: TokenEncoder,
+) -> dict[str, Any]:
+    """The fields of an Example that speak of its sites; ``bounds`` as `_encode_tokens` gives."""
     kept: list[Site] = []
     spans: list[tuple[int, int]] = []
     states: list[int] = []
@@ -268,8 +301,8 @@ def build_example(
     inverses: list[int] = []
     option_pieces: list[list[int]] = []
     option_names: list[int] = []
-    for site in found.sites:
-        span = _slot(site, starts, ends)
+    for site in sites:
+        span = _slot(site, *bounds)
         if span is None:
             continue
         kept.append(site)
@@ -282,27 +315,19 @@ def build_example(
             inverses.append(inverse(site, action))
             option_pieces.append(written)
             option_names.extend(written_at)
-    return Example(
-        pieces=np.array(pieces, np.int32),
-        spaces=np.array(spaces, np.int32),
-        names_at=np.array(at, np.int32),
-        context=np.array(context_pieces, np.int32),
-        context_names=np.array(context_at, np.int32),
-        summary=np.array(tokenizer.encode(summary) if summary else [], np.int32),
-        names=Ragged.of([tokenizer.encode_token(name) for name in texts]),
-        groups=Ragged.of([[names[name] for name in group] for group in found.groups]),
-        site_family=np.array([FAMILY_ID[site.family] for site in kept], np.int32),
-        site_start=np.array([start for start, _ in spans], np.int32),
-        site_end=np.array([end for _, end in spans], np.int32),
-        site_state=np.array(states, np.int32),
-        site_group=np.array([site.candidates for site in kept], np.int32),
-        options=Ragged.of(options),
-        option_inverse=np.array(inverses, np.int32),
-        option_pieces=Ragged.of(option_pieces),
-        option_names=np.array(option_names, np.int32),
-        sites=kept,
-        name_texts=texts,
-    )
+    return {
+        "site_family": np.array([FAMILY_ID[site.family] for site in kept], np.int32),
+        "site_start": np.array([start for start, _ in spans], np.int32),
+        "site_end": np.array([end for _, end in spans], np.int32),
+        "site_state": np.array(states, np.int32),
+        "site_group": np.array([site.candidates for site in kept], np.int32),
+        "options": Ragged.of(options),
+        "option_inverse": np.array(inverses, np.int32),
+        "option_pieces": Ragged.of(option_pieces),
+        "option_names": np.array(option_names, np.int32),
+        "decoys": Ragged.of([]),
+        "sites": kept,
+    }
 
 
 def _slot(site: Site, starts: dict[int, int], ends: dict[int, int]) -> tuple[int, int] | None:

@@ -20,26 +20,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codemtl.corpus.plausibility import FAMILY_WEIGHTS
 from codemtl.syntax.actions import ACTIONS, Site, edit_for, edit_for_name
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.tree import SourceTree
 from codemtl.tasks.batches import Arrays, Batch, SpecialIds, encoder_input, pad
+from codemtl.tasks.decoys import DRAWS
 from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints, Ragged
 
 NAME_FAMILIES = (FAMILY_ID["name"], FAMILY_ID["attribute"])
-# How often a family is chosen for a single bug; names dominate real fixes of one token.
-SINGLE_WEIGHTS = {
-    "name": 4.0, "attribute": 2.0, "comparison": 2.0, "binary-operator": 1.0,
-    "boolean-operator": 1.0, "augmented-assignment": 0.5, "negation": 1.5, "constant": 1.0,
-    "integer": 1.0, "offset": 0.7, "argument-swap": 1.0,
-}  # fmt: skip
 # Share of the sites of a family that dense corruption changes.
 DENSE_RATES = {
-    "name": 0.10, "attribute": 0.10, "comparison": 0.2, "binary-operator": 0.2,
-    "boolean-operator": 0.2, "augmented-assignment": 0.2, "negation": 0.08, "constant": 0.15,
-    "integer": 0.15, "offset": 0.04, "argument-swap": 0.12,
+    "name": 0.15, "attribute": 0.15, "comparison": 0.25, "binary-operator": 0.25,
+    "boolean-operator": 0.25, "augmented-assignment": 0.2, "negation": 0.1, "constant": 0.2,
+    "integer": 0.2, "offset": 0.06, "argument-swap": 0.15,
 }  # fmt: skip
-_SINGLE = np.array([SINGLE_WEIGHTS[family] for family in ALL_FAMILIES])
+ATTEMPTS = 24  # to find a plausible single bug
+_SINGLE = np.array([FAMILY_WEIGHTS[family] for family in ALL_FAMILIES])
 _DENSE = np.array([DENSE_RATES[family] for family in ALL_FAMILIES])
 
 
@@ -153,30 +150,18 @@ def _moved(
     return new_start.astype(np.int32), new_end.astype(np.int32)
 
 
-def _choices(example: Example, site: int) -> int:
-    """How many alternatives a site has."""
-    if example.site_family[site] in NAME_FAMILIES:
-        return max(0, len(example.groups[example.site_group[site]]) - 1)
-    return len(example.options[site])
-
-
 def _choose(example: Example, site: int, rng: np.random.Generator) -> tuple[int, int] | None:
-    """A plausible wrong alternative for a site: names used in the function come first."""
-    if example.site_family[site] in NAME_FAMILIES:
-        group = example.groups[example.site_group[site]]
-        group = group[group != example.site_state[site]]
-        if example.site_state[site] < 0 or not len(group):
-            return None
-        used = np.isin(group, example.names_at)
-        weights = np.where(used, 6.0, 1.0)
-        return site, int(rng.choice(group, p=weights / weights.sum()))
-    low, high = example.options.offsets[site : site + 2]
-    if high == low:
+    """A plausible wrong choice for a site, or None."""
+    row = example.decoys[site]
+    draw = int(rng.integers(DRAWS))
+    if draw >= len(row):
         return None
-    row = int(rng.integers(low, high))
-    written = example.option_pieces[row]
+    choice = int(row[draw])
+    if example.site_family[site] in NAME_FAMILIES:
+        return site, choice
+    choice += int(example.options.offsets[site])
     here = example.pieces[example.site_start[site] : example.site_end[site]]
-    return None if np.array_equal(written, here) else (site, row)
+    return None if np.array_equal(example.option_pieces[choice], here) else (site, choice)
 
 
 def corrupt_dense(example: Example, rng: np.random.Generator, clean: float = 0.1) -> RepairInput:
@@ -205,7 +190,7 @@ def corrupt_single(example: Example, rng: np.random.Generator, clean: float = 0.
     if not len(example.site_family) or rng.random() < clean:
         return as_input(example)
     families, sizes = np.unique(example.site_family, return_counts=True)
-    for _ in range(8):
+    for _ in range(ATTEMPTS):
         weights = _SINGLE[families] * np.sqrt(sizes)
         family = rng.choice(families, p=weights / weights.sum())
         site = int(rng.choice(np.flatnonzero(example.site_family == family)))
@@ -224,12 +209,10 @@ def collate(inputs: Sequence[RepairInput], specials: SpecialIds, *, dense: bool)
     ``occurrence_position``/``occurrence_slot`` [M] (position = row * T + piece);
     labels: ``bug`` [B], ``site_label`` [B, S], ``action_label``/``name_label`` [B, S] (-100: none).
     """
-    rows = [
-        encoder_input(specials, item.example.context, item.pieces) for item in inputs
-    ]
+    rows = [encoder_input(specials, item.example.context, item.pieces) for item in inputs]
     width = max(len(ids) for ids, _ in rows)
-    names = max(1, max(len(item.example.names) for item in inputs))
-    sites = max(1, max(len(item.start) for item in inputs))
+    names = max(1, *(len(item.example.names) for item in inputs))
+    sites = max(1, *(len(item.start) for item in inputs))
     arrays: Arrays = {
         "input_ids": pad([ids for ids, _ in rows], specials.pad),
         "lengths": np.array([len(ids) for ids, _ in rows], np.int64),

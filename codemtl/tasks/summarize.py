@@ -1,6 +1,6 @@
 """Summarization: a function without its docstring in, one sentence out.
 
-Example:
+For example:
 
     input    <ctx> import os ⏎ <fn> def size ( path ) : ⏎+4 return os . path . getsize ( path )
     target   Return the size of a file. <eos>
@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from codemtl.tasks.batches import Batch, SpecialIds, encoder_input, text_arrays
-from codemtl.tasks.example import Example
+from codemtl.tasks.example import Example, Ints
 
 MAX_TARGET = 64  # pieces
 
 
-def usable(example: Example) -> bool:
-    """Whether the example has a summary to learn from."""
-    return 0 < len(example.summary) < MAX_TARGET
+def usable_lengths(pieces: Ints) -> NDArray[np.bool_]:
+    """Which examples have a summary to learn from, by the summaries' numbers of pieces."""
+    return (pieces > 0) & (pieces < MAX_TARGET)
 
 
 def collate(examples: Sequence[Example], specials: SpecialIds) -> Batch:

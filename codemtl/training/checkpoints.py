@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from codemtl.errors import DataError, UsageError
+from codemtl.model.atomic import sync_folder, write_durable
 from codemtl.training.loop import Trainer
 
 STATE = "state.json"
+_KEYS = {"step", "threads", "processes", "task_losses", "weighting", "config", "sha256"}
 
 
 def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
@@ -49,24 +50,14 @@ def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
     }
     files[STATE] = (json.dumps(state, indent=2) + "\n").encode()
     for name, data in files.items():
-        with open(partial / name, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_durable(partial / name, data)
+    sync_folder(partial)
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
-    _fsync_folder(folder)
-    for old in sorted(folder.glob("step-*"))[:-keep]:
+    sync_folder(folder)
+    for old in [*sorted(folder.glob("step-*"))[:-keep], *folder.glob(".partial-*")]:
         shutil.rmtree(old, ignore_errors=True)
     return target
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _optimizer_tensors(trainer: Trainer) -> dict[str, Tensor]:
@@ -79,20 +70,38 @@ def _optimizer_tensors(trainer: Trainer) -> dict[str, Tensor]:
     return tensors
 
 
+def newest_state(out: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint's folder and its state.json; None if there is none."""
+    found = sorted((out / "checkpoints").glob("step-*"))
+    if not found:
+        return None
+    folder = found[-1]
+    try:
+        state = json.loads((folder / STATE).read_text("utf-8"))
+        missing = _KEYS - state.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{folder / STATE} cannot be read: {error}; remove {folder} and resume"
+        ) from error
+    if missing:
+        raise DataError(f"{folder / STATE} lacks {min(missing)}; remove {folder} and resume")
+    return folder, state
+
+
 def load_newest(trainer: Trainer, out: Path) -> bool:
     """Restore the newest whole checkpoint; False if there is none.
 
     Raises UsageError if the run was configured otherwise, DataError if files were altered.
     """
-    found = sorted((out / "checkpoints").glob("step-*"))
-    if not found:
+    newest = newest_state(out)
+    if newest is None:
         return False
-    folder = found[-1]
-    state = json.loads((folder / STATE).read_text("utf-8"))
+    folder, state = newest
     _check_same_run(state, trainer, folder)
     for name, digest in state["sha256"].items():
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-            raise DataError(f"{folder / name} was altered or is damaged; remove {folder} and resume")
+        path = folder / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise DataError(f"{path} was altered or is damaged; remove {folder} and resume")
     trainer.network.load_state_dict(load_file(folder / "model.safetensors"))
     parameters = dict(trainer.network.named_parameters())
     restored: dict[str, dict[str, Tensor]] = {}
@@ -102,8 +111,7 @@ def load_newest(trainer: Trainer, out: Path) -> bool:
     for name, parts in restored.items():
         parameter = parameters[name]
         trainer.optimizer.state[parameter] = {
-            part: value if part == "step" else value.to(parameter.device)
-            for part, value in parts.items()
+            part: value.to(parameter.device) for part, value in parts.items()
         }
     trainer.weighting.load_state_dict(state["weighting"])
     trainer.task_losses = state["task_losses"]

@@ -9,15 +9,24 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from codemtl.errors import UsageError
 from codemtl.model.config import ModelConfig
 
 TASKS = ("repair", "summarize", "generate")
+T = TypeVar("T")
+PRECISIONS = ("auto", "no", "bf16")
+TERMS = {
+    "repair": ("bug", "token", "site", "edit"), "summarize": ("text",), "generate": ("text",),
+}  # fmt: skip
+_POSITIVE = (
+    "steps", "accumulation", "micro_tokens", "learning_rate", "clip", "log_every",
+    "evaluate_every", "evaluate_batches", "checkpoint_every",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class TrainingConfig:
     clip: float = 1.0
     dense_share: float = 0.6  # first part of the run with many bugs a function; then one or none
     seed: int = 0
-    precision: str = "bf16"  # "no" or "bf16"
+    precision: str = "auto"  # "no", "bf16", or "auto": bf16 where the machine is fast at it
     compile: bool = False
     workers: int = 0
     threads: int = 0  # 0: as torch decides
@@ -59,20 +68,41 @@ class TrainingConfig:
         """Check ranges and task names."""
         unknown = [name for name in self.tasks if name not in TASKS]
         if unknown:
-            raise UsageError(f"tasks.{unknown[0]}: there is no such task; known: {', '.join(TASKS)}")
-        if self.precision not in ("no", "bf16"):
-            raise UsageError(f'precision is {self.precision!r}; it must be "no" or "bf16"')
-        for name in ("steps", "accumulation", "micro_tokens", "learning_rate", "clip"):
+            known = ", ".join(TASKS)
+            raise UsageError(f"tasks.{unknown[0]}: there is no such task; known: {known}")
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise UsageError(f"precision is {self.precision!r}; it must be one of {known}")
+        for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("warmup", "workers", "threads", "seed", "weight_decay", "final_rate"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
+        if not 0 < self.beta2 < 1:
+            raise UsageError(f"beta2 is {self.beta2}; it must be between 0 and 1")
         if not 0 <= self.dense_share <= 1:
             raise UsageError(f"dense_share is {self.dense_share}; it must be between 0 and 1")
         if sum(task.share for task in self.tasks.values()) <= 0:
             raise UsageError("every task has share 0; give at least one a share above 0")
+        for name, task in self.tasks.items():
+            _check_task(name, task)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""
         return asdict(self)
+
+
+def _check_task(name: str, task: TaskConfig) -> None:
+    values = {"share": task.share, "weight": task.weight}
+    for term, value in task.terms.items():
+        if term not in TERMS[name]:
+            known = ", ".join(TERMS[name])
+            raise UsageError(f"tasks.{name}.terms.{term}: there is no such loss; known: {known}")
+        values[f"terms.{term}"] = value
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise UsageError(f"tasks.{name}.{key} is {value!r}; it must be a number, 0 or above")
 
 
 def load_config(
@@ -85,6 +115,7 @@ def load_config(
     if path is not None and preset is not None:
         raise UsageError("--config and --preset exclude each other; give one of them")
     values = _read(path, preset or "small")
+    values.setdefault("tasks", {task: {} for task in TASKS})
     for override in overrides:
         _override(values, override)
     return _build(values)
@@ -129,24 +160,36 @@ def _build(values: Mapping[str, Any]) -> TrainingConfig:
     plain = {key: value for key, value in values.items() if key not in ("model", "tasks")}
     tasks = {
         name: _make(TaskConfig, table, f"tasks.{name}.")
-        for name, table in values.get("tasks", {}).items()
+        for name, table in _table(values["tasks"], "tasks").items()
     }
+    if not tasks:
+        raise UsageError(f"[tasks] is empty; name at least one of {', '.join(TASKS)}")
     model = _make(ModelConfig, values.get("model", {}), "model.")
-    config = _make(TrainingConfig, plain, "")
-    return replace(config, model=model, **({"tasks": tasks} if tasks else {}))
+    return _make(TrainingConfig, {**plain, "model": model, "tasks": tasks}, "")
 
 
-def _make(cls: Any, table: Mapping[str, Any], prefix: str) -> Any:
+def _table(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name} is {value!r}; it must be a table of settings")
+    return value
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,),
+    "dict[str, float]": (dict,),
+}  # fmt: skip
+
+
+def _make(cls: type[T], table: Any, prefix: str) -> T:
     """Build a dataclass from a table; names and types are checked."""
-    known = {item.name: item for item in fields(cls)}
-    for key, value in table.items():
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    for key, value in _table(table, prefix.rstrip(".")).items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {prefix}{near[0]}?" if near else ""
             raise UsageError(f"{prefix}{key}: there is no such setting{hint}")
-        wanted = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}.get(
-            str(known[key].type), (object,)
-        )
-        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted and object not in wanted):
-            raise UsageError(f"{prefix}{key} is {value!r}; it must be of type {known[key].type}")
+        kind = str(known[key].type)
+        wanted = _TYPES.get(kind, (object,))
+        if not isinstance(value, wanted) or (isinstance(value, bool) and int in wanted):
+            raise UsageError(f"{prefix}{key} is {value!r}; it must be of type {kind}")
     return cls(**table)

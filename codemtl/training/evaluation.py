@@ -23,12 +23,17 @@ class Validation:
 
     @torch.no_grad()
     def run(self, network: Network, device: torch.device) -> dict[str, float]:
-        """Mean losses and accuracies: ``repair/joint_accuracy`` is over functions known to have one bug."""
+        """Mean losses and accuracies.
+
+        ``repair/joint_accuracy`` is over functions known to have one bug.
+        """
         network.eval()
         sums: dict[str, float] = defaultdict(float)
         counts: dict[str, float] = defaultdict(float)
         for batch, dense in self.batches:
-            arrays = {key: torch.from_numpy(value).to(device) for key, value in batch.arrays.items()}
+            arrays = {
+                key: torch.from_numpy(value).to(device) for key, value in batch.arrays.items()
+            }
             prefix = f"{batch.task}/dense_" if dense else f"{batch.task}/"
             for term, value in network(batch.task, arrays, dense).items():
                 sums[prefix + term] += float(value)
@@ -53,15 +58,14 @@ _ACCURACIES = {
 }
 
 
+SCORED = ("repair/joint_accuracy", "summarize/text_accuracy", "generate/text_accuracy")
+
+
 def score(row: dict[str, float]) -> float:
     """What the one checkpoint is chosen by, higher is better, declared beforehand.
 
     The mean over tasks of: joint accuracy of single bugs, exact pieces of summaries and of
     generated lines.
     """
-    parts = [
-        row[key]
-        for key in ("repair/joint_accuracy", "summarize/text_accuracy", "generate/text_accuracy")
-        if key in row
-    ]
+    parts = [row[key] for key in SCORED if key in row]
     return sum(parts) / max(len(parts), 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,16 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
 
 
 def make_optimizer(network: Network, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW; matrices decay, vectors and embeddings do not."""
-    decay, keep = [], []
+    """AdamW; matrices decay, vectors and the embedding of pieces do not."""
+    decay: list[Tensor] = []
+    keep: list[Tensor] = []
     for name, parameter in network.named_parameters():
         (decay if parameter.ndim == 2 and "embedding" not in name else keep).append(parameter)
     groups = [
         {"params": decay, "weight_decay": config.weight_decay},
         {"params": keep, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True
-    )
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
 
 
 class Trainer:
@@ -72,6 +71,21 @@ class Trainer:
             group["lr"] = learning_rate(self.config, self.step)
         counts = self._window_counts(window)
         weights = self.weighting.weights(self.task_losses)
+        sums = self.accumulate(window, counts, weights)
+        self._reduce_gradients()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return self._report(self._over_ranks(sums), counts, weights, float(norm))
+
+    def accumulate(
+        self,
+        window: list[MicroBatch],
+        counts: Mapping[tuple[str, str], float],
+        weights: Mapping[str, float],
+    ) -> dict[tuple[str, str], Tensor]:
+        """Add the window's gradient on this rank; returns the sums of its loss terms."""
         sums: dict[tuple[str, str], Tensor] = {}
         for micro in window:
             task, arrays = micro["task"], _to(micro["arrays"], self.accelerator.device)
@@ -84,13 +98,9 @@ class Trainer:
             )
             self.accelerator.backward(loss * weights[task])
             for term, value in terms.items():
-                sums[task, term] = sums.get((task, term), torch.zeros(())) + value.detach().cpu()
-        self._reduce_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        return self._report(sums, counts, weights, float(norm))
+                value = value.detach().float()
+                sums[task, term] = sums[task, term] + value if (task, term) in sums else value
+        return sums
 
     def _window_counts(self, window: list[MicroBatch]) -> dict[tuple[str, str], float]:
         """Denominators of every loss term over the window and all ranks."""
@@ -110,24 +120,34 @@ class Trainer:
         return self.config.tasks[task].terms.get(term, 1.0)
 
     def _reduce_gradients(self) -> None:
-        """Sum gradients over ranks; the window's denominators already count all ranks."""
+        """Sum gradients over ranks; the window's denominators already count all ranks.
+
+        A parameter without a gradient on any rank keeps none, as on a single process.
+        """
         if self.accelerator.num_processes == 1:
             return
-        for parameter in self.parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([p.grad.flatten() for p in self.parameters if p.grad is not None])
-        flat = self.accelerator.reduce(flat, "sum")
-        start = 0
-        for parameter in self.parameters:
-            assert parameter.grad is not None
-            size = parameter.numel()
-            parameter.grad.copy_(flat[start : start + size].view_as(parameter))
-            start += size
+        device = self.accelerator.device
+        here = torch.tensor([float(p.grad is not None) for p in self.parameters], device=device)
+        present = self.accelerator.reduce(here, "sum").tolist()
+        used = [p for p, ranks in zip(self.parameters, present, strict=True) if ranks]
+        if not used:
+            return
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
+        flat = self.accelerator.reduce(torch.cat([part.flatten() for part in parts]), "sum")
+        for parameter, part in zip(used, flat.split([p.numel() for p in used]), strict=True):
+            parameter.grad = part.view_as(parameter).clone()
+
+    def _over_ranks(self, sums: dict[tuple[str, str], Tensor]) -> dict[tuple[str, str], float]:
+        """Loss sums of the window over all ranks, which share the schedule of tasks."""
+        keys = sorted(sums)
+        values = torch.stack([sums[key] for key in keys])
+        if self.accelerator.num_processes > 1:
+            values = self.accelerator.reduce(values, "sum")
+        return dict(zip(keys, values.tolist(), strict=True))
 
     def _report(
         self,
-        sums: dict[tuple[str, str], Tensor],
+        sums: dict[tuple[str, str], float],
         counts: dict[tuple[str, str], float],
         weights: dict[str, float],
         norm: float,
@@ -137,7 +157,7 @@ class Trainer:
         losses: dict[str, float] = defaultdict(float)
         for (task, term), value in sums.items():
             if (task, term) in counts:
-                mean = float(value) / max(counts[task, term], 1.0)
+                mean = value / max(counts[task, term], 1.0)
                 row[f"{task}/{term}"] = mean
                 losses[task] += mean * self._term(task, term)
         for task, loss in losses.items():

@@ -7,6 +7,7 @@ Corruption is drawn from (seed, epoch, index), never from a worker's state.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -30,20 +31,20 @@ _TASK_NUMBER = {"repair": 0, "summarize": 1, "generate": 2}
 class Plan:
     """Micro-batches of one task, epoch after epoch."""
 
-    def __init__(self, members: NDArray[Any], lengths: NDArray[Any], tokens: int, seed: int) -> None:
+    def __init__(
+        self, members: NDArray[Any], lengths: NDArray[Any], tokens: int, seed: int
+    ) -> None:
         self.members, self.lengths, self.tokens, self.seed = members, lengths, tokens, seed
         self._epoch = lru_cache(maxsize=2)(self._make)
-        self._ends: list[int] = []
+        self._ends: list[int] = []  # micro-batches until the end of each epoch so far
 
     def batch(self, number: int) -> tuple[int, NDArray[Any]]:
         """(epoch, indices) of micro-batch ``number`` since the start of training."""
-        epoch = 0
-        while True:
-            batches = self._epoch(epoch)
-            if number < len(batches):
-                return epoch, batches[number]
-            number -= len(batches)
-            epoch += 1
+        while not self._ends or number >= self._ends[-1]:
+            before = self._ends[-1] if self._ends else 0
+            self._ends.append(before + len(self._epoch(len(self._ends))))
+        epoch = bisect_right(self._ends, number)
+        return epoch, self._epoch(epoch)[number - (self._ends[epoch - 1] if epoch else 0)]
 
     def _make(self, epoch: int) -> list[NDArray[Any]]:
         rng = np.random.default_rng((self.seed, epoch))
@@ -88,7 +89,7 @@ class MicroBatches(Dataset[dict[str, Any]]):
         everything = np.arange(len(shards))
         members = {
             "repair": everything[shards.site_counts > 0],
-            "summarize": everything[(shards.summaries > 0) & (shards.summaries < summarize.MAX_TARGET)],
+            "summarize": everything[summarize.usable_lengths(shards.summaries)],
             "generate": everything,
         }
         names = [task for task, share in shares.items() if share > 0]

@@ -6,9 +6,10 @@ so an interrupted preparation goes on where it stopped.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ import numpy as np
 
 from codemtl.errors import DataError
 from codemtl.model.config import ModelConfig
-from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
-from codemtl.tasks.example import Example, Layout, build_example, model_context, windows
+from codemtl.tasks.decoys import draw_decoys
+from codemtl.tasks.example import Example, build_example, model_context, windows
 from codemtl.training.shards import write_shard
 
 CHUNK_FILES = 800
@@ -41,11 +43,6 @@ class _Job:
     window: int
 
 
-def piece_layout(tokenizer: CodeTokenizer) -> Layout:
-    """The layout flags of a tokenizer's vocabulary."""
-    return Layout.of([tokenizer.decode([piece]) for piece in range(tokenizer.vocab_size)])
-
-
 def prepare(
     corpus: Path,
     out: Path,
@@ -58,12 +55,27 @@ def prepare(
 ) -> dict[str, int]:
     """Write ``out/SPLIT-NNNNN.safetensors`` for every split of a mined corpus.
 
-    Returns the number of examples by split. Raises DataError if the corpus is not there.
+    Returns the number of new examples by split. Raises DataError if the corpus is not there.
     """
+    work = _jobs(corpus, out, tokenizer, config, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    counts: Counter[str] = Counter()
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(jobs, len(work)), maxtasksperchild=20) as pool:
+        for done, (split, count) in enumerate(pool.imap_unordered(_run, work), 1):
+            counts[split] += count
+            if progress is not None:
+                progress(done, len(work))
+    return dict(counts)
+
+
+def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: int) -> list[_Job]:
+    """The chunks of each split, in an order that the seed decides."""
     from datasets import load_from_disk
 
     try:
-        files = load_from_disk(str(corpus / "files")).select_columns(["file_id", "split"])
+        files = load_from_disk(str(corpus / "files"))
+        files = files.select_columns(["file_id", "split", "project", "path"])
         table = load_from_disk(str(corpus / "functions")).select_columns(["file_id"])
     except FileNotFoundError as error:
         raise DataError(f"{corpus} is not a mined corpus: {error}") from error
@@ -71,10 +83,10 @@ def prepare(
     for row, file_id in enumerate(table["file_id"]):
         by_file[file_id].append(row)
     by_split: dict[str, list[tuple[int, list[int]]]] = defaultdict(list)
-    for row, (file_id, split) in enumerate(zip(files["file_id"], files["split"], strict=True)):
+    splits = _with_validation(files["split"], files["project"], files["path"])
+    for row, (file_id, split) in enumerate(zip(files["file_id"], splits, strict=True)):
         if file_id in by_file:
             by_split[split].append((row, by_file[file_id]))
-    out.mkdir(parents=True, exist_ok=True)
     work: list[_Job] = []
     for split, members in sorted(by_split.items()):
         order = np.random.default_rng(seed).permutation(len(members))
@@ -85,14 +97,38 @@ def prepare(
                 corpus, target, tokenizer, [row for row, _ in chosen],
                 [rows for _, rows in chosen], config.context_limit, config.window,
             ))  # fmt: skip
-    counts: Counter[str] = Counter()
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, maxtasksperchild=20) as pool:
-        for done, (split, count) in enumerate(pool.imap_unordered(_run, work), 1):
-            counts[split] += count
-            if progress is not None:
-                progress(done, len(work))
-    return dict(counts)
+    if not work:
+        raise DataError(f"{corpus} holds no function; mine more source")
+    return work
+
+
+def _with_validation(
+    splits: Sequence[str], projects: Sequence[str], paths: Sequence[str]
+) -> list[str]:
+    """The splits of files; a corpus too small for its own validation split is given one.
+
+    The smallest project that holds a twentieth of the files or more is held out; of a single
+    project about a tenth of the files, chosen by their paths.
+    """
+    if "validation" in splits:
+        return list(splits)
+    sizes = Counter(p for p, split in zip(projects, splits, strict=True) if split == "train")
+    if len(sizes) > 1:
+        enough = [p for p in sizes if sizes[p] * 20 >= sizes.total()]
+        chosen = min(enough or sizes, key=lambda project: (sizes[project], project))
+        held = [project == chosen for project in projects]
+    else:
+        ranks = sorted(range(len(paths)), key=lambda row: _path_hash(paths[row]))
+        first = set(ranks[: max(1, len(paths) // 10)])
+        held = [row in first for row in range(len(paths))]
+    return [
+        "validation" if split == "train" and out else split
+        for split, out in zip(splits, held, strict=True)
+    ]
+
+
+def _path_hash(path: str) -> bytes:
+    return hashlib.blake2b(path.encode(), digest_size=8).digest()
 
 
 def _run(job: _Job) -> tuple[str, int]:
@@ -102,9 +138,7 @@ def _run(job: _Job) -> tuple[str, int]:
         return split, 0
     examples = list(_examples(job))
     if examples:
-        partial = job.target.with_suffix(".partial")
-        write_shard(partial, examples)
-        partial.rename(job.target)
+        write_shard(job.target, examples)
     return split, len(examples)
 
 
@@ -135,4 +169,6 @@ def _examples(job: _Job) -> Iterator[Example]:
                 tokenizer, summary=summary, context_limit=job.limit,
             )  # fmt: skip
             if len(example.pieces) >= MIN_PIECES:
+                rng = np.random.default_rng((row, node.start_byte))
+                example.decoys = draw_decoys(example, scopes, rng)
                 yield from windows(example, job.window, layout)[:MAX_WINDOWS]

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import set_seed
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.data import DataLoader
 
-from codemtl.errors import DataError, UsageError
-from codemtl.model.checkpoints import save_network, write_atomic
+from codemtl.errors import UsageError
+from codemtl.model.atomic import write_atomic
+from codemtl.model.checkpoints import save_network
+from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
-from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
-from codemtl.tasks.batches import SpecialIds
-from codemtl.training.checkpoints import load_newest, save_checkpoint
+from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
+from codemtl.training.checkpoints import load_newest, newest_state, save_checkpoint
 from codemtl.training.config import TrainingConfig, load_config
-from codemtl.training.evaluation import Validation, score
-from codemtl.training.loop import Meter, Trainer, log_folder, windows
+from codemtl.training.dataset import shards_folder
+from codemtl.training.evaluation import SCORED, Validation, score
+from codemtl.training.loop import Meter, MicroBatch, Trainer, log_folder, windows
 from codemtl.training.mixture import MicroBatches
-from codemtl.training.prepare import piece_layout
+from codemtl.training.precision import resolve_precision
 from codemtl.training.shards import Shards
 from codemtl.training.weighting.static import StaticWeighting
 
-
-def special_ids(tokenizer: CodeTokenizer) -> SpecialIds:
-    """The ids that inputs are made with."""
-    return SpecialIds(
-        tokenizer.pad_id, tokenizer.mask_id, tokenizer.ctx_id, tokenizer.fn_id, tokenizer.doc_id,
-        tokenizer.bos_id, tokenizer.eos_id,
-    )  # fmt: skip
+METRICS, LOG = "metrics.json", "log.jsonl"
 
 
 def train(
@@ -49,9 +46,9 @@ def train(
     resume: bool = False,
     overrides: list[str] | None = None,
 ) -> dict[str, float]:
-    """Train on the prepared shards in ``data`` and write a model folder to ``out``.
+    """Train on the shards or the mined corpus in ``data`` and write a model folder to ``out``.
 
-    Returns the metrics of the chosen checkpoint. Raises UsageError, DataError.
+    Returns the step, score and accuracies of the chosen checkpoint. Raises UsageError, DataError.
     """
     changes = list(overrides or [])
     changes += [f"steps={max_steps}"] if max_steps is not None else []
@@ -59,28 +56,45 @@ def train(
     settings = load_config(config, preset, changes)
     if (out / "checkpoints").exists() and not resume:
         raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
-    if not (data / FILE_NAME).exists():
-        raise DataError(f"{data} has no {FILE_NAME}; name the folder of a prepared dataset")
-    return Run(settings, data, out).go()
+    newest = newest_state(out) if resume else None
+    if newest is not None and settings.precision == "auto":
+        settings = replace(settings, precision=newest[1]["config"]["precision"])
+    with progress_bar() as progress:
+        bar = progress.add_task("preparing", total=None)
+        folder = shards_folder(
+            data, settings.model, lambda done, total: progress.update(
+                bar, completed=done, total=total
+            )
+        )  # fmt: skip
+        progress.remove_task(bar)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
+    return Run(settings, folder, out).go()
+
+
+def progress_bar() -> Progress:
+    """A bar on stderr, only on a terminal."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), disable=not sys.stderr.isatty(), console=Console(stderr=True),
+    )  # fmt: skip
 
 
 class Run:
     """The parts of one run, and its loop."""
 
     def __init__(self, config: TrainingConfig, data: Path, out: Path) -> None:
-        self.config, self.data, self.out = config, data, out
+        self.data, self.out = data, out
         if config.threads:
             torch.set_num_threads(config.threads)
         set_seed(config.seed)
+        tokenizer = CodeTokenizer.load(data)
+        self.config = config = _resolved(config, tokenizer, data)
         self.accelerator = Accelerator(
             mixed_precision=config.precision, log_with="tensorboard", project_dir=log_folder(out)
         )
-        tokenizer = CodeTokenizer.load(data)
-        if tokenizer.vocab_size != config.model.vocab_size:
-            raise UsageError(
-                f"model.vocab_size is {config.model.vocab_size}, but {data / FILE_NAME} has "
-                f"{tokenizer.vocab_size} pieces"
-            )
         network = Network(config.model).to(self.accelerator.device)
         if config.compile:
             network.encoder.compile(dynamic=True)
@@ -108,21 +122,20 @@ class Run:
         )  # fmt: skip
 
     def go(self) -> dict[str, float]:
-        """Train to the last step; resumes from the newest checkpoint if there is one."""
+        """Train to the last step; resumes from the newest checkpoint if there is one.
+
+        Returns the step, score and accuracies of the chosen checkpoint.
+        """
         config, trainer = self.config, self.trainer
         load_newest(trainer, self.out)
-        self._read_best()
-        self.accelerator.init_trackers("logs")
-        start = trainer.step * config.accumulation
-        loader = DataLoader(
-            self.training, batch_size=None, sampler=range(start, len(self.training)),
-            num_workers=config.workers, prefetch_factor=4 if config.workers else None,
-            multiprocessing_context="spawn" if config.workers else None,
-        )  # fmt: skip
+        self._rewind()
+        self.accelerator.init_trackers(
+            "logs", init_kwargs={"tensorboard": {"purge_step": trainer.step + 1}}
+        )
         meter = Meter()
-        with self._progress() as progress:
+        with progress_bar() as progress:
             bar = progress.add_task("training", total=config.steps, completed=trainer.step)
-            for window in windows(iter(loader), config.accumulation):
+            for window in windows(iter(self._loader()), config.accumulation):
                 meter.add(window, trainer.train_step(window))
                 progress.update(bar, completed=trainer.step)
                 if trainer.step % config.log_every == 0:
@@ -136,20 +149,28 @@ class Run:
                 if trainer.step % config.checkpoint_every == 0 or last:
                     self._checkpoint()
                 meter.pause(time.perf_counter() - since)
+        self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
-        return dict(json.loads((self.out / "metrics.json").read_text("utf-8"))["validation"])
+        chosen = json.loads((self.out / METRICS).read_text("utf-8"))
+        accuracies = {
+            key: chosen["validation"][key] for key in SCORED if key in chosen["validation"]
+        }
+        return {"step": chosen["step"], "score": chosen["score"], **accuracies}
 
-    def _progress(self) -> Progress:
-        return Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            disable=not sys.stderr.isatty(), console=_stderr(),
+    def _loader(self) -> DataLoader[MicroBatch]:
+        """The micro-batches from here to the end of the run."""
+        workers = self.config.workers
+        start = self.trainer.step * self.config.accumulation
+        return DataLoader(
+            self.training, batch_size=None, sampler=range(start, len(self.training)),
+            num_workers=workers, prefetch_factor=4 if workers else None,
+            multiprocessing_context="spawn" if workers else None,
         )  # fmt: skip
 
     def _log(self, row: dict[str, float]) -> None:
         self.accelerator.log(row, step=self.trainer.step)
         if self.accelerator.is_main_process:
-            with open(self.out / "log.jsonl", "a", encoding="utf-8") as file:
+            with open(self.out / LOG, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": self.trainer.step, **_rounded(row)}) + "\n")
 
     def _evaluate(self) -> None:
@@ -162,22 +183,26 @@ class Run:
         if found > self.best[0]:
             self.best = (found, self.trainer.step)
             save_network(self.trainer.network, self.out, step=self.trainer.step)
-            shutil.copy(self.data / FILE_NAME, self.out / FILE_NAME)
+            write_atomic(self.out / FILE_NAME, (self.data / FILE_NAME).read_bytes())
             metrics: dict[str, Any] = {
                 "step": self.trainer.step, "score": found, "validation": row,
                 "config": self.config.to_dict(),
             }  # fmt: skip
-            write_atomic(
-                self.out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode()
-            )
+            write_atomic(self.out / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
 
-    def _read_best(self) -> None:
-        """What the run had chosen before it was stopped."""
-        path = self.out / "metrics.json"
-        if self.trainer.step and path.exists():
-            metrics = json.loads(path.read_text("utf-8"))
-            if metrics["step"] <= self.trainer.step:
-                self.best = (metrics["score"], metrics["step"])
+    def _rewind(self) -> None:
+        """Bring metrics and log back to the step that the run goes on from."""
+        if not self.accelerator.is_main_process:
+            return
+        step = self.trainer.step
+        chosen = _read_json(self.out / METRICS)
+        if step and chosen is not None and chosen["step"] <= step:
+            self.best = (chosen["score"], chosen["step"])
+        path = self.out / LOG
+        if path.exists():
+            rows = [_parsed(line) for line in path.read_text("utf-8").splitlines()]
+            kept = [row for row in rows if row is not None and row["step"] <= step]
+            write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def _checkpoint(self) -> None:
         if self.accelerator.is_main_process:
@@ -185,11 +210,30 @@ class Run:
         self.accelerator.wait_for_everyone()
 
 
+def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> TrainingConfig:
+    """The configuration with what data and machine decide: vocabulary and precision."""
+    size, stated = tokenizer.vocab_size, config.model.vocab_size
+    if stated not in (size, ModelConfig().vocab_size):
+        raise UsageError(
+            f"model.vocab_size is {stated}, but {data / FILE_NAME} has {size} pieces; "
+            "leave the setting out"
+        )
+    precision = resolve_precision(config.precision, PartialState().default_device)
+    return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
+
+
 def _rounded(row: dict[str, float]) -> dict[str, float]:
     return {key: round(value, 5) for key, value in row.items()}
 
 
-def _stderr() -> Any:
-    from rich.console import Console
+def _read_json(path: Path) -> dict[str, Any] | None:
+    return _parsed(path.read_text("utf-8")) if path.exists() else None
 
-    return Console(stderr=True)
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """None for what was cut off in the middle of a write."""
+    try:
+        value: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return None
+    return value

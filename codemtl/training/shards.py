@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from codemtl.errors import DataError
+from codemtl.model.atomic import write_atomic
 from codemtl.tasks.example import Example, Ints, Ragged
 
 # array of the example -> (stored type, level whose offsets it follows)
@@ -31,7 +32,7 @@ _FLAT: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 _RAGGED: dict[str, tuple[Any, str]] = {
     "names": (np.uint16, "names"), "groups": (np.int16, "groups"),
-    "options": (np.uint8, "sites"), "option_pieces": (np.uint16, "options"),
+    "options": (np.uint8, "sites"), "decoys": (np.int16, "sites"), "option_pieces": (np.uint16, "options"),
 }  # fmt: skip
 _FORMAT = "codemtl-shard-1"
 
@@ -52,7 +53,14 @@ def write_shard(path: Path, examples: Sequence[Example]) -> None:
         levels.setdefault(level, _starts([len(table) for table in tables]))
     for level, starts in levels.items():
         arrays["at." + level] = starts.astype(np.uint32)
-    save_file(arrays, path, metadata={"format": _FORMAT})
+    write_atomic(path, save(arrays, metadata={"format": _FORMAT}))
+
+
+def _names() -> list[str]:
+    """Every array of a shard."""
+    levels = {level for _, level in (*_FLAT.values(), *_RAGGED.values())}
+    offsets = [f"{name}.offsets" for name in _RAGGED]
+    return [*_FLAT, *_RAGGED, *offsets, *(f"at.{level}" for level in sorted(levels))]
 
 
 def _packed(name: str, parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
@@ -74,16 +82,15 @@ class Shard:
 
     def __init__(self, path: Path) -> None:
         self._arrays = _map_safetensors(path)
-        missing = [name for name in (*_FLAT, *_RAGGED) if name not in self._arrays]
+        missing = [name for name in _names() if name not in self._arrays]
         if missing:
             raise DataError(f"{path} is not a codemtl shard: it lacks {', '.join(missing)}")
         self._at = {
             level: self._arrays["at." + level].astype(np.int64)
             for level in {level for _, level in (*_FLAT.values(), *_RAGGED.values())}
         }
-        self.lengths: Ints = (np.diff(self._at["pieces"]) + np.diff(self._at["context"]) + 2).astype(
-            np.int32
-        )
+        lengths = np.diff(self._at["pieces"]) + np.diff(self._at["context"]) + 2
+        self.lengths: Ints = lengths.astype(np.int32)
         self.summaries: Ints = np.diff(self._at["summary"]).astype(np.int32)
         self.site_counts: Ints = np.diff(self._at["sites"]).astype(np.int32)
 
@@ -115,11 +122,12 @@ def _map_safetensors(path: Path) -> dict[str, NDArray[Any]]:
         arrays = {}
         for name, entry in header.items():
             low, high = entry["data_offsets"]
-            part = np.frombuffer(data, types[entry["dtype"]], (high - low) // np.dtype(
-                types[entry["dtype"]]).itemsize, 8 + size + low) if high > low else np.zeros(
-                0, types[entry["dtype"]])
-            arrays[name] = part
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            dtype = np.dtype(types[entry["dtype"]])
+            count = (high - low) // dtype.itemsize
+            arrays[name] = (
+                np.frombuffer(data, dtype, count, 8 + size + low) if count else np.zeros(0, dtype)
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(f"cannot read the shard {path}: {error}") from error
     return arrays
 

@@ -60,6 +60,7 @@ def undefined(source: str) -> list[str]:
         "import sys\nif sys.version_info[0] == 2:\n    print(unicode)",
         "print _x",
         "def f(:\n    broken = \nprint(broken)",
+        "class A\n    def f(self): return self",
         "def deco(f): return f\n@deco\ndef g(x=deco): pass",
     ],
 )

@@ -108,7 +108,7 @@ def test_edits(family: str, body: str, edits: set[str]) -> None:
 
 
 def test_vocabulary_is_closed_and_stable() -> None:
-    assert len(ACTIONS) == len(set(ACTION_IDS)) == 52
+    assert len(ACTIONS) == len(set(ACTION_IDS)) == 51
     assert ACTIONS[0].label == "<" and ACTIONS[-1].label == "swapped"
     assert len(FAMILIES) == 9
 

@@ -6,6 +6,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from codemtl.model.tokenizer import CodeTokenizer
@@ -14,6 +15,7 @@ from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks.decoys import draw_decoys
 from codemtl.tasks.example import Example, build_example
 
 
@@ -33,14 +35,15 @@ def tokenizer(trees: list[SourceTree]) -> CodeTokenizer:
 def examples(trees: list[SourceTree], tokenizer: CodeTokenizer) -> list[Example]:
     """Every function of the modules."""
     made = []
+    rng = np.random.default_rng(0)
     for tree in trees:
         scopes = analyze(tree)
         for definition in functions(tree):
             found = enumerate_sites(tree, definition.node, scopes)
             context = file_context(tree, definition)
-            made.append(
-                build_example(
-                    tree, definition.node, found, context, tokenizer, summary="Return the value."
-                )
+            example = build_example(
+                tree, definition.node, found, context, tokenizer, summary="Return the value."
             )
+            example.decoys = draw_decoys(example, scopes, rng)
+            made.append(example)
     return made

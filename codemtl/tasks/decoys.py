@@ -1,0 +1,56 @@
+"""Plausible wrong choices for each site, drawn once when shards are prepared.
+
+Training corrupts pieces without a syntax tree, so what a programmer might have written by mistake
+(``corpus.plausibility``) is drawn beforehand: ``DRAWS`` times a site, with repetition, so that
+more plausible mistakes are there more often. A site with fewer draws is corrupted less often, and
+one that no other place in the file could repair never.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codemtl.corpus.plausibility import integer_weight, option_weights
+from codemtl.syntax.actions import INTEGER, NAME, Site
+from codemtl.syntax.scopes import Scopes
+from codemtl.tasks.example import Example, Ragged
+
+DRAWS = 8
+OTHER_CATEGORY = 0.04  # factor for a name that stands for another kind of thing
+
+
+def draw_decoys(example: Example, scopes: Scopes, rng: np.random.Generator) -> Ragged:
+    """For each site of an example from live source: indices of names, or of the site's options."""
+    names: dict[tuple[int, str, bool], NDArray[np.float64]] = {}
+    rows: list[list[int]] = []
+    for index, site in enumerate(example.sites):
+        if site.candidates < 0:
+            weights = np.array(option_weights(site))
+            if site.family == INTEGER:
+                weights *= integer_weight(scopes.tree.data[site.start : site.end].decode())
+        else:
+            key = (site.candidates, site.state, site.alone)
+            if key not in names:
+                names[key] = _name_weights(example, site, scopes)
+            weights = names[key]
+        picked = np.searchsorted(
+            np.cumsum(weights) / max(1.0, weights.sum()), rng.random(DRAWS), side="right"
+        )
+        picked = picked[picked < len(weights)]
+        if site.candidates >= 0:
+            picked = example.groups[int(example.site_group[index])][picked]
+        rows.append(picked.tolist())
+    return Ragged.of(rows)
+
+
+def _name_weights(example: Example, site: Site, scopes: Scopes) -> NDArray[np.float64]:
+    """Weights of a group's names in place of the one at ``site``."""
+    group = [example.name_texts[int(i)] for i in example.groups[site.candidates]]
+    weights = np.array(option_weights(site, group))
+    found = scopes.occurrence(site.start) if site.family == NAME else None
+    if found is not None:
+        here = scopes.category(found.scope, site.state)
+        same = [scopes.category(found.scope, name) == here for name in group]
+        weights *= np.where(same, 1.0, OTHER_CATEGORY)
+    return weights

@@ -1,0 +1,144 @@
+"""What the training loop costs on top of the model: tokens/s of both, in one process, in turns.
+
+    python scripts/bench_training.py --preset small --data DATA [--steps 20]
+
+- loop: micro-batches from the prepared shards through the data loader, ``Trainer.train_step``,
+  the meter and the log, as ``codemtl train`` runs them;
+- bare: forward, backward and optimizer step of the same model on the same micro-batches, collated
+  beforehand; no clipping, schedule, weighting, counting or logging.
+
+Turns of a few steps alternate, so that a slow moment of the machine hits both; the ratio is the
+median over turns. Tokens are pieces without padding. Steps lie half in the dense and half in the
+single-bug part of the schedule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from codemtl.training.config import load_config
+from codemtl.training.loop import Meter, MicroBatch, windows
+from codemtl.training.run import Run
+
+WARM_UP = 2  # turns that do not count: allocation, compilation of new shapes
+
+
+def main() -> None:
+    options = _arguments()
+    turns = WARM_UP + max(2, options.steps // options.turn)
+    changes = [f"steps={turns * options.turn}", "dense_share=0.5", *options.set]
+    config = load_config(None, options.preset, changes)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(config, options.data, Path(folder))
+        run.accelerator.init_trackers("logs")
+        loader = windows(_loader(run), config.accumulation)
+        rows = []
+        padding = Padding()
+        for turn in range(turns):
+            first = turn * options.turn * config.accumulation
+            micros = options.turn * config.accumulation
+            ready = [run.training[i] for i in range(first, first + micros)]
+            tokens = padding.count(ready)
+            pair = {}
+            for name in ("loop", "bare") if turn % 2 else ("bare", "loop"):
+                start = time.perf_counter()
+                if name == "loop":
+                    loop_steps(run, loader, options.turn)
+                else:
+                    bare_steps(run, ready)
+                pair[name] = tokens / (time.perf_counter() - start)
+            rows.append(pair)
+            print(f"turn {turn}: {pair}", file=sys.stderr)
+        run.accelerator.end_training()
+    rows = rows[WARM_UP:]
+    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, seed {config.seed}")
+    print(
+        f"counted: {len(rows)} turns of {options.turn} steps of {config.accumulation} micro-batches"
+    )
+    for name in ("loop", "bare"):
+        print(f"{name}: {statistics.median(row[name] for row in rows):.0f} tokens/s (median)")
+    ratios = sorted(row["loop"] / row["bare"] for row in rows)
+    middle = statistics.median(ratios)
+    print(f"loop / bare: {middle:.3f} (turns from {ratios[0]:.3f} to {ratios[-1]:.3f})")
+    print(f"padding: {padding.share:.1%} of all positions")
+
+
+class Padding:
+    """Share of computed positions that hold no token."""
+
+    def __init__(self) -> None:
+        self.tokens = self.slots = 0
+
+    def count(self, micros: Sequence[MicroBatch]) -> int:
+        """Add micro-batches; returns their tokens."""
+        tokens: int = sum(micro["tokens"] for micro in micros)
+        self.tokens += tokens
+        self.slots += sum(micro["slots"] for micro in micros)
+        return tokens
+
+    @property
+    def share(self) -> float:
+        return 1 - self.tokens / self.slots
+
+
+def _loader(run: Run) -> Iterator[MicroBatch]:
+    """As ``Run.go`` makes it."""
+    workers = run.config.workers
+    return iter(DataLoader(
+        run.training, batch_size=None, sampler=range(len(run.training)), num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context="spawn" if workers else None,
+    ))  # fmt: skip
+
+
+def loop_steps(run: Run, loader: Iterator[list[MicroBatch]], steps: int) -> None:
+    """Steps as in ``Run.go``."""
+    meter = Meter()
+    for _ in range(steps):
+        window = next(loader)
+        meter.add(window, run.trainer.train_step(window))
+        if run.trainer.step % run.config.log_every == 0:
+            run._log(meter.read())
+
+
+def bare_steps(run: Run, micros: Sequence[MicroBatch]) -> None:
+    """The same arithmetic without the loop."""
+    trainer = run.trainer
+    for number, micro in enumerate(micros, 1):
+        arrays = {key: value.to(run.accelerator.device) for key, value in micro["arrays"].items()}
+        with run.accelerator.autocast():
+            terms = trainer.network(micro["task"], arrays, micro["dense"])
+        losses = [terms[name] / count for name, count in micro["counts"].items() if count]
+        run.accelerator.backward(torch.stack(losses).sum())
+        if number % run.config.accumulation == 0:
+            trainer.optimizer.step()
+            trainer.optimizer.zero_grad(set_to_none=True)
+    if run.accelerator.device.type == "cuda":
+        torch.cuda.synchronize()  # the loop waits for the device, to report its losses
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--preset", default="small")
+    parser.add_argument("--data", type=Path, required=True, help="a folder of prepared shards")
+    parser.add_argument("--steps", type=int, default=20, help="optimizer steps of each that count")
+    parser.add_argument(
+        "--turn", type=int, default=4, help="steps in a row before the other's turn"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
