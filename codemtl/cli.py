@@ -47,7 +47,7 @@ StdinName = Annotated[
 WriteFlag = Annotated[bool, typer.Option("--write", help="Change the files.")]
 DiffFlag = Annotated[bool, typer.Option("--diff", help="Print only a diff, fit for git apply.")]
 FormatOption = Annotated[TextOrJson, typer.Option("--format", help="Form of the output.")]
-_PREPARED = "a prepared dataset, such as data/tiny in the repository"
+_DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")]
 
 
@@ -276,14 +276,12 @@ def mine(
 
     From source trees, installed packages and git repositories.
     """
-    from dataclasses import asdict
-
     from codemtl import report
     from codemtl.corpus.build import build
 
     with report.project_progress("mine") as progress:
         summary = build(paths, out, jobs=jobs, progress=progress)
-    return report.mined(asdict(summary), out)
+    return report.mined(vars(summary), out)
 
 
 @_command
@@ -294,7 +292,9 @@ def train(
     preset: Annotated[
         Literal["tiny", "small", "base"] | None, typer.Option(help="A configuration by name.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="A prepared dataset.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What mine wrote, or a prepared dataset.")
+    ] = None,
     out: OutFolder = Path("codemtl-model"),
     max_steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop here.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all randomness.")] = None,
@@ -313,9 +313,9 @@ def train(
     from codemtl.errors import DataError, UsageError
 
     if data is None:
-        raise UsageError(f"--data DIR is missing: {_PREPARED}")
+        raise UsageError(f"--data DIR is missing: {_DATA}")
     if not data.is_dir():
-        raise DataError(f"--data {data} is not a folder; name {_PREPARED}")
+        raise DataError(f"--data {data} is not a folder; name {_DATA}")
     from codemtl.training.run import train as run
 
     metrics = run(

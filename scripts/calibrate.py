@@ -2,8 +2,9 @@
 
     python scripts/calibrate.py --corpus CORPUS --model DIR
 
-1. ``slope`` and ``bias`` of the bug logit by logistic regression over mutated and clean functions,
-   weighted to the deployment prior: one function in a hundred has a bug.
+1. ``slope`` of the bug logit, ``relief`` (the weight of how far the best edit lowers it) and
+   ``bias`` by logistic regression over mutated and clean functions, weighted to the deployment
+   prior: one function in a hundred has a bug.
 2. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included.
 
 p(site | bug) and p(edit | site, bug) are taken as the model gives them; the tables say how far the
@@ -27,7 +28,8 @@ from measures import Array, calibration_error, fit_logistic, reliability, thresh
 from scoring import Result, Window, confidence, score_cases
 
 from codemtl.inference.predictor import Calibration
-from codemtl.model.checkpoints import CONFIG, read_config, write_atomic
+from codemtl.model.atomic import write_atomic
+from codemtl.model.checkpoints import CONFIG, read_config
 
 PRIOR = 0.01  # of a bug in a function
 SHOWN = 0.01  # of clean functions
@@ -52,17 +54,20 @@ def main() -> None:
     print(f"cases: {SPLIT} split, {file.name}, SHA-256 {cases.checksum}, seed {options.seed}")
     print(f"bugs: {len(bugs)}; clean functions: {len(clean)}; prior: {PRIOR}")
     print("\n".join(lines(bugs, clean, fitted)))
+    if fitted.slope <= 0:
+        raise SystemExit("the bug logit does not tell bugs from clean code: nothing is written")
     if not options.dry_run:
         store(options.model, fitted, cases)
 
 
 def fit(bugs: list[Result], clean: list[Result]) -> Calibration:
     """Slope, bias and threshold."""
-    logits = np.array([_suspect(one).logit for one in (*bugs, *clean) if one.windows])
+    suspects = [_suspect(one) for one in (*bugs, *clean) if one.windows]
+    features = np.array([(one.logit, one.relief) for one in suspects])
     seen = [bool(one.windows) for one in (*bugs, *clean)]
     labels = _labels(bugs, clean)
-    slope, bias = fit_logistic(logits, labels[seen], _weights(labels)[seen])
-    fitted = replace(Calibration(), slope=round(slope, 4), bias=round(bias, 4))
+    slope, relief, bias = fit_logistic(features, labels[seen], _weights(labels)[seen]).round(4)
+    fitted = replace(Calibration(), slope=float(slope), relief=float(relief), bias=float(bias))
     above = threshold(np.array([_shown(one, fitted) for one in clean]), SHOWN)
     return replace(fitted, threshold=float(np.ceil(max(above, 0) * 1e4 + 1e-6) / 1e4))
 
@@ -109,7 +114,8 @@ def lines(bugs: list[Result], clean: list[Result], fitted: Calibration) -> Itera
     """What was fitted, and how well it fits."""
     labels = _labels(bugs, clean)
     weights = _weights(labels)
-    yield f"slope {fitted.slope}, bias {fitted.bias}, threshold {fitted.threshold}"
+    yield f"slope {fitted.slope}, relief {fitted.relief}, bias {fitted.bias}"
+    yield f"threshold {fitted.threshold}"
     everything = (*bugs, *clean)
     before, after = (_best_of_all(everything, one) for one in (Calibration(), fitted))
     yield "\nExpected calibration error, one function in a hundred having a bug\n"

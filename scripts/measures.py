@@ -141,22 +141,22 @@ def calibration_error(
     return error
 
 
-def fit_logistic(
-    logits: Array, labels: Array, weights: Array, rounds: int = 50
-) -> tuple[float, float]:
-    """Slope and bias of p = sigmoid(slope * logit + bias), by Newton's method (Platt 1999).
+def fit_logistic(features: Array, labels: Array, weights: Array, rounds: int = 50) -> Array:
+    """Slopes [F] and bias, [F + 1], of p = sigmoid(slopes @ features + bias), features [N, F].
 
-    A trace of ridge keeps separable data finite.
+    By Newton's method, as Platt (1999) for one feature. A trace of ridge keeps separable data
+    finite.
     """
-    inputs = np.stack((logits, np.ones(len(logits))), 1)
+    inputs = np.column_stack((features, np.ones(len(features))))
     weights = weights / weights.sum()
-    found = np.array([1.0, float(np.log(np.average(labels, weights=weights)))])
+    found = np.zeros(inputs.shape[1])
+    found[0], found[-1] = 1.0, float(np.log(np.average(labels, weights=weights)))
     for _ in range(rounds):
         chance = 1 / (1 + np.exp(-inputs @ found))
         gradient = inputs.T @ (weights * (chance - labels)) + 1e-9 * found
         curve = (inputs * (weights * chance * (1 - chance))[:, None]).T @ inputs
-        step = np.linalg.solve(curve + 1e-9 * np.eye(2), gradient)
+        step = np.linalg.solve(curve + 1e-9 * np.eye(len(found)), gradient)
         found = found - np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-9:
             break
-    return float(found[0]), float(found[1])
+    return found

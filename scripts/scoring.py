@@ -35,6 +35,7 @@ class Window(NamedTuple):
     """The model's best edit of one window of a function."""
 
     logit: float  # of a bug
+    relief: float  # by how much the edit lowers it
     site: float  # p(site | bug)
     edit: float  # p(edit | site, bug)
     verdict: Verdict
@@ -53,7 +54,7 @@ Case = tuple[bytes, tuple[int, ...], tuple[int, int, str] | None]  # text, funct
 
 def confidence(window: Window, calibration: Calibration) -> float:
     """As ``TorchPredictor.confidence``."""
-    logit = calibration.slope * window.logit + calibration.bias
+    logit = calibration.slope * window.logit + calibration.relief * window.relief + calibration.bias
     return window.site * window.edit / (1 + math.exp(-max(-700.0, min(700.0, logit))))
 
 
@@ -78,7 +79,9 @@ class Scorer:
         for owner, scored in self.predictor.scored_edits(tree, chosen, scopes):
             for one in scored[:1]:
                 verdict = judge(data, one.edit, fix)
-                windows[owner].append(Window(one.bug_logit, one.p_site, one.p_edit, verdict))
+                windows[owner].append(
+                    Window(one.bug_logit, one.relief, one.p_site, one.p_edit, verdict)
+                )
         return [
             Result(
                 tuple(found),

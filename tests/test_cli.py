@@ -317,3 +317,17 @@ def _seconds(*arguments: str) -> float:
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def test_mine_prints_what_it_found(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collections import Counter
+
+    from codemtl.corpus import build
+
+    found = build.BuildSummary(functions=Counter(train=3, test=1))
+    monkeypatch.setattr(build, "build", lambda *_, **__: found)
+    outcome = run("mine", tmp_path, "--out", tmp_path / "out")
+    assert outcome.code == 0
+    assert "functions:           train 3, test 1\n" in outcome.out

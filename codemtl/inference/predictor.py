@@ -22,6 +22,7 @@ class Calibration:
 
     threshold: float = 0.5  # findings below are not shown, unless the user says otherwise
     slope: float = 1.0  # of the log-odds that a function has a bug
+    relief: float = 0.0  # weight of how far the best edit lowers those log-odds
     bias: float = 0.0  # added to them: carries the training prior to the deployment prior
     undefined_name: float = 0.9  # an undefined name with a suggestion: the suggestion is right
     undefined_name_alone: float = 0.6  # an undefined name without a suggestion: it is a bug

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,11 @@ from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks import generate, summarize
 from codemtl.tasks.batches import Arrays, encoder_input, pad
 from codemtl.tasks.example import Example, build_example, model_context, windows
-from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode
+from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode, edited
 
 BATCH_PIECES = 4096
 TOP_EDITS = 20  # of a function
+SECOND_LOOK = 0.02  # uncalibrated probability from which the best edit is looked at again
 NO_SITES = FunctionSites([], [])
 
 
@@ -98,19 +99,29 @@ class TorchPredictor:
         actions, names = scores.action_BSA.softmax(-1).numpy(), scores.name_BSK.softmax(-1).numpy()
         actions = actions * batch.arrays["action_mask"]
         names = names * batch.arrays["name_mask"]
-        for row, (owner, item) in enumerate(items):
-            yield (
-                owner,
-                decode(
-                    tree,
-                    item,
-                    float(scores.bug_B[row]),
-                    sites[row],
-                    actions[row],
-                    names[row],
-                    TOP_EDITS,
-                ),
-            )
+        found = [
+            decode(tree, item, bug, sites[row], actions[row], names[row], TOP_EDITS)
+            for row, ((_, item), bug) in enumerate(zip(items, scores.bug_B.tolist(), strict=True))
+        ]
+        self._second_look([item for _, item in items], found)
+        yield from zip([owner for owner, _ in items], found, strict=True)
+
+    def _second_look(self, items: Sequence[RepairInput], found: list[list[ScoredEdit]]) -> None:
+        """Score each function as its best edit leaves it: a right edit takes the suspicion away."""
+        chosen = [
+            row for row, scored in enumerate(found)
+            if scored and _sigmoid(scored[0].bug_logit) * scored[0].p_site * scored[0].p_edit
+            >= SECOND_LOOK
+        ]  # fmt: skip
+        if not chosen:
+            return
+        again = collate(
+            [edited(items[row], found[row][0]) for row in chosen], self.specials, dense=False
+        )
+        after = self.network.repair_scores(_tensors(again.arrays)).bug_B.tolist()
+        for row, logit in zip(chosen, after, strict=True):
+            best = found[row][0]
+            found[row][0] = replace(best, relief=best.bug_logit - logit)
 
     def _finding(self, tree: SourceTree, function: Definition, one: ScoredEdit) -> Finding:
         original = tree.data[one.edit.start : one.edit.end].decode("utf-8", "replace")
@@ -127,9 +138,9 @@ class TorchPredictor:
 
     def confidence(self, one: ScoredEdit) -> float:
         """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""
-        logit = self.calibration.slope * one.bug_logit + self.calibration.bias
-        p_bug = 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
-        return p_bug * one.p_site * one.p_edit
+        stored = self.calibration
+        logit = stored.slope * one.bug_logit + stored.relief * one.relief + stored.bias
+        return _sigmoid(logit) * one.p_site * one.p_edit
 
     def _windows(
         self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""
@@ -250,6 +261,10 @@ def _message(original: str, replacement: str) -> str:
     if not replacement.strip():
         return f"{original.strip()!r} seems to be too much here"
     return f"{original!r} looks wrong here; {replacement!r} fits better"
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
 
 
 def _tensors(arrays: Arrays) -> dict[str, torch.Tensor]:

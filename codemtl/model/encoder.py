@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.layers import GatedFeedForward, SelfAttention, norm, rotary_table
+from codemtl.model.layers import GatedFeedForward, SelfAttention, embed, norm, rotary_table
 
 
 class EncoderLayer(nn.Module):
@@ -44,7 +44,7 @@ class Encoder(nn.Module):
         table = rotary_table(
             length, self.config.head_width, self.config.rope_base, input_ids_BT.device
         )
-        x_BTD = self.embedding(input_ids_BT)
+        x_BTD = embed(input_ids_BT, self.embedding.weight)
         for layer in self.layers:
             x_BTD = layer(x_BTD, table, mask)
         return self.norm(x_BTD), mask

@@ -30,6 +30,15 @@ def rotate(x_BHTK: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
 
 
+def embed(ids: Tensor, matrix_VD: Tensor) -> Tensor:
+    """States of unit variance [..., D]; the matrix itself stays small, for it is the output too.
+
+    Without the factor a token's own identity drowns in what the first layers add to it.
+    """
+    scale: float = matrix_VD.shape[1] ** 0.5
+    return functional.embedding(ids, matrix_VD) * scale
+
+
 def attend(q_BHUK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, mask: Tensor | None) -> Tensor:
     """Attention of queries [B, H, U, K] over [B, H, T, K]; ``mask`` is true where allowed.
 

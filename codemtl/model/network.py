@@ -57,7 +57,7 @@ def initialise(module: nn.Module, layers: int) -> None:
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)
+        nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
     for name in PROJECTIONS:
         child = getattr(module, name, None)
         if isinstance(child, nn.Linear):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.layers import norm
+from codemtl.model.layers import embed, norm
 
 MASKED = -1e4  # logit of what is not permitted; fits fp16
 
@@ -80,7 +80,7 @@ class RepairHead(nn.Module):
         """Keys [B, K, D]: mean of the name's pieces and mean of the states where it occurs."""
         rows, _, names = batch["name_mask"].shape
         width = states_BTD.shape[-1]
-        pieces = functional.embedding(batch["name_pieces"], embedding)
+        pieces = embed(batch["name_pieces"], embedding)
         spelled = _mean_by_slot(pieces, batch["name_piece_slot"], rows * names)
         flat = states_BTD.reshape(-1, width)
         occurring = flat.index_select(0, batch["occurrence_position"])

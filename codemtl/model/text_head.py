@@ -15,6 +15,7 @@ from codemtl.model.layers import (
     CrossAttention,
     GatedFeedForward,
     SelfAttention,
+    embed,
     norm,
     rotary_table,
 )
@@ -99,7 +100,7 @@ class TextHead(nn.Module):
         labels_BU: Tensor,
     ) -> dict[str, Tensor]:
         """Summed cross-entropy over the labels, and how many are predicted exactly."""
-        x_BUD = functional.embedding(decoder_ids_BU, embedding)
+        x_BUD = embed(decoder_ids_BU, embedding)
         hidden = self.states(x_BUD, self.memory(states_BTD), mask)
         real = labels_BU >= 0
         logits = functional.linear(hidden[real], embedding).float()
@@ -118,7 +119,7 @@ class TextHead(nn.Module):
         cache: Cache,
     ) -> Tensor:
         """Logits [B, V] of the piece after ``ids``; extends the cache in place."""
-        hidden = self.states(functional.embedding(ids_B1, embedding), memory, memory_mask, cache)
+        hidden = self.states(embed(ids_B1, embedding), memory, memory_mask, cache)
         return functional.linear(hidden[:, -1], embedding).float()
 
     @staticmethod

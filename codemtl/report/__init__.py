@@ -147,8 +147,9 @@ def mined(facts: Mapping[str, Any], folder: Path) -> int:
 
 def trained(metrics: Mapping[str, float], folder: Path) -> int:
     """Print the metrics of the checkpoint that ``train`` chose."""
+    width = max([20, *(len(key) + 1 for key in metrics)])
     for key, value in metrics.items():
-        print_line(f"{key + ':':20} {value:.4g}")
+        print_line(f"{key + ':':{width}} {value:.4g}")
     print_line(f"wrote {folder}; use it by --model {folder}", "green")
     return OK
 

@@ -1,4 +1,4 @@
-"""The model's view of source: lexical tokens without comments, docstrings or spacing.
+r"""The model's view of source: lexical tokens without comments, docstrings or spacing.
 
 Example, for ``def f(x):\n    # why\n    return x + 1``:
 
@@ -22,7 +22,7 @@ INDENT = "    "
 
 
 class LexicalToken(NamedTuple):
-    """One token of the view. Newline tokens have ``text`` of ``"\\n"`` + indentation."""
+    r"""One token of the view. Newline tokens have ``text`` of ``"\n"`` + indentation."""
 
     text: str
     start: int  # byte offset in the file

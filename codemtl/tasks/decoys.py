@@ -39,8 +39,9 @@ def draw_decoys(example: Example, scopes: Scopes, rng: np.random.Generator) -> R
         )
         picked = picked[picked < len(weights)]
         if site.candidates >= 0:
-            picked = example.groups[int(example.site_group[index])][picked]
-        rows.append(picked.tolist())
+            rows.append(example.groups[int(example.site_group[index])][picked].tolist())
+        else:
+            rows.append(picked.tolist())
     return Ragged.of(rows)
 
 

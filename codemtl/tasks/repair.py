@@ -31,10 +31,11 @@ from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints, Ragged
 NAME_FAMILIES = (FAMILY_ID["name"], FAMILY_ID["attribute"])
 # Share of the sites of a family that dense corruption changes.
 DENSE_RATES = {
-    "name": 0.15, "attribute": 0.15, "comparison": 0.25, "binary-operator": 0.25,
-    "boolean-operator": 0.25, "augmented-assignment": 0.2, "negation": 0.1, "constant": 0.2,
-    "integer": 0.2, "offset": 0.06, "argument-swap": 0.15,
+    "name": 0.2, "attribute": 0.2, "comparison": 0.35, "binary-operator": 0.35,
+    "boolean-operator": 0.35, "augmented-assignment": 0.2, "negation": 0.15, "constant": 0.3,
+    "integer": 0.3, "offset": 0.1, "argument-swap": 0.2,
 }  # fmt: skip
+WILD_DENSE, WILD_SINGLE = 0.5, 0.15  # share of mistakes that need not be plausible
 ATTEMPTS = 24  # to find a plausible single bug
 _SINGLE = np.array([FAMILY_WEIGHTS[family] for family in ALL_FAMILIES])
 _DENSE = np.array([DENSE_RATES[family] for family in ALL_FAMILIES])
@@ -150,14 +151,32 @@ def _moved(
     return new_start.astype(np.int32), new_end.astype(np.int32)
 
 
-def _choose(example: Example, site: int, rng: np.random.Generator) -> tuple[int, int] | None:
-    """A plausible wrong choice for a site, or None."""
+def _choose(
+    example: Example, site: int, rng: np.random.Generator, wild: float
+) -> tuple[int, int] | None:
+    """A plausible wrong choice for a site, with probability ``wild`` any wrong one, or None.
+
+    Wild mistakes are easy to see; a model learns from them first what belongs where.
+    """
     row = example.decoys[site]
-    draw = int(rng.integers(DRAWS))
-    if draw >= len(row):
+    is_name = example.site_family[site] in NAME_FAMILIES
+    if not len(row):
         return None
-    choice = int(row[draw])
-    if example.site_family[site] in NAME_FAMILIES:
+    if rng.random() < wild:
+        if is_name:
+            group = example.groups[example.site_group[site]]
+            others = group[group != example.site_state[site]].tolist()
+        else:
+            others = list(range(len(example.options[site])))
+        if not others:
+            return None
+        choice = others[int(rng.integers(len(others)))]
+    else:
+        draw = int(rng.integers(DRAWS))
+        if draw >= len(row):
+            return None
+        choice = int(row[draw])
+    if is_name:
         return site, choice
     choice += int(example.options.offsets[site])
     here = example.pieces[example.site_start[site] : example.site_end[site]]
@@ -178,7 +197,7 @@ def corrupt_dense(example: Example, rng: np.random.Generator, clean: float = 0.1
         first, last = int(example.site_start[site]), int(example.site_end[site])
         if taken[first : last + 1].any():
             continue
-        pick = _choose(example, site, rng)
+        pick = _choose(example, site, rng, WILD_DENSE)
         if pick is not None:
             picks.append(pick)
             taken[first : last + 1] = True
@@ -194,7 +213,7 @@ def corrupt_single(example: Example, rng: np.random.Generator, clean: float = 0.
         weights = _SINGLE[families] * np.sqrt(sizes)
         family = rng.choice(families, p=weights / weights.sum())
         site = int(rng.choice(np.flatnonzero(example.site_family == family)))
-        pick = _choose(example, site, rng)
+        pick = _choose(example, site, rng, WILD_SINGLE)
         if pick is not None:
             return corrupt(example, [pick])
     return as_input(example)
@@ -300,6 +319,9 @@ class ScoredEdit:
     bug_logit: float  # log-odds that the function has a bug, uncalibrated
     p_site: float  # given a bug
     p_edit: float  # given a bug at the site
+    index: int  # of the site in its input
+    choice: int  # action or name index
+    relief: float = 0.0  # by how much the edit lowers ``bug_logit``; known of the best edit only
 
 
 def decode(
@@ -338,9 +360,19 @@ def decode(
             edit, kind = edit_for(tree, site, choice), ACTIONS[choice].kind
         found.append(ScoredEdit(
             site, edit, kind, bug_logit,
-            float(site_probabilities[index]), float(per_site[index, choice]),
+            float(site_probabilities[index]), float(per_site[index, choice]), index, choice,
         ))  # fmt: skip
     return found
+
+
+def edited(item: RepairInput, one: ScoredEdit) -> RepairInput:
+    """The input after an edit, to be looked at a second time."""
+    example = item.example
+    choice = one.choice
+    if example.site_family[one.index] not in NAME_FAMILIES:
+        row = example.options[one.index]
+        choice = int(example.options.offsets[one.index] + np.flatnonzero(row == choice)[0])
+    return corrupt(example, [(one.index, choice)])
 
 
 def _padded(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from codemtl import __version__
 from codemtl.errors import DataError
 from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
@@ -54,7 +55,7 @@ def _source(data: Path, config: ModelConfig) -> dict[str, Any]:
     """What decides the content of the shards."""
     summary, tokenizer = data / "summary.json", SHIPPED_MODEL / FILE_NAME
     return {
-        "corpus": _digest(summary), "tokenizer": _digest(tokenizer),
+        "codemtl": __version__, "corpus": _digest(summary), "tokenizer": _digest(tokenizer),
         "context_limit": config.context_limit, "window": config.window,
     }  # fmt: skip
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from codemtl.model.network import Network
 from codemtl.training.config import TrainingConfig
+from codemtl.training.optimizer import make_optimizer
 from codemtl.training.weighting import Weighting
 
 MicroBatch = dict[str, Any]
@@ -35,19 +36,6 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
 
 
-def make_optimizer(network: Network, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW; matrices decay, vectors and the embedding of pieces do not."""
-    decay: list[Tensor] = []
-    keep: list[Tensor] = []
-    for name, parameter in network.named_parameters():
-        (decay if parameter.ndim == 2 and "embedding" not in name else keep).append(parameter)
-    groups = [
-        {"params": decay, "weight_decay": config.weight_decay},
-        {"params": keep, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
-
-
 class Trainer:
     """What a step needs, and what a checkpoint holds."""
 
@@ -60,7 +48,9 @@ class Trainer:
     ) -> None:
         self.config, self.network, self.weighting = config, network, weighting
         self.accelerator = accelerator
-        self.optimizer = make_optimizer(network, config)
+        self.optimizer = make_optimizer(
+            network, config.learning_rate, config.beta2, config.weight_decay
+        )
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.step = 0
         self.task_losses: dict[str, float] | None = None
@@ -98,8 +88,8 @@ class Trainer:
             )
             self.accelerator.backward(loss * weights[task])
             for term, value in terms.items():
-                value = value.detach().float()
-                sums[task, term] = sums[task, term] + value if (task, term) in sums else value
+                own = value.detach().float()
+                sums[task, term] = sums[task, term] + own if (task, term) in sums else own
         return sums
 
     def _window_counts(self, window: list[MicroBatch]) -> dict[tuple[str, str], float]:

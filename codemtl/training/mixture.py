@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class Plan:
         self, members: NDArray[Any], lengths: NDArray[Any], tokens: int, seed: int
     ) -> None:
         self.members, self.lengths, self.tokens, self.seed = members, lengths, tokens, seed
-        self._epoch = lru_cache(maxsize=2)(self._make)
+        self._epochs: dict[int, list[NDArray[Any]]] = {}  # the newest two
         self._ends: list[int] = []  # micro-batches until the end of each epoch so far
 
     def batch(self, number: int) -> tuple[int, NDArray[Any]]:
@@ -45,6 +44,13 @@ class Plan:
             self._ends.append(before + len(self._epoch(len(self._ends))))
         epoch = bisect_right(self._ends, number)
         return epoch, self._epoch(epoch)[number - (self._ends[epoch - 1] if epoch else 0)]
+
+    def _epoch(self, epoch: int) -> list[NDArray[Any]]:
+        if epoch not in self._epochs:
+            self._epochs[epoch] = self._make(epoch)
+            while len(self._epochs) > 2:
+                del self._epochs[next(iter(self._epochs))]
+        return self._epochs[epoch]
 
     def _make(self, epoch: int) -> list[NDArray[Any]]:
         rng = np.random.default_rng((self.seed, epoch))

@@ -66,6 +66,8 @@ def prepare(
             counts[split] += count
             if progress is not None:
                 progress(done, len(work))
+        pool.close()
+        pool.join()
     return dict(counts)
 
 
@@ -105,11 +107,13 @@ def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: i
 def _with_validation(
     splits: Sequence[str], projects: Sequence[str], paths: Sequence[str]
 ) -> list[str]:
-    """The splits of files; a corpus too small for its own validation split is given one.
+    """The splits of files; a corpus too small to have both splits by itself is given them.
 
     The smallest project that holds a twentieth of the files or more is held out; of a single
     project about a tenth of the files, chosen by their paths.
     """
+    if "train" not in splits:  # one or two projects that the hash put elsewhere
+        splits = ["train"] * len(splits)
     if "validation" in splits:
         return list(splits)
     sizes = Counter(p for p, split in zip(projects, splits, strict=True) if split == "train")

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -92,6 +93,7 @@ class Run:
         set_seed(config.seed)
         tokenizer = CodeTokenizer.load(data)
         self.config = config = _resolved(config, tokenizer, data)
+        AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
             mixed_precision=config.precision, log_with="tensorboard", project_dir=log_folder(out)
         )

@@ -32,7 +32,8 @@ _FLAT: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 _RAGGED: dict[str, tuple[Any, str]] = {
     "names": (np.uint16, "names"), "groups": (np.int16, "groups"),
-    "options": (np.uint8, "sites"), "decoys": (np.int16, "sites"), "option_pieces": (np.uint16, "options"),
+    "options": (np.uint8, "sites"), "decoys": (np.int16, "sites"),
+    "option_pieces": (np.uint16, "options"),
 }  # fmt: skip
 _FORMAT = "codemtl-shard-1"
 
@@ -81,10 +82,13 @@ class Shard:
     """One memory-mapped shard; ``shard[i]`` is an Example."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._arrays = _map_safetensors(path)
         missing = [name for name in _names() if name not in self._arrays]
         if missing:
-            raise DataError(f"{path} is not a codemtl shard: it lacks {', '.join(missing)}")
+            raise DataError(
+                f"{path} lacks {missing[0]}: made by another version of codemtl; prepare it anew"
+            )
         self._at = {
             level: self._arrays["at." + level].astype(np.int64)
             for level in {level for _, level in (*_FLAT.values(), *_RAGGED.values())}
@@ -93,6 +97,10 @@ class Shard:
         self.lengths: Ints = lengths.astype(np.int32)
         self.summaries: Ints = np.diff(self._at["summary"]).astype(np.int32)
         self.site_counts: Ints = np.diff(self._at["sites"]).astype(np.int32)
+
+    def __reduce__(self) -> tuple[type[Shard], tuple[Path]]:
+        """A worker process maps the file itself."""
+        return Shard, (self._path,)
 
     def __len__(self) -> int:
         return len(self.lengths)

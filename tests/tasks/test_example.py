@@ -57,6 +57,8 @@ def test_a_masked_line_and_its_target_make_the_line_again(
         written = tokenizer.decode(generate.target(example, span, layout))
         shown = tokenizer.decode(example.pieces[span[0] : span[1]])
         if len(written) < 200:
-            assert written.replace(" ", "") in shown.replace(" ", "") or shown.startswith(written[:5])
+            assert written.replace(" ", "") in shown.replace(" ", "") or shown.startswith(
+                written[:5]
+            )
             checked += 1
     assert checked > 50

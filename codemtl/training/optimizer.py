@@ -1,0 +1,85 @@
+"""Muon for the matrices inside the layers, AdamW for everything else, in one optimizer.
+
+Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) replaces the momentum of a
+matrix by the nearest semi-orthogonal one, so that all its directions learn at the same pace; it is
+scaled to the size of AdamW's updates (Liu et al. 2025, arXiv:2502.16982), so both share a learning
+rate. Embeddings, vectors and the last layers of heads take AdamW (arXiv:1711.05101).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+MOMENTUM = 0.95
+EPSILON = 1e-8
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+_OUTPUTS = ("embedding", "family", "action", "score")
+
+
+def orthogonalised(matrix: Tensor, rounds: int = 5) -> Tensor:
+    """The semi-orthogonal matrix next to ``matrix`` [M, N], by a Newton-Schulz iteration in bf16."""
+    a, b, c = _QUINTIC
+    x = matrix.bfloat16()
+    tall = x.shape[0] > x.shape[1]
+    x = x.mT if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(rounds):
+        square = x @ x.mT
+        x = a * x + (b * square + c * square @ square) @ x
+    return (x.mT if tall else x).to(matrix.dtype)
+
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Parameter groups with ``muon`` true or false; the state of both kinds is plain tensors."""
+
+    def __init__(
+        self, groups: Iterable[dict[str, Any]], lr: float, betas: tuple[float, float]
+    ) -> None:
+        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0, "muon": False})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        """One update; parameters without a gradient stay as they are."""
+        for group in self.param_groups:
+            update = self._muon if group["muon"] else self._adamw
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    update(parameter, parameter.grad, group)
+
+    def _muon(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        update = orthogonalised(gradient.lerp(momentum, MOMENTUM))
+        parameter.add_(update, alpha=-group["lr"] * 0.2 * max(parameter.shape) ** 0.5)
+
+    def _adamw(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        first, second = group["betas"]
+        state["step"] += 1
+        count = float(state["step"])
+        mean = state["exp_avg"].lerp_(gradient, 1 - first)
+        square = state["exp_avg_sq"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        scale = (square / (1 - second**count)).sqrt_().add_(EPSILON)
+        parameter.addcdiv_(mean, scale, value=-group["lr"] / (1 - first**count))
+
+
+def make_optimizer(network: nn.Module, lr: float, beta2: float, weight_decay: float) -> MuonAdamW:
+    """Matrices inside layers by Muon with decay, the rest by AdamW without."""
+    inside: list[Tensor] = []
+    rest: list[Tensor] = []
+    for name, parameter in network.named_parameters():
+        is_output = any(word in name for word in _OUTPUTS)
+        (inside if parameter.ndim == 2 and not is_output else rest).append(parameter)
+    groups = [{"params": inside, "weight_decay": weight_decay, "muon": True}, {"params": rest}]
+    return MuonAdamW(groups, lr, (0.9, beta2))

@@ -1,0 +1,159 @@
+"""The torch runtime on an untrained model: sound findings and texts, whatever they say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codemtl.errors import ModelError
+from codemtl.inference import GenerationRequest, load_predictor
+from codemtl.inference import torch_runtime as runtime
+from codemtl.inference.torch_runtime import TorchPredictor
+from codemtl.model.checkpoints import save_network
+from codemtl.model.config import PRESETS, ModelConfig
+from codemtl.model.network import Network
+from codemtl.syntax.definitions import functions
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.syntax.verify import verify
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("model")
+    save_network(Network(PRESETS["tiny"]), folder, name="untrained", calibration={"bias": -1.0})
+    shutil.copy(ROOT / "data" / "tiny" / "tokenizer.json", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> TorchPredictor:
+    found = load_predictor(folder)
+    assert isinstance(found, TorchPredictor)
+    return found
+
+
+@pytest.fixture(scope="module")
+def tree() -> SourceTree:
+    return parse((ROOT / "data" / "example_buggy.py").read_bytes())
+
+
+def test_the_folder_says_who_the_model_is(model: TorchPredictor, folder: Path) -> None:
+    digest = json.loads((folder / "config.json").read_text())["sha256"]
+    assert (model.name, model.revision) == ("untrained", digest[:12])
+    assert model.calibration.bias == -1.0
+
+
+def test_findings_are_sorted_edits_that_stand_up_to_verification(
+    model: TorchPredictor, tree: SourceTree
+) -> None:
+    wanted = functions(tree)
+    found = model.repair(tree, wanted, analyze(tree))
+    assert len(found) == len(wanted) and all(found)
+    for definition, findings in zip(wanted, found, strict=True):
+        confidences = [finding.confidence for finding in findings]
+        assert confidences == sorted(confidences, reverse=True)
+        assert 0 < sum(confidences) <= 1 + 1e-5
+        for finding in findings[:5]:
+            assert finding.function == definition.qualname
+            assert definition.node.start_byte <= finding.start <= finding.end
+            assert tree.data[finding.start : finding.end].decode() == finding.original
+            verify(tree, [Edit(finding.start, finding.end, finding.replacement)])
+
+
+def test_what_a_function_gets_does_not_depend_on_its_company(
+    model: TorchPredictor, tree: SourceTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = functions(tree)
+    together = model.repair(tree, wanted, analyze(tree))
+    monkeypatch.setattr(runtime, "BATCH_PIECES", 1)
+    alone = model.repair(tree, wanted, analyze(tree))
+    for one, other in zip(together, alone, strict=True):
+        left = {(f.start, f.end, f.replacement): f.confidence for f in one}
+        right = {(f.start, f.end, f.replacement): f.confidence for f in other}
+        shared = left.keys() & right.keys()
+        assert len(shared) >= 0.8 * len(left)
+        for key in shared:
+            assert left[key] == pytest.approx(right[key], rel=1e-3)
+
+
+def test_a_long_function_is_read_in_windows(model: TorchPredictor) -> None:
+    body = "".join(f"    value_{n} = first + value_{n - 1} * {n}\n" for n in range(1, 150))
+    tree = parse(f"def long(first, value_0):\n{body}    return first\n".encode())
+    scored = list(model.scored_edits(tree, functions(tree), analyze(tree)))
+    assert len(scored) > 2
+    places = [edit.edit.start for _, edits in scored for edit in edits]
+    assert max(places) > 0.8 * len(tree.data)
+
+
+def test_one_summary_for_each_function(model: TorchPredictor, tree: SourceTree) -> None:
+    wanted = functions(tree)[:3]
+    texts = model.summarize(tree, wanted)
+    assert len(texts) == 3
+    assert all("\n" not in text for text in texts)
+    assert model.summarize(tree, []) == []
+
+
+@pytest.mark.parametrize("kind", ["text", "line", "body"])
+def test_candidates_are_distinct_and_no_more_than_asked_for(
+    model: TorchPredictor, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime.generate, "MAX_TARGET", 8)
+    source = b"def add(a, b):\n    total = a + b\n    return total\n"
+    tree = parse(source)
+    function = functions(tree)[0]
+    at = source.index(b"total"), source.index(b"\n    return")
+    requests: dict[str, GenerationRequest] = {
+        "text": GenerationRequest("text", 2, "Add two numbers."),
+        "line": GenerationRequest("line", 2, tree=tree, function=function, start=at[0], end=at[1]),
+        "body": GenerationRequest(
+            "body", 2, tree=tree, function=function, start=at[0], end=len(source) - 1
+        ),
+    }
+    texts = model.generate(requests[kind])
+    assert len(texts) <= 2
+    assert len(set(texts)) == len(texts)
+
+
+def test_confidence_survives_extreme_scores(model: TorchPredictor, tree: SourceTree) -> None:
+    scored = next(iter(model.scored_edits(tree, functions(tree), analyze(tree))))[1][0]
+    assert model.confidence(replace(scored, bug_logit=-1e6)) == pytest.approx(0.0)
+    sure = model.confidence(replace(scored, bug_logit=1e6))
+    assert sure == pytest.approx(scored.p_site * scored.p_edit)
+    assert np.isfinite(sure)
+
+
+def _other_tokenizer(folder: Path) -> None:
+    sizes = ModelConfig(**{**PRESETS["tiny"].to_dict(), "vocab_size": 4096})
+    save_network(Network(sizes), folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (_other_tokenizer, "do not belong together"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "not a tokenizer file"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "lacks tokenizer.json"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be read"),
+    ],
+)
+def test_a_folder_whose_parts_do_not_fit_is_refused(
+    folder: Path, tmp_path: Path, change: Callable[[Path], object], fault: str
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    change(broken)
+    with pytest.raises(ModelError, match=fault):
+        load_predictor(broken)

@@ -1,0 +1,74 @@
+"""Real examples from data/tiny, and networks of the smallest preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codemtl.model.config import PRESETS
+from codemtl.model.network import Network
+from codemtl.tasks import generate, repair, summarize
+from codemtl.tasks.batches import Batch, SpecialIds
+from codemtl.tasks.example import Example, Layout
+from codemtl.training.shards import Shards
+
+TINY = Path(__file__).parents[2] / "data" / "tiny"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Path:
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def specials() -> SpecialIds:
+    return SpecialIds(*range(7))
+
+
+@pytest.fixture(scope="session")
+def layout() -> Layout:
+    from codemtl.model.tokenizer import CodeTokenizer, piece_layout
+
+    return piece_layout(CodeTokenizer.load(TINY))
+
+
+@pytest.fixture(scope="session")
+def examples() -> list[Example]:
+    """Every function of the validation shard: short and long, with and without a summary."""
+    shards = Shards(TINY, "validation")
+    return [shards[index] for index in range(len(shards))]
+
+
+@pytest.fixture
+def network() -> Network:
+    torch.manual_seed(0)
+    return Network(PRESETS["tiny"]).eval()
+
+
+@pytest.fixture(scope="session")
+def batches(examples: list[Example], specials: SpecialIds, layout: Layout) -> dict[str, Batch]:
+    """One batch of 20 functions a task; repair once dense, once with single bugs."""
+    rng = np.random.default_rng(0)
+    usable = [e for e in examples if 0 < len(e.summary) < 64 and len(e.pieces) < 150][:20]
+    spans = [(e, generate.choose_span(e, layout, rng)) for e in usable]
+    known = [(e, span) for e, span in spans if span is not None]
+    return {
+        "dense": repair.collate(
+            [repair.corrupt_dense(e, rng) for e in usable], specials, dense=True
+        ),
+        "repair": repair.collate(
+            [repair.corrupt_single(e, rng, clean=0.3) for e in usable], specials, dense=False
+        ),
+        "summarize": summarize.collate(usable, specials),
+        "generate": generate.collate(
+            [e for e, _ in known], [span for _, span in known], specials, layout
+        ),
+    }

@@ -1,0 +1,97 @@
+"""Beam search: one beam is greedy, the cache changes nothing, more beams are never worse."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from codemtl.model.decoding import beam_search
+from codemtl.model.layers import embed
+from codemtl.model.network import Network
+from codemtl.model.text_head import TextHead
+from codemtl.tasks.batches import Batch
+
+BOS, EOS, LIMIT = 5, 6, 12
+
+
+@pytest.fixture
+def inputs(batches: dict[str, Batch]) -> dict[str, Tensor]:
+    arrays = batches["summarize"].arrays
+    return {key: torch.from_numpy(arrays[key][:4]) for key in ("input_ids", "lengths")}
+
+
+@pytest.fixture
+def network(network: Network) -> Network:
+    """With a sharper output, and ends that come now and then."""
+    with torch.no_grad():
+        network.encoder.embedding.weight.mul_(8.0)
+        network.encoder.embedding.weight[EOS].mul_(1.7)
+    return network
+
+
+def greedy(network: Network, states: Tensor, mask: Tensor) -> list[int]:
+    """Without a cache: the whole prefix anew for each piece."""
+    head, embedding = network.summarize, network.encoder.embedding.weight
+    memory = head.memory(states)
+    pieces: list[int] = []
+    while len(pieces) < LIMIT:
+        ids = torch.tensor([[BOS, *pieces]])
+        hidden = head.states(embed(ids, embedding), memory, mask)
+        best = int(functional.linear(hidden[:, -1], embedding).argmax())
+        if best == EOS:
+            break
+        pieces.append(best)
+    return pieces
+
+
+def search(
+    network: Network, inputs: dict[str, Tensor], beams: int
+) -> list[list[tuple[list[int], float]]]:
+    return beam_search(network, "summarize", inputs, bos=BOS, eos=EOS, beams=beams, limit=LIMIT)
+
+
+@torch.no_grad()
+def test_one_beam_is_greedy_decoding(network: Network, inputs: dict[str, Tensor]) -> None:
+    states, mask = network.encode(inputs)
+    found = search(network, inputs, 1)
+    for row, hypotheses in enumerate(found):
+        assert len(hypotheses) == 1
+        wanted = greedy(network, states[row : row + 1], mask[row : row + 1])
+        assert hypotheses[0][0] == wanted
+
+
+@torch.no_grad()
+def test_the_cache_changes_nothing(network: Network, inputs: dict[str, Tensor]) -> None:
+    states, mask = network.encode(inputs)
+    head, embedding = network.summarize, network.encoder.embedding.weight
+    memory = head.memory(states)
+    ids = torch.randint(16, 8192, (len(states), 7), generator=torch.Generator().manual_seed(1))
+    whole = functional.linear(head.states(embed(ids, embedding), memory, mask), embedding)
+    cache = TextHead.new_cache(len(head.layers))
+    for position in range(ids.shape[1]):
+        step = head.next_logits(embedding, ids[:, position : position + 1], memory, mask, cache)
+        torch.testing.assert_close(step, whole[:, position], rtol=1e-4, atol=1e-4)
+
+
+def test_hypotheses_are_distinct_sorted_and_scored_by_their_own_probability(
+    network: Network, inputs: dict[str, Tensor]
+) -> None:
+    with torch.no_grad():
+        states, mask = network.encode(inputs)
+    for row, hypotheses in enumerate(search(network, inputs, 3)):
+        scores = [score for _, score in hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        assert len({tuple(pieces) for pieces, _ in hypotheses}) == len(hypotheses) <= 3
+        for pieces, score in hypotheses:
+            ended = len(pieces) < LIMIT
+            target = [*pieces, EOS] if ended else pieces
+            ids = torch.tensor([[BOS, *target[:-1]]])
+            head, embedding = network.summarize, network.encoder.embedding.weight
+            with torch.no_grad():
+                memory = head.memory(states[row : row + 1])
+                hidden = head.states(embed(ids, embedding), memory, mask[row : row + 1])
+                logs = functional.linear(hidden[0], embedding).log_softmax(-1)
+            total = logs[torch.arange(len(target)), torch.tensor(target)].sum()
+            assert score == pytest.approx(float(total) / len(target) ** 0.6, rel=1e-3)

@@ -1,0 +1,113 @@
+"""Configurations: presets, overrides, and errors that name the key and what would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from codemtl.errors import CodemtlError, UsageError
+from codemtl.training.config import TrainingConfig, load_config
+from codemtl.training.precision import resolve_precision
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small", "base"])
+def test_presets_load(preset: str) -> None:
+    config = load_config(preset=preset)
+    assert set(config.tasks) == {"repair", "summarize", "generate"}
+    assert config.precision in ("auto", "no")
+
+
+def test_overrides_win(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("steps = 7\nlearning_rate = 1\n[model]\nwidth = 32\n")
+    config = load_config(
+        file, overrides=["steps=9", "model.layers=3", "tasks.repair.terms.bug=0.5", "precision=no"]
+    )
+    assert (config.steps, config.model.width, config.model.layers) == (9, 32, 3)
+    assert config.tasks["repair"].terms == {"bug": 0.5}
+    assert config.precision == "no"
+    assert set(config.tasks) == {"repair", "summarize", "generate"}
+
+
+def test_a_file_that_lists_tasks_trains_those_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("[tasks.repair]\nweight = 2\n")
+    assert list(load_config(file).tasks) == ["repair"]
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("step=3", "step: there is no such setting; did you mean steps?"),
+        ("model.widht=3", "model.widht: there is no such setting; did you mean model.width?"),
+        ("tasks.repair.wieght=3", "did you mean tasks.repair.weight?"),
+        ("tasks.repare.weight=3", "tasks.repare: there is no such task"),
+        ("tasks.repair.terms.bugs=3", "tasks.repair.terms.bugs: there is no such loss"),
+        ("tasks.repair.terms.bug=yes", "tasks.repair.terms.bug is 'yes'"),
+        ("tasks.repair.weight=-1", "tasks.repair.weight is -1"),
+        ("tasks.repair=1", "tasks.repair is 1; it must be a table"),
+        ("model=1", "model is 1; it must be a table"),
+        ("steps=many", "steps is 'many'; it must be of type int"),
+        ("steps=1.5", "steps is 1.5; it must be of type int"),
+        ("steps=true", "steps is True; it must be of type int"),
+        ("compile=1", "compile is 1; it must be of type bool"),
+        ("steps=0", "steps is 0; it must be above 0"),
+        ("warmup=-1", "warmup is -1"),
+        ("dense_share=2", "dense_share is 2"),
+        ("precision=fp16", "precision is 'fp16'; it must be one of auto, no, bf16"),
+        ("model.width=0", "model.width is 0"),
+        ("model.heads=3", "model.width is 64 and model.heads 3"),
+        ("steps", "--set steps: expected key=value"),
+        ("steps.more=1", "steps is a value, not a table"),
+    ],
+)
+def test_a_bad_override_is_explained(override: str, fault: str) -> None:
+    with pytest.raises(CodemtlError) as caught:
+        load_config(preset="tiny", overrides=[override])
+    assert fault in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read the configuration"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "a.toml").write_text("steps = = 3")
+    with pytest.raises(UsageError, match=r"a\.toml: not valid TOML"):
+        load_config(tmp_path / "a.toml")
+    with pytest.raises(UsageError, match="exclude each other"):
+        load_config(tmp_path / "a.toml", "tiny")
+    with pytest.raises(UsageError, match="no preset 'huge'"):
+        load_config(preset="huge")
+
+
+def test_without_any_share_there_is_nothing_to_train() -> None:
+    zero = [f"tasks.{task}.share=0" for task in ("repair", "summarize", "generate")]
+    with pytest.raises(UsageError, match="share 0"):
+        load_config(preset="tiny", overrides=zero)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "wanted"),
+    [
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+        ({"avx512_f": True}, "no"),
+        ({}, "no"),
+    ],
+)
+def test_auto_is_bf16_only_where_the_processor_is_fast_at_it(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], wanted: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    device = torch.device("cpu")
+    assert resolve_precision("auto", device) == wanted
+    assert resolve_precision("bf16", device) == "bf16"
+    assert resolve_precision("no", device) == "no"
+    assert resolve_precision("auto", torch.device("mps")) == "no"
+
+
+def test_the_processor_is_asked_by_a_function_that_torch_has() -> None:
+    assert "architecture" in torch.cpu.get_capabilities()
+    assert TrainingConfig().precision == "auto"

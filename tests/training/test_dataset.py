@@ -1,0 +1,116 @@
+"""What --data may name: prepared shards, or a mined corpus that is prepared on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from codemtl.corpus.build import build
+from codemtl.errors import DataError, UsageError
+from codemtl.model.config import PRESETS, ModelConfig
+from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.training import dataset
+from codemtl.training.dataset import shards_folder
+from codemtl.training.prepare import _with_validation
+from codemtl.training.run import train
+from codemtl.training.shards import Shards
+
+SMALL = ModelConfig(**{**PRESETS["tiny"].to_dict(), "vocab_size": 600})
+MODULE = '''
+import os
+
+def join_all_{n}(parts, separator):
+    """Join the parts with a separator number {n}."""
+    result = ""
+    for index, part in enumerate(parts):
+        if index > {n}:
+            result += separator
+        result += str(part)
+    return os.path.join(result, separator)
+'''
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A corpus of one project with twelve files, mined as a user's own code."""
+    monkeypatch.setattr(dataset, "SHIPPED_MODEL", tmp_path / "no weights")
+    source = tmp_path / "project"
+    source.mkdir()
+    for number in range(12):
+        (source / f"module_{number}.py").write_text(MODULE.format(n=number))
+    build([source], tmp_path / "corpus", jobs=1, any_licence=True)
+    return tmp_path / "corpus"
+
+
+def test_shards_are_taken_as_they_are(tiny: Path) -> None:
+    assert shards_folder(tiny, SMALL) == tiny
+
+
+def test_a_folder_with_nothing_to_train_from_is_explained(tmp_path: Path, tiny: Path) -> None:
+    with pytest.raises(DataError, match="neither shards nor a corpus"):
+        shards_folder(tmp_path, SMALL)
+    (tmp_path / "train-00000.safetensors").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"shards but no tokenizer\.json"):
+        shards_folder(tmp_path, SMALL)
+    with pytest.raises(DataError, match="neither shards nor a corpus"):
+        train(preset="tiny", data=tmp_path / "empty", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_corpus_is_prepared_once_and_anew_when_it_changes(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    folder = shards_folder(corpus, SMALL, lambda done, total: seen.append((done, total)))
+    assert folder == corpus / "shards"
+    assert seen and seen[-1][0] == seen[-1][1]
+    assert len(Shards(folder, "train")) + len(Shards(folder, "validation")) == 12
+    assert len(Shards(folder, "validation")) == 1
+    assert CodeTokenizer.load(folder).vocab_size <= 600
+    shard = folder / "train-00000.safetensors"
+    made = shard.stat().st_mtime_ns
+
+    assert shards_folder(corpus, SMALL) == folder
+    assert shard.stat().st_mtime_ns == made
+
+    mark = json.loads((folder / "prepared.json").read_text())
+    (folder / "prepared.json").write_text(json.dumps({**mark, "complete": False}))
+    (folder / "validation-00000.safetensors").unlink()  # as if it had been stopped
+    shards_folder(corpus, SMALL)
+    assert (folder / "validation-00000.safetensors").exists()
+    assert shard.stat().st_mtime_ns == made
+
+    (corpus / "summary.json").write_text("{}")
+    shards_folder(corpus, SMALL)
+    assert shard.stat().st_mtime_ns != made
+
+
+@pytest.mark.slow
+def test_training_from_a_corpus_follows_its_tokenizer(corpus: Path, tmp_path: Path) -> None:
+    quick = ["evaluate_batches=1", "micro_tokens=512", "threads=1"]
+    train(preset="tiny", data=corpus, out=tmp_path / "out", max_steps=1, overrides=quick)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["vocab_size"] == CodeTokenizer.load(tmp_path / "out").vocab_size < 8192
+    with pytest.raises(UsageError, match="leave the setting out"):
+        train(
+            preset="tiny", data=corpus / "shards", out=tmp_path / "other",
+            overrides=["model.vocab_size=4096"],
+        )  # fmt: skip
+
+
+def test_validation_is_a_project_of_its_own_where_there_are_several() -> None:
+    projects = ["a"] * 30 + ["b"] * 10 + ["c"] * 5 + ["d"]
+    paths = [f"{number}.py" for number in range(len(projects))]
+    splits = _with_validation(["train"] * len(projects), projects, paths)
+    held = {p for p, split in zip(projects, splits, strict=True) if split == "validation"}
+    assert held == {"c"}, "the smallest that is not too small"
+    assert "validation" not in {s for s, p in zip(splits, projects, strict=True) if p != "c"}
+    single = _with_validation(["train"] * 30, ["a"] * 30, paths[:30])
+    assert single.count("validation") == 3
+    elsewhere = _with_validation(["test"] * 30, ["a"] * 30, paths[:30])
+    assert elsewhere == single
+    kept = ["train", "validation", "test"]
+    assert _with_validation(kept, ["a", "b", "c"], ["x", "y", "z"]) == kept

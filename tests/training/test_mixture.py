@@ -1,0 +1,151 @@
+"""The plan of an epoch: complete, tight, a pure function of seed and position, shared by ranks."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from codemtl.errors import DataError
+from codemtl.tasks.batches import SpecialIds
+from codemtl.tasks.example import Layout
+from codemtl.training.mixture import MicroBatches, Plan
+from codemtl.training.shards import Shards
+
+SHARES = {"repair": 0.7, "summarize": 0.15, "generate": 0.15}
+
+
+@pytest.fixture
+def make(shards: Shards, specials: SpecialIds, layout: Layout) -> Any:
+    def call(**changes: Any) -> MicroBatches:
+        options: dict[str, Any] = {
+            "shares": SHARES, "tokens": 2048, "micro_batches": 120, "dense_until": 60, "seed": 3,
+        }  # fmt: skip
+        return MicroBatches(shards, specials, layout, **{**options, **changes})
+
+    return call
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    arrays, others = one["arrays"], other["arrays"]
+    return (
+        {k: v for k, v in one.items() if k != "arrays"}
+        == {k: v for k, v in other.items() if k != "arrays"}
+        and arrays.keys() == others.keys()
+        and all(torch.equal(arrays[key], others[key]) for key in arrays)
+    )
+
+
+@pytest.mark.parametrize("tokens", [300, 2048, 100_000])
+def test_every_example_comes_exactly_once_an_epoch(shards: Shards, tokens: int) -> None:
+    members = np.flatnonzero(shards.site_counts > 0)
+    plan = Plan(members, shards.lengths, tokens, seed=1)
+    seen: dict[int, Counter[int]] = {0: Counter(), 1: Counter(), 2: Counter()}
+    number = 0
+    while (found := plan.batch(number))[0] < 3:
+        epoch, indices = found
+        seen[epoch].update(indices.tolist())
+        longest = int(shards.lengths[indices].max())
+        assert len(indices) == 1 or longest * len(indices) <= tokens
+        number += 1
+    assert all(counter == Counter(members.tolist()) for counter in seen.values())
+
+
+def test_epochs_differ_and_any_position_can_be_asked_first(shards: Shards) -> None:
+    members = np.arange(len(shards))
+    forward = Plan(members, shards.lengths, 2048, seed=1)
+    wanted = [forward.batch(number) for number in range(60)]
+    assert {epoch for epoch, _ in wanted} >= {0, 1}
+    backward = Plan(members, shards.lengths, 2048, seed=1)
+    for number in reversed(range(60)):
+        epoch, indices = backward.batch(number)
+        assert epoch == wanted[number][0]
+        assert np.array_equal(indices, wanted[number][1])
+    other = Plan(members, shards.lengths, 2048, seed=2)
+    assert not np.array_equal(other.batch(0)[1], wanted[0][1])
+
+
+def test_micro_batches_are_a_pure_function_of_seed_and_position(make: Any) -> None:
+    one, two = make(), make()
+    order = np.random.default_rng(0).permutation(40)
+    late = {int(number): two[int(number)] for number in order}
+    assert all(same(one[number], late[number]) for number in range(40))
+    other = make(seed=4)
+    assert not all(same(one[number], other[number]) for number in range(40))
+
+
+def test_it_travels_to_a_worker_without_its_data(make: Any) -> None:
+    data = make()
+    wanted = data[7]
+    sent = pickle.dumps(data)
+    assert len(sent) < 100_000
+    assert same(pickle.loads(sent)[7], wanted)
+
+
+def test_corruption_is_drawn_anew_each_epoch(make: Any) -> None:
+    data = make(shares={"repair": 1.0})
+    plan = data.plans["repair"]
+    first = plan.batch(0)[1]
+    number = next(
+        n for n in range(1, 500) if plan.batch(n)[0] == 1 and np.isin(first, plan.batch(n)[1]).any()
+    )
+    one, two = data.make("repair", 0, True), data.make("repair", number, True)
+    assert one.arrays["site_label"].sum() > 0 and two.arrays["site_label"].sum() > 0
+    shared = np.intersect1d(first, plan.batch(number)[1])
+    rows = [np.flatnonzero(plan.batch(n)[1] == shared[0])[0] for n in (0, number)]
+    width = min(one.arrays["site_label"].shape[1], two.arrays["site_label"].shape[1])
+    labels = [b.arrays["site_label"][row, :width] for b, row in zip((one, two), rows, strict=True)]
+    assert not np.array_equal(*labels)
+
+
+def test_ranks_share_the_tasks_and_no_example(make: Any) -> None:
+    ranks = [make(rank=rank, world=2) for rank in range(2)]
+    assert ranks[0].tasks == ranks[1].tasks
+    numbers = [
+        {(task, int(data.cursor[i]) * 2 + rank) for i, task in enumerate(data.tasks)}
+        for rank, data in enumerate(ranks)
+    ]
+    assert not numbers[0] & numbers[1]
+    for task in SHARES:
+        both = sorted(number for part in numbers for name, number in part if name == task)
+        assert both == list(range(len(both)))
+    first = ranks[0][0]["arrays"]["input_ids"], ranks[1][0]["arrays"]["input_ids"]
+    assert first[0].shape != first[1].shape or not torch.equal(*first)
+
+
+def test_tasks_come_by_their_shares(make: Any) -> None:
+    counts = Counter(make(micro_batches=4000).tasks)
+    for task, share in SHARES.items():
+        assert abs(counts[task] / 4000 - share) < 0.03
+
+
+def test_little_is_padding(make: Any) -> None:
+    data = make()
+    micros = [data[number] for number in range(len(data))]
+    tokens, slots = sum(m["tokens"] for m in micros), sum(m["slots"] for m in micros)
+    assert 1 - tokens / slots <= 0.15
+
+
+def test_dense_comes_first(make: Any) -> None:
+    data = make(shares={"repair": 1.0}, micro_batches=4, dense_until=2)
+    assert [data[i]["dense"] for i in range(4)] == [True, True, False, False]
+    assert "token" in data[0]["counts"] and "site" in data[3]["counts"]
+    assert data[3]["arrays"]["site_label"].sum(1).max() <= 1
+
+
+def test_a_task_without_examples_is_named(specials: SpecialIds, layout: Layout) -> None:
+    class Empty:
+        lengths = site_counts = summaries = np.zeros(3, np.int32)
+
+        def __len__(self) -> int:
+            return 3
+
+    with pytest.raises(DataError, match="no example for repair"):
+        MicroBatches(
+            Empty(), specials, layout, shares={"repair": 1.0},  # type: ignore[arg-type]
+            tokens=10, micro_batches=1, dense_until=0, seed=0,
+        )  # fmt: skip

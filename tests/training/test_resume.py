@@ -1,0 +1,141 @@
+"""A run that was killed goes on as if nothing had happened, or says why it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codemtl.errors import DataError, UsageError
+from codemtl.model.checkpoints import load_network
+from codemtl.training.run import train
+
+SETTINGS = [
+    "threads=1", "accumulation=2", "micro_tokens=1024", "checkpoint_every=4", "evaluate_every=10",
+    "evaluate_batches=1", "log_every=3",
+]  # fmt: skip
+SHORT = [*SETTINGS, "checkpoint_every=2", "evaluate_every=2"]
+
+
+def start(data: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    settings = [part for one in SETTINGS for part in ("--set", one)]
+    command = [
+        sys.executable, "-m", "codemtl", "train", "--preset", "tiny", "--data", str(data),
+        "--out", str(out), "--max-steps", "40", *settings, *more,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def logged(out: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_bits(tiny: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = start(tiny, whole)
+    _, complaints = process.communicate(timeout=300)
+    assert process.returncode == 0, complaints.decode()
+    process = start(tiny, killed)
+    deadline = time.monotonic() + 200
+    while not list(killed.glob("checkpoints/step-*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    pause = random.SystemRandom().uniform(0, 1.5)
+    time.sleep(pause)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, f"finished before the kill, after {pause:.2f} s"
+    assert not (killed / "checkpoints" / "step-0000040").exists()
+    process = start(tiny, killed, "--resume")
+    _, complaints = process.communicate(timeout=300)
+    assert process.returncode == 0, complaints.decode()
+    names = ["model.safetensors", "config.json", "tokenizer.json", "metrics.json"]
+    last = "checkpoints/step-0000040/"
+    names += [last + name for name in ("model.safetensors", "optimizer.safetensors", "state.json")]
+    for name in names:
+        assert (whole / name).read_bytes() == (killed / name).read_bytes(), (name, pause)
+    # means over a few steps differ where the stop cut them; evaluations must not
+    steps, resumed = (
+        [row for row in logged(out) if "padding" not in row] for out in (whole, killed)
+    )
+    assert steps == resumed
+    assert len({path.name for path in (killed / "checkpoints").iterdir()}) == 2
+
+
+@pytest.fixture
+def finished(tiny: Path, tmp_path: Path) -> Path:
+    train(preset="tiny", data=tiny, out=tmp_path / "run", max_steps=4, overrides=SHORT)
+    return tmp_path / "run"
+
+
+def test_a_run_writes_a_model_folder_and_its_records(finished: Path, tiny: Path) -> None:
+    network, values = load_network(finished)
+    assert network.config.width == 64
+    assert (finished / "tokenizer.json").read_bytes() == (tiny / "tokenizer.json").read_bytes()
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert metrics["step"] == values["step"] in (2, 4)
+    assert 0 <= metrics["validation"]["repair/joint_accuracy"] <= 1
+    assert metrics["config"]["precision"] == "no"
+    assert list(finished.glob("logs/**/events.out.tfevents.*"))
+    assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == [
+        "step-0000002", "step-0000004",
+    ]  # fmt: skip
+    assert {row["step"] for row in logged(finished)} == {2, 3, 4}
+
+
+def again(finished: Path, tiny: Path, *changes: str, resume: bool = True) -> dict[str, float]:
+    return train(
+        preset="tiny", data=tiny, out=finished, max_steps=4, resume=resume,
+        overrides=[*SHORT, *changes],
+    )  # fmt: skip
+
+
+def test_a_run_is_not_overwritten_nor_resumed_with_another_configuration(
+    finished: Path, tiny: Path
+) -> None:
+    before = (finished / "model.safetensors").read_bytes()
+    with pytest.raises(UsageError, match="holds a run already; give --resume"):
+        again(finished, tiny, resume=False)
+    with pytest.raises(UsageError, match=r"was made with learning_rate = 0\.003, not 1") as caught:
+        again(finished, tiny, "learning_rate=1")
+    assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match="was made with precision = 'no', not 'bf16'"):
+        again(finished, tiny, "precision=bf16")
+    assert again(finished, tiny, "precision=auto", "log_every=7")["step"] in (2, 4)
+    assert (finished / "model.safetensors").read_bytes() == before
+
+
+def test_an_altered_checkpoint_is_refused(finished: Path, tiny: Path) -> None:
+    folder = finished / "checkpoints" / "step-0000004"
+    weights = folder / "optimizer.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(DataError, match=r"optimizer\.safetensors was altered or is damaged"):
+        again(finished, tiny)
+    (folder / "state.json").write_text("{")
+    with pytest.raises(DataError, match=r"state\.json cannot be read"):
+        again(finished, tiny)
+
+
+def test_the_command_line_returns_two_for_a_changed_configuration(
+    finished: Path, tiny: Path
+) -> None:
+    process = start(tiny, finished, "--resume")
+    _, complaints = process.communicate(timeout=200)
+    assert process.returncode == 2
+    assert b"resume with the same configuration" in complaints
+    assert b"Traceback" not in complaints

@@ -1,0 +1,81 @@
+"""Shards hold examples as they were, and refuse what is not theirs."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codemtl.errors import DataError
+from codemtl.tasks.example import Example, Ragged
+from codemtl.training.shards import Shard, Shards, write_shard
+
+
+def assert_same(one: Example, other: Example) -> None:
+    for item in fields(Example):
+        if item.name in ("sites", "name_texts"):
+            continue
+        left, right = getattr(one, item.name), getattr(other, item.name)
+        if isinstance(left, Ragged):
+            assert np.array_equal(left.values, right.values), item.name
+            assert np.array_equal(left.offsets, right.offsets), item.name
+        else:
+            assert np.array_equal(left, right), item.name
+
+
+def test_what_is_written_is_read(shards: Shards, tmp_path: Path) -> None:
+    examples = [shards[index] for index in (0, 5, 17, len(shards) - 1)]
+    path = tmp_path / "train-00000.safetensors"
+    write_shard(path, examples)
+    assert path.stat().st_mode & 0o044, "others may read it"
+    assert list(tmp_path.iterdir()) == [path]
+    again = Shard(path)
+    assert len(again) == 4
+    for index, example in enumerate(examples):
+        assert_same(again[index], example)
+        assert again.lengths[index] == len(example.pieces) + len(example.context) + 2
+        assert again.site_counts[index] == len(example.site_family)
+
+
+def test_shards_are_one_sequence(shards: Shards, tmp_path: Path) -> None:
+    for number, rows in enumerate(((0, 1), (2,), (3, 4))):
+        write_shard(tmp_path / f"train-{number:05d}.safetensors", [shards[row] for row in rows])
+    together = Shards(tmp_path, "train")
+    assert len(together) == 5
+    for row in range(5):
+        assert_same(together[row], shards[row])
+    with pytest.raises(DataError, match="no validation-"):
+        Shards(tmp_path, "validation")
+
+
+@pytest.mark.parametrize("data", [b"", b"12345", b"\x00" * 64, b"\xff" * 64, b"{}" * 50])
+def test_a_file_that_is_no_shard_is_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "train-00000.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"train-00000\.safetensors"):
+        Shards(tmp_path, "train")
+
+
+def test_a_truncated_shard_is_named(tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "train-00000.safetensors"
+    path.write_bytes((tiny / path.name).read_bytes()[:-1000])
+    with pytest.raises(DataError, match=r"train-00000\.safetensors"):
+        Shards(tmp_path, "train")
+
+
+def test_values_that_do_not_fit_are_refused(shards: Shards, tmp_path: Path) -> None:
+    example = shards[0]
+    example.pieces = example.pieces + 70_000
+    with pytest.raises(DataError, match="pieces holds values outside uint16"):
+        write_shard(tmp_path / "x.safetensors", [example])
+
+
+def test_train_and_validation_of_tiny_share_no_function(tiny: Path) -> None:
+    def keys(split: str) -> set[bytes]:
+        part = Shards(tiny, split)
+        return {part[index].pieces.tobytes() for index in range(len(part))}
+
+    assert not keys("train") & keys("validation")
+    assert sum(path.stat().st_size for path in tiny.iterdir()) < 1_500_000
