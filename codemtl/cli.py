@@ -271,6 +271,9 @@ def mine(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Source trees.")],
     out: OutFolder,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 2,
+    any_licence: Annotated[
+        bool, typer.Option("--any-licence", help="Take code without a permissive licence: yours.")
+    ] = False,
 ) -> int:
     """Build a corpus for training.
 
@@ -280,7 +283,7 @@ def mine(
     from codemtl.corpus.build import build
 
     with report.project_progress("mine") as progress:
-        summary = build(paths, out, jobs=jobs, progress=progress)
+        summary = build(paths, out, jobs=jobs, progress=progress, any_licence=any_licence)
     return report.mined(vars(summary), out)
 
 

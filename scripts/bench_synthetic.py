@@ -63,10 +63,11 @@ def main() -> None:
     started = time.perf_counter()
     predictor = load_predictor(options.model)
     corpus = Corpus(options.corpus, options.split)
+    kind = "uniform-" * options.uniform
     file = options.cases or options.corpus / (
-        f"cases-{options.split}-{options.bugs}-{options.clean}-{options.seed}.jsonl"
+        f"cases-{kind}{options.split}-{options.bugs}-{options.clean}-{options.seed}.jsonl"
     )
-    cases = load_cases(corpus, file, options.bugs, options.clean, options.seed)
+    cases = load_cases(corpus, file, options.bugs, options.clean, options.seed, options.uniform)
     with tempfile.TemporaryDirectory() as folder:
         rival = Path(folder) / "ngram.npz"
         train_ngram(corpus, options.ngram_functions, options.seed).save(rival)
@@ -253,6 +254,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--bugs", type=int, default=2000)
     parser.add_argument("--clean", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--uniform", action="store_true", help="bugs of any kind, also unlikely ones"
+    )
     parser.add_argument("--cases", type=Path, help="the frozen list; made if it is not there")
     parser.add_argument("--ngram-functions", type=int, default=20_000)
     parser.add_argument("--jobs", type=int, default=2)

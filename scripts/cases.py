@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,14 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, load_from_disk
 
-from codemtl.corpus.synthetic import sample_bug
+from codemtl.corpus.synthetic import Mutation, mutate, sample_bug
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit, apply
-from codemtl.syntax.scopes import analyze
+from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
+
+Draw = Callable[[SourceTree, Definition, Scopes, np.random.Generator], Mutation | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,16 @@ class Corpus:
         return data
 
 
-def load_cases(corpus: Corpus, file: Path, bugs: int, clean: int, seed: int) -> Cases:
-    """The frozen list in ``file``; it is sampled and written if there is none yet."""
+def load_cases(
+    corpus: Corpus, file: Path, bugs: int, clean: int, seed: int, uniform: bool = False
+) -> Cases:
+    """The frozen list in ``file``; it is sampled and written if there is none yet.
+
+    Bugs are drawn by plausibility, or ``uniform`` over sites and what could stand there.
+    """
     if not file.exists():
-        rows: list[Bug | CleanFile] = [*_sample(corpus, bugs, clean, seed)]
+        draw = uniform_bug if uniform else sample_bug
+        rows: list[Bug | CleanFile] = [*_sample(corpus, bugs, clean, seed, draw)]
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(file.name + ".partial")
         partial.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), "utf-8")
@@ -127,7 +136,26 @@ def load_cases(corpus: Corpus, file: Path, bugs: int, clean: int, seed: int) -> 
     return Cases(*found, hashlib.sha256(data).hexdigest())
 
 
-def _sample(corpus: Corpus, bugs: int, clean: int, seed: int) -> Iterator[Bug | CleanFile]:
+def uniform_bug(
+    tree: SourceTree, definition: Definition, scopes: Scopes, rng: np.random.Generator
+) -> Mutation | None:
+    """Any edit at any site, however unlikely that somebody makes that mistake."""
+    found = enumerate_sites(tree, definition.node, scopes)
+    sites = [
+        (site, list(site.options) or [n for n in found.groups[site.candidates] if n != site.state])
+        for site in found.sites
+        if not site.alone
+    ]
+    sites = [(site, choices) for site, choices in sites if choices]
+    if not sites:
+        return None
+    site, choices = sites[int(rng.integers(len(sites)))]
+    return mutate(tree, site, choices[int(rng.integers(len(choices)))])
+
+
+def _sample(
+    corpus: Corpus, bugs: int, clean: int, seed: int, draw: Draw
+) -> Iterator[Bug | CleanFile]:
     rng = np.random.default_rng(seed)
     starts = corpus.starts()
     order = rng.permutation(sorted(starts)).tolist()
@@ -143,18 +171,18 @@ def _sample(corpus: Corpus, bugs: int, clean: int, seed: int) -> Iterator[Bug | 
         if not bugs:
             return
         row, start = pool[index]
-        case = _bug(corpus, row, start, int(rng.integers(2**31)))
+        case = _bug(corpus, row, start, int(rng.integers(2**31)), draw)
         if case is not None:
             bugs -= 1
             yield case
     raise SystemExit(f"the {corpus.split} split has too few functions for so many bugs")
 
 
-def _bug(corpus: Corpus, row: int, start: int, seed: int) -> Bug | None:
+def _bug(corpus: Corpus, row: int, start: int, seed: int, draw: Draw) -> Bug | None:
     """One random bug in one function, or None where nothing can be broken."""
     tree = parse(corpus.files[row]["text"].encode())
     definition = function_at(tree, start)
-    found = sample_bug(tree, definition, analyze(tree), np.random.default_rng(seed))
+    found = draw(tree, definition, analyze(tree), np.random.default_rng(seed))
     if found is None:
         return None
     low, high, replacement = difference(tree.data, found.mutated)

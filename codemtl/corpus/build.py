@@ -93,7 +93,10 @@ def build(
     _join(parts, out, summary)
     if not summary.functions:
         reasons = dict(summary.rejected_projects) or summary.errors
-        raise DataError(f"no function was found in {len(sources)} projects; left out: {reasons}")
+        hint = "; --any-licence takes code of your own" if "licence" in reasons else ""
+        raise DataError(
+            f"no function was found; of {len(sources)} projects were left out: {reasons}{hint}"
+        )
     return summary
 
 

@@ -6,24 +6,35 @@ import torch
 from torch import Tensor, nn
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.layers import GatedFeedForward, SelfAttention, embed, norm, rotary_table
+from codemtl.model.layers import (
+    GatedFeedForward,
+    Neighbours,
+    SelfAttention,
+    embed,
+    norm,
+    rotary_table,
+)
 
 
 class EncoderLayer(nn.Module):
-    """Attention and feed-forward, each behind a norm and around a residual."""
+    """Neighbours, attention and feed-forward, each behind a norm and around a residual."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.neighbours_norm = norm(config)
+        self.neighbours = Neighbours(config)
         self.attention_norm = norm(config)
         self.attention = SelfAttention(config)
         self.feed_forward_norm = norm(config)
         self.feed_forward = GatedFeedForward(config)
 
-    def forward(self, x_BTD: Tensor, table: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """``mask`` [B, 1, 1, T] is true on pieces that are not padding."""
+    def forward(
+        self, x_BTD: Tensor, table: tuple[Tensor, Tensor], mask: Tensor, real_BT1: Tensor
+    ) -> Tensor:
+        """``mask`` [B, 1, 1, T] is true on pieces that are not padding, ``real`` 1 there."""
+        x_BTD = x_BTD + self.neighbours(self.neighbours_norm(x_BTD), real_BT1)
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), table, mask)
-        y_BTD: Tensor = x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
-        return y_BTD
+        return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
 
 
 class Encoder(nn.Module):
@@ -45,6 +56,7 @@ class Encoder(nn.Module):
             length, self.config.head_width, self.config.rope_base, input_ids_BT.device
         )
         x_BTD = embed(input_ids_BT, self.embedding.weight)
+        real_BT1 = mask[:, 0, 0, :, None].to(x_BTD.dtype)
         for layer in self.layers:
-            x_BTD = layer(x_BTD, table, mask)
+            x_BTD = layer(x_BTD, table, mask, real_BT1)
         return self.norm(x_BTD), mask

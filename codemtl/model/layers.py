@@ -107,6 +107,29 @@ class CrossAttention(nn.Module):
         return out
 
 
+class Neighbours(nn.Module):
+    """A depthwise convolution over the nearest pieces, zero at the start of training.
+
+    Attention has to learn what stands next to what; this shows it from the first step (So et al.
+    2021, arXiv:2109.08668). Written as shifted sums, which export and compile everywhere.
+    """
+
+    reach = 2  # pieces on each side
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2 * self.reach + 1, config.width))
+
+    def forward(self, x_BTD: Tensor, real_BT1: Tensor) -> Tensor:
+        """``real`` is 1 on pieces and 0 on padding, which must not leak into its neighbours."""
+        length = x_BTD.shape[1]
+        padded = functional.pad(x_BTD * real_BT1, (0, 0, self.reach, self.reach))
+        total = padded[:, :length] * self.weight[0]
+        for shift in range(1, 2 * self.reach + 1):
+            total = total + padded[:, shift : shift + length] * self.weight[shift]
+        return total
+
+
 class GatedFeedForward(nn.Module):
     """SwiGLU."""
 

@@ -48,9 +48,7 @@ class Trainer:
     ) -> None:
         self.config, self.network, self.weighting = config, network, weighting
         self.accelerator = accelerator
-        self.optimizer = make_optimizer(
-            network, config.learning_rate, config.beta2, config.weight_decay
-        )
+        self.optimizer = make_optimizer(network, config)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.step = 0
         self.task_losses: dict[str, float] | None = None

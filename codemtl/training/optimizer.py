@@ -14,16 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from codemtl.training.config import TrainingConfig
+
 MOMENTUM = 0.95
 EPSILON = 1e-8
 _QUINTIC = (3.4445, -4.7750, 2.0315)
-_OUTPUTS = ("embedding", "family", "action", "score")
+_OUTPUTS = ("embedding", "family", "action", "score", "neighbours")
 
 
-def orthogonalised(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """The semi-orthogonal matrix next to ``matrix`` [M, N], by a Newton-Schulz iteration in bf16."""
+def orthogonalised(matrix: Tensor, dtype: torch.dtype, rounds: int = 5) -> Tensor:
+    """The semi-orthogonal matrix next to ``matrix`` [M, N]: a Newton-Schulz iteration."""
     a, b, c = _QUINTIC
-    x = matrix.bfloat16()
+    x: Tensor = matrix.to(dtype)
     tall = x.shape[0] > x.shape[1]
     x = x.mT if tall else x
     x = x / (x.norm() + 1e-7)
@@ -37,12 +39,17 @@ class MuonAdamW(torch.optim.Optimizer):
     """Parameter groups with ``muon`` true or false; the state of both kinds is plain tensors."""
 
     def __init__(
-        self, groups: Iterable[dict[str, Any]], lr: float, betas: tuple[float, float]
+        self,
+        groups: Iterable[dict[str, Any]],
+        lr: float,
+        betas: tuple[float, float],
+        dtype: torch.dtype = torch.float32,
     ) -> None:
+        self.dtype = dtype  # of the iteration; bfloat16 is fast only where autocast is
         super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0, "muon": False})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One update; parameters without a gradient stay as they are."""
         for group in self.param_groups:
             update = self._muon if group["muon"] else self._adamw
@@ -56,7 +63,7 @@ class MuonAdamW(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
-        update = orthogonalised(gradient.lerp(momentum, MOMENTUM))
+        update = orthogonalised(gradient.lerp(momentum, MOMENTUM), self.dtype)
         parameter.add_(update, alpha=-group["lr"] * 0.2 * max(parameter.shape) ** 0.5)
 
     def _adamw(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
@@ -74,12 +81,16 @@ class MuonAdamW(torch.optim.Optimizer):
         parameter.addcdiv_(mean, scale, value=-group["lr"] / (1 - first**count))
 
 
-def make_optimizer(network: nn.Module, lr: float, beta2: float, weight_decay: float) -> MuonAdamW:
+def make_optimizer(network: nn.Module, config: TrainingConfig) -> MuonAdamW:
     """Matrices inside layers by Muon with decay, the rest by AdamW without."""
     inside: list[Tensor] = []
     rest: list[Tensor] = []
     for name, parameter in network.named_parameters():
         is_output = any(word in name for word in _OUTPUTS)
         (inside if parameter.ndim == 2 and not is_output else rest).append(parameter)
-    groups = [{"params": inside, "weight_decay": weight_decay, "muon": True}, {"params": rest}]
-    return MuonAdamW(groups, lr, (0.9, beta2))
+    groups: list[dict[str, Any]] = [
+        {"params": inside, "weight_decay": config.weight_decay, "muon": True},
+        {"params": rest},
+    ]
+    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    return MuonAdamW(groups, config.learning_rate, (0.9, config.beta2), dtype)

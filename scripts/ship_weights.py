@@ -1,0 +1,43 @@
+"""Put a trained model into the package: half-precision weights, configuration, tokenizer.
+
+    python scripts/ship_weights.py --model RUN --name codemtl-small [--out codemtl/weights]
+
+Run ``scripts/calibrate.py --model codemtl/weights`` afterwards, and write down in the model card
+(``README.md`` beside the weights) what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from codemtl.inference import SHIPPED_MODEL
+from codemtl.model.atomic import write_atomic
+from codemtl.model.checkpoints import WEIGHTS, load_network, save_network
+from codemtl.model.tokenizer import FILE_NAME
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--model", type=Path, required=True, help="what `codemtl train` wrote")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--out", type=Path, default=SHIPPED_MODEL)
+    options = parser.parse_args()
+    network, _ = load_network(options.model)
+    metrics = json.loads((options.model / "metrics.json").read_text("utf-8"))
+    digest = save_network(
+        network, options.out, dtype=torch.float16, name=options.name, step=metrics["step"]
+    )
+    write_atomic(options.out / FILE_NAME, (options.model / FILE_NAME).read_bytes())
+    size = (options.out / WEIGHTS).stat().st_size / 1e6
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    encoder = sum(parameter.numel() for parameter in network.encoder.layers.parameters())
+    print(f"{options.out}: {options.name} {digest[:12]}, step {metrics['step']}, {size:.1f} MB")
+    print(f"parameters: {parameters:,}, of these in the encoder's layers: {encoder:,}")
+
+
+if __name__ == "__main__":
+    main()
