@@ -5,7 +5,8 @@
 1. ``slope`` of the bug logit, ``relief`` (the weight of how far the best edit lowers it) and
    ``bias`` by logistic regression over mutated and clean functions, weighted to the deployment
    prior: one function in a hundred has a bug.
-2. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included.
+2. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included, and
+   no finding is shown that is right less than once in ten times.
 
 p(site | bug) and p(edit | site, bug) are taken as the model gives them; the tables say how far the
 product of the three is calibrated. Undefined names on validation code are counted, but how many of
@@ -33,6 +34,7 @@ from codemtl.model.checkpoints import CONFIG, read_config
 
 PRIOR = 0.01  # of a bug in a function
 SHOWN = 0.01  # of clean functions
+WORTH_A_LOOK = 0.1  # confidence below which a finding only costs its reader time
 COVERAGES = (0.01, 0.05, 0.2)
 EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SPLIT = "validation"
@@ -69,7 +71,8 @@ def fit(bugs: list[Result], clean: list[Result]) -> Calibration:
     slope, relief, bias = fit_logistic(features, labels[seen], _weights(labels)[seen]).round(4)
     fitted = replace(Calibration(), slope=float(slope), relief=float(relief), bias=float(bias))
     above = threshold(np.array([_shown(one, fitted) for one in clean]), SHOWN)
-    return replace(fitted, threshold=float(np.ceil(max(above, 0) * 1e4 + 1e-6) / 1e4))
+    least = float(np.ceil(max(above, 0) * 1e4 + 1e-6) / 1e4)
+    return replace(fitted, threshold=max(least, WORTH_A_LOOK))
 
 
 def _suspect(result: Result) -> Window:

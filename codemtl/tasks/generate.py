@@ -21,18 +21,25 @@ from codemtl.tasks.example import Example, Ints, Layout, line_spans
 MAX_TARGET = 96  # pieces
 
 
+def draw_extent(rng: np.random.Generator) -> str:
+    """How much is masked: one line (70%), two or three (15%), or the whole body (15%).
+
+    Drawn once a micro-batch, so that its targets are of similar length.
+    """
+    return str(rng.choice(["line", "lines", "body"], p=[0.7, 0.15, 0.15]))
+
+
 def choose_span(
-    example: Example, layout: Layout, rng: np.random.Generator
+    example: Example, layout: Layout, rng: np.random.Generator, extent: str
 ) -> tuple[int, int] | None:
-    """One line (70%), two or three (15%), or the whole body (15%); None for a lone header."""
+    """A random span of that extent in pieces; None for a lone header."""
     lines = line_spans(example.pieces, layout)
     if len(lines) < 2:
         return None
-    draw = rng.random()
-    if draw >= 0.85:
+    if extent == "body":
         return lines[1][0], lines[-1][1]
     first = int(rng.integers(1, len(lines)))
-    last = first if draw < 0.7 else min(first + int(rng.integers(1, 3)), len(lines) - 1)
+    last = first if extent == "line" else min(first + int(rng.integers(1, 3)), len(lines) - 1)
     return lines[first][0], lines[last][1]
 
 

@@ -142,8 +142,10 @@ class MicroBatches(Dataset[dict[str, Any]]):
             corrupt = repair.corrupt_dense if dense else repair.corrupt_single
             inputs = [corrupt(e, rng) for e, rng in zip(examples, rngs, strict=True)]
             return repair.collate(inputs, self.specials, dense=dense)
+        extent = generate.draw_extent(np.random.default_rng((self.seed, epoch, number)))
         spans = [
-            generate.choose_span(e, self.layout, rng) for e, rng in zip(examples, rngs, strict=True)
+            generate.choose_span(e, self.layout, rng, extent)
+            for e, rng in zip(examples, rngs, strict=True)
         ]
         pairs = [(e, span) for e, span in zip(examples, spans, strict=True) if span is not None]
         if not pairs:  # functions of one line only: learn to write that line

@@ -58,7 +58,7 @@ def batches(examples: list[Example], specials: SpecialIds, layout: Layout) -> di
     """One batch of 20 functions a task; repair once dense, once with single bugs."""
     rng = np.random.default_rng(0)
     usable = [e for e in examples if 0 < len(e.summary) < 64 and len(e.pieces) < 150][:20]
-    spans = [(e, generate.choose_span(e, layout, rng)) for e in usable]
+    spans = [(e, generate.choose_span(e, layout, rng, "line")) for e in usable]
     known = [(e, span) for e, span in spans if span is not None]
     return {
         "dense": repair.collate(

@@ -49,7 +49,7 @@ def test_a_masked_line_and_its_target_make_the_line_again(
     rng = np.random.default_rng(0)
     checked = 0
     for example in examples:
-        span = generate.choose_span(example, layout, rng)
+        span = generate.choose_span(example, layout, rng, generate.draw_extent(rng))
         if span is None:
             continue
         hidden = generate.masked(example, span, SPECIALS)
