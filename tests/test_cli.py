@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import signal
@@ -324,8 +325,8 @@ def test_mine_prints_what_it_found(
 ) -> None:
     from collections import Counter
 
-    from codemtl.corpus import build
-
+    # not the attribute of the package: another test may have had the module imported anew
+    build = importlib.import_module("codemtl.corpus.build")
     found = build.BuildSummary(functions=Counter(train=3, test=1))
     monkeypatch.setattr(build, "build", lambda *_, **__: found)
     outcome = run("mine", tmp_path, "--out", tmp_path / "out")
