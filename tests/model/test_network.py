@@ -71,7 +71,7 @@ def assert_names_out_of_view_are_chosen(
         for row, site in np.argwhere(labels >= 0).tolist()
         if row * names + labels[row, site] not in seen
     ]
-    assert len(out) >= 3, "the batch holds too few such names for this test"
+    assert len(out) >= 2, "the batch holds too few such names for this test"
     with torch.no_grad():
         chosen = network.eval().repair_scores(arrays).name_BSK.argmax(-1).numpy()
     right = [chosen[row, site] == labels[row, site] for row, site in out]
