@@ -34,7 +34,7 @@ def main() -> None:
     write_atomic(options.out / FILE_NAME, (options.model / FILE_NAME).read_bytes())
     size = (options.out / WEIGHTS).stat().st_size / 1e6
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    encoder = sum(parameter.numel() for parameter in network.encoder.layers.parameters())
+    encoder = sum(parameter.numel() for parameter in network.encoder.stack.layers.parameters())
     print(f"{options.out}: {options.name} {digest[:12]}, step {metrics['step']}, {size:.1f} MB")
     print(f"parameters: {parameters:,}, of these in the encoder's layers: {encoder:,}")
 

@@ -23,7 +23,7 @@ from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks import generate, summarize
-from codemtl.tasks.batches import Arrays, encoder_input, pad
+from codemtl.tasks.batches import Arrays, encoder_arrays, encoder_input
 from codemtl.tasks.example import Example, build_example, model_context, windows
 from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode, edited
 
@@ -210,10 +210,7 @@ class TorchPredictor:
 
     def _write(self, task: str, inputs: Sequence[Any], beams: int, limit: int) -> list[list[str]]:
         """Texts of the hypotheses for each encoder input, best first."""
-        arrays: Arrays = {
-            "input_ids": pad(inputs, self.specials.pad),
-            "lengths": np.array([len(row) for row in inputs], np.int64),
-        }
+        arrays, _ = encoder_arrays(inputs, self.specials.pad)
         found = beam_search(
             self.network, task, _tensors(arrays),
             bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=limit,

@@ -1,9 +1,12 @@
-"""The shared encoder: pieces in, states out. Every task reads these states."""
+"""The shared encoder: spelled words in, states out. Every task reads these states."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
 from codemtl.model.layers import (
@@ -14,6 +17,7 @@ from codemtl.model.layers import (
     norm,
     rotary_table,
 )
+from codemtl.tasks.batches import PLACES
 
 
 class EncoderLayer(nn.Module):
@@ -31,32 +35,72 @@ class EncoderLayer(nn.Module):
     def forward(
         self, x_BTD: Tensor, table: tuple[Tensor, Tensor], mask: Tensor, real_BT1: Tensor
     ) -> Tensor:
-        """``mask`` [B, 1, 1, T] is true on pieces that are not padding, ``real`` 1 there."""
+        """``mask`` [B, 1, 1, T] is true on words that are not padding, ``real`` 1 there."""
         x_BTD = x_BTD + self.neighbours(self.neighbours_norm(x_BTD), real_BT1)
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), table, mask)
-        return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+        y_BTD: Tensor = x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+        return y_BTD
+
+
+class Spelling(NamedTuple):
+    """Words as `tasks.batches.spelling` makes them; M pieces beside the first of each word."""
+
+    ids_BT: Tensor
+    more_pieces_M: Tensor
+    more_slot_M: Tensor
+    more_place_M: Tensor
+
+    @classmethod
+    def of(cls, batch: dict[str, Tensor], prefix: str) -> Spelling:
+        """From the arrays of a batch."""
+        return cls(
+            *(batch[prefix + key] for key in ("ids", "more_pieces", "more_slot", "more_place"))
+        )
 
 
 class Encoder(nn.Module):
-    """Embedding and layers."""
+    """Embedding of words and the layers."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.place_embedding = nn.Parameter(torch.ones(PLACES, config.width))
+        self.spelling_norm = norm(config)
+        self.stack = EncoderStack(config)
+
+    def words(self, spelling: Spelling) -> Tensor:
+        """Embeddings [B, T, D] of words: their pieces added up, each weighted by its place."""
+        x_BTD = embed(spelling.ids_BT, self.embedding.weight)
+        more_MD = embed(spelling.more_pieces_M, self.embedding.weight)
+        more_MD = more_MD * functional.embedding(spelling.more_place_M, self.place_embedding)
+        whole = x_BTD.flatten(0, 1).index_add(0, spelling.more_slot_M, more_MD)
+        words_BTD: Tensor = self.spelling_norm(whole.view_as(x_BTD))
+        return words_BTD
+
+    def forward(self, spelling: Spelling, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        """States [B, T, D] and the mask [B, 1, 1, T] of words that are not padding."""
+        positions = torch.arange(spelling.ids_BT.shape[1], device=lengths_B.device)
+        mask = (positions[None, :] < lengths_B[:, None])[:, None, None, :]
+        return self.stack(self.words(spelling), mask), mask
+
+
+class EncoderStack(nn.Module):
+    """The layers: what is compiled, for its arithmetic is nearly all of the encoder's."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         self.norm = norm(config)
 
-    def forward(self, input_ids_BT: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
-        """States [B, T, D] and the mask [B, 1, 1, T] of pieces that are not padding."""
-        length = input_ids_BT.shape[1]
-        positions = torch.arange(length, device=input_ids_BT.device)
-        mask = (positions[None, :] < lengths_B[:, None])[:, None, None, :]
+    def forward(self, x_BTD: Tensor, mask: Tensor) -> Tensor:
+        """``mask`` [B, 1, 1, T] as in `EncoderLayer`."""
         table = rotary_table(
-            length, self.config.head_width, self.config.rope_base, input_ids_BT.device
+            x_BTD.shape[1], self.config.head_width, self.config.rope_base, x_BTD.device
         )
-        x_BTD = embed(input_ids_BT, self.embedding.weight)
         real_BT1 = mask[:, 0, 0, :, None].to(x_BTD.dtype)
         for layer in self.layers:
             x_BTD = layer(x_BTD, table, mask, real_BT1)
-        return self.norm(x_BTD), mask
+        states_BTD: Tensor = self.norm(x_BTD)
+        return states_BTD

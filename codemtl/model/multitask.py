@@ -28,6 +28,8 @@ from codemtl.model.network import PROJECTIONS, Heads, initialise
 from codemtl.model.repair_head import RepairHead
 from codemtl.model.text_head import TextHead
 from codemtl.model.tokenizer import FILE_NAME
+from codemtl.tasks.batches import encoder_arrays
+from codemtl.tasks.example import CONTINUES
 
 _SIZES = frozenset(ModelConfig().to_dict())
 
@@ -69,11 +71,27 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
         parents = [parent for parent in self.modules() if module in _projections(parent)]
         initialise(parents[0] if parents else module, self.config.layers)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutput:
-        """Encoder states [B, T, D] of pieces [B, T]; padding stands on the right."""
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        word_ids: Tensor | None = None,
+    ) -> BaseModelOutput:
+        """Encoder states [B, W, D] of the words that pieces [B, T] spell; padding on the right.
+
+        ``word_ids`` [B, T] are a fast tokenizer's; without them each piece is a word of its own.
+        """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        states, _ = self.encoder(input_ids, attention_mask.sum(-1))
+        pieces = input_ids.numpy(force=True).astype("int32")
+        if word_ids is not None:
+            words = word_ids.numpy(force=True)
+            pieces[:, 1:] |= CONTINUES * (words[:, 1:] == words[:, :-1])
+        lengths = attention_mask.sum(-1).tolist()
+        rows = [row[:length] for row, length in zip(pieces, lengths, strict=True)]
+        arrays, _ = encoder_arrays(rows, 0)
+        batch = {key: torch.from_numpy(value).to(self.device) for key, value in arrays.items()}
+        states, _ = self.encode(batch)
         return BaseModelOutput(last_hidden_state=states)
 
     def get_input_embeddings(self) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.encoder import Encoder
+from codemtl.model.encoder import Encoder, Spelling
 from codemtl.model.repair_head import RepairHead, RepairScores, repair_losses
 from codemtl.model.text_head import TextHead
 
@@ -28,13 +28,14 @@ class Heads(nn.Module):
 
     def encode(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Encoder states [B, T, D] and their mask [B, 1, 1, T]."""
-        states, mask = self.encoder(batch["input_ids"], batch["lengths"])
+        states, mask = self.encoder(Spelling.of(batch, "input_"), batch["lengths"])
         return states, mask
 
     def repair_scores(self, batch: dict[str, Tensor]) -> RepairScores:
         """Logits of the repair head."""
         states, _ = self.encode(batch)
-        scores: RepairScores = self.repair(states, self.encoder.embedding.weight, batch)
+        names = self.encoder.words(Spelling.of(batch, "name_"))
+        scores: RepairScores = self.repair(states, names, batch)
         return scores
 
     def losses(self, task: str, batch: dict[str, Tensor], dense: bool = False) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """The repair head: p(bug) · p(site | bug) · p(edit | site, bug), and its losses.
 
-Legend: B functions, T pieces, D width, S sites, A actions, K candidate names, N name pieces.
+Legend: B functions, T words, D width, S sites, A actions, K candidate names, N occurrences.
+A site is the more suspicious the better another choice scores there than what stands there.
 Candidate names are pointed at: a key is made of the name's pieces and of the encoder states where
 it occurs in view, so names outside the window can be chosen too. In the manner of pointer networks
 for variable misuse (Vasic et al. 2019, arXiv:1904.01720); the dense objective is ELECTRA's (Clark
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.layers import embed, norm
+from codemtl.model.layers import norm
 
 MASKED = -1e4  # logit of what is not permitted; fits fp16
 
@@ -41,6 +42,7 @@ class RepairHead(nn.Module):
         self.site_hidden = nn.Linear(width, width)
         self.site_norm = norm(config)
         self.site_score = nn.Linear(width, 1)
+        self.contrast_embedding = nn.Parameter(torch.zeros(config.families))
         self.action = nn.Linear(width, config.actions)
         self.query = nn.Linear(width, width)
         self.name_pieces = nn.Linear(width, width, bias=False)
@@ -50,17 +52,22 @@ class RepairHead(nn.Module):
         self.bug_score = nn.Linear(width, 1)
 
     def forward(
-        self, states_BTD: Tensor, embedding: Tensor, batch: dict[str, Tensor]
+        self, states_BTD: Tensor, names_BKD: Tensor, batch: dict[str, Tensor]
     ) -> RepairScores:
-        """Scores for the arrays that ``tasks.repair.collate`` makes."""
+        """Scores for the arrays that ``tasks.repair.collate`` makes; ``names`` as spelled."""
         site_BSD = self._site_states(states_BTD, batch)
-        site_BS = self.site_score(site_BSD).squeeze(-1).float()
-        site_BS = site_BS.masked_fill(~batch["site_mask"], MASKED)
-        action_BSA = self.action(site_BSD).float().masked_fill(~batch["action_mask"], MASKED)
-        keys_BKD = self._name_keys(states_BTD, embedding, batch)
+        action_BSA = self.action(site_BSD).float()
+        keys_BKD = self._name_keys(states_BTD, names_BKD, batch)
         scale = keys_BKD.shape[-1] ** -0.5
         name_BSK = (self.query(site_BSD) @ keys_BKD.transpose(1, 2)).float() * scale
+        here_BS = _at_state(action_BSA, name_BSK, batch)
+        action_BSA = action_BSA.masked_fill(~batch["action_mask"], MASKED)
         name_BSK = name_BSK.masked_fill(~batch["name_mask"], MASKED)
+        best_BS = torch.maximum(action_BSA.logsumexp(-1), name_BSK.logsumexp(-1))
+        contrast = self.contrast_embedding[batch["site_family"]]
+        site_BS = self.site_score(site_BSD).squeeze(-1).float()
+        site_BS = site_BS + contrast * (best_BS - here_BS).clamp(-20.0, 20.0)
+        site_BS = site_BS.masked_fill(~batch["site_mask"], MASKED)
         return RepairScores(
             self._bug(states_BTD, site_BSD, site_BS, batch), site_BS, action_BSA, name_BSK
         )
@@ -76,17 +83,15 @@ class RepairHead(nn.Module):
         site_BSD: Tensor = self.site_norm(x + self.site_hidden(functional.gelu(x)))
         return site_BSD
 
-    def _name_keys(self, states_BTD: Tensor, embedding: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Keys [B, K, D]: mean of the name's pieces and mean of the states where it occurs."""
-        rows, _, names = batch["name_mask"].shape
-        width = states_BTD.shape[-1]
-        pieces = embed(batch["name_pieces"], embedding)
-        spelled = _mean_by_slot(pieces, batch["name_piece_slot"], rows * names)
-        flat = states_BTD.reshape(-1, width)
-        occurring = flat.index_select(0, batch["occurrence_position"])
+    def _name_keys(self, states_BTD: Tensor, names_BKD: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Keys [B, K, D]: the name as spelled and the mean of the states where it occurs."""
+        rows, names, width = names_BKD.shape
+        occurring = states_BTD.flatten(0, 1).index_select(0, batch["occurrence_position"])
         seen = _mean_by_slot(occurring, batch["occurrence_slot"], rows * names)
-        keys: Tensor = self.name_norm(self.name_pieces(spelled) + self.name_states(seen))
-        return keys.view(rows, names, width)
+        keys: Tensor = self.name_norm(
+            self.name_pieces(names_BKD) + self.name_states(seen).view(rows, names, width)
+        )
+        return keys
 
     def _bug(
         self, states_BTD: Tensor, site_BSD: Tensor, site_BS: Tensor, batch: dict[str, Tensor]
@@ -100,6 +105,16 @@ class RepairHead(nn.Module):
         hidden = functional.gelu(self.bug_hidden(torch.cat((whole, suspect, top), dim=-1)))
         bug_B: Tensor = self.bug_score(hidden).squeeze(-1).float()
         return bug_B
+
+
+def _at_state(action_BSA: Tensor, name_BSK: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """Logit [B, S] of what stands at each site; 0 where that is neither a name nor an action."""
+    state_BS1 = batch["site_state"].unsqueeze(-1)
+    at_name = name_BSK.gather(-1, state_BS1.clamp(0, name_BSK.shape[-1] - 1))
+    at_action = action_BSA.gather(-1, state_BS1.clamp(0, action_BSA.shape[-1] - 1))
+    is_name = batch["name_mask"].any(-1, keepdim=True)
+    here = torch.where(is_name, at_name, at_action)
+    return here.masked_fill(state_BS1 < 0, 0.0).squeeze(-1)
 
 
 def _mean_by_slot(values_ND: Tensor, slots_N: Tensor, count: int) -> Tensor:

@@ -20,7 +20,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from codemtl.errors import ModelError
 from codemtl.tasks.batches import SpecialIds
-from codemtl.tasks.example import Layout
+from codemtl.tasks.example import CONTINUES, Layout
 
 FILE_NAME: Final = "tokenizer.json"
 SPECIALS: Final = (
@@ -130,7 +130,10 @@ class CodeTokenizer:
         return [encoding.ids for encoding in found]
 
     def encode_token(self, text: str) -> tuple[int, ...]:
-        """Ids of one lexical token by itself; cached, because source repeats its tokens."""
+        """Pieces of one lexical token: ids, with CONTINUES on those that do not begin a run.
+
+        Cached, because source repeats its tokens.
+        """
         return self._cached(text)
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -148,7 +151,12 @@ class CodeTokenizer:
         return [text[start:end] for _, (start, end) in cut]
 
     def _encode_tuple(self, text: str) -> tuple[int, ...]:
-        return tuple(self.encode(text))
+        found = self._backend.encode(_encodable(text), add_special_tokens=False)
+        runs = [-1, *found.word_ids]
+        return tuple(
+            piece | CONTINUES * (run == before)
+            for piece, run, before in zip(found.ids, runs[1:], runs, strict=False)
+        )
 
 
 def special_ids(tokenizer: CodeTokenizer) -> SpecialIds:

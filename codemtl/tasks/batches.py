@@ -1,6 +1,10 @@
 """From examples to padded arrays: what all tasks share of making a batch.
 
-Example: three encoder inputs of 5, 7 and 6 pieces become ``input_ids`` [3, 7] and ``lengths`` [3].
+The encoder has one position a word (a name, an operator, a word of a string), however many pieces
+spell it. Example: ``max_size`` in the pieces ``max`` ``_size``, then ``+``
+
+    input_ids    max  +            the first piece of each word
+    more_pieces  _size             the others; more_slot 0 (of the word), more_place 0 (the next)
 
 Layout of an encoder input:  <ctx> context pieces  [<doc> summary pieces]  <fn> function pieces
 """
@@ -14,6 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from codemtl.tasks.example import CONTINUES, Ints, piece_ids
+
+PLACES = 4  # pieces of a word after its first that are told apart by their place
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -39,7 +46,7 @@ class Batch:
 
     @property
     def tokens(self) -> int:
-        """Pieces that are not padding, decoder targets included."""
+        """Words that are not padding, and pieces of decoder targets."""
         return int(self.arrays["lengths"].sum()) + int(self.counts.get("text", 0))
 
     @property
@@ -56,6 +63,39 @@ def pad(rows: Sequence[NDArray[Any]], fill: int, dtype: Any = np.int64) -> NDArr
     for index, row in enumerate(rows):
         out[index, : len(row)] = row
     return out
+
+
+def spelling(rows: Sequence[Ints], fill: int, prefix: str = "") -> tuple[Arrays, list[Ints]]:
+    """Words from rows of pieces, and for every piece of each row the index of its word.
+
+    The first piece of each word is in ``PREFIX_ids`` [B, W], W words at most, the rest in
+    ``PREFIX_more_pieces``, ``_more_slot`` (row * W + word) and ``_more_place`` [M].
+    """
+    begins = [row < CONTINUES for row in rows]
+    words = [np.cumsum(begin, dtype=np.int32) - 1 for begin in begins]
+    ids = pad([row[begin] for row, begin in zip(rows, begins, strict=True)], fill)
+    pieces: list[Ints] = [np.zeros(0, np.int32)]
+    slots: list[Ints] = [np.zeros(0, np.int32)]
+    places: list[Ints] = [np.zeros(0, np.int32)]
+    for index, (row, begin, word) in enumerate(zip(rows, begins, words, strict=True)):
+        more = np.flatnonzero(~begin)
+        pieces.append(piece_ids(row[more]))
+        slots.append(word[more] + index * ids.shape[1])
+        places.append(more - np.flatnonzero(begin)[word[more]] - 1)
+    arrays: Arrays = {
+        prefix + "ids": ids,
+        prefix + "more_pieces": np.concatenate(pieces).astype(np.int64),
+        prefix + "more_slot": np.concatenate(slots).astype(np.int64),
+        prefix + "more_place": np.minimum(np.concatenate(places), PLACES - 1).astype(np.int64),
+    }
+    return arrays, words
+
+
+def encoder_arrays(rows: Sequence[Ints], fill: int) -> tuple[Arrays, list[Ints]]:
+    """What the encoder reads, ``input_*`` as of `spelling` and ``lengths`` [B] in words."""
+    arrays, words = spelling(rows, fill, "input_")
+    arrays["lengths"] = np.array([int(word[-1]) + 1 for word in words], np.int64)
+    return arrays, words
 
 
 def encoder_input(
@@ -75,18 +115,17 @@ def encoder_input(
 
 def text_arrays(
     specials: SpecialIds,
-    inputs: Sequence[NDArray[Any]],
+    inputs: Sequence[Ints],
     targets: Sequence[NDArray[Any]],
 ) -> tuple[Arrays, dict[str, float]]:
-    """Arrays of a text-producing task: encoder inputs, shifted decoder inputs, labels.
+    """Arrays of a text-producing task: `encoder_arrays`, shifted decoder inputs, labels.
 
     ``decoder_ids`` [B, U] starts with <bos>; ``labels`` [B, U] ends with <eos>, -100 on padding.
     """
     ends = [np.append(target, specials.eos) for target in targets]
     begins = [np.insert(target, 0, specials.bos) for target in targets]
     arrays: Arrays = {
-        "input_ids": pad(inputs, specials.pad),
-        "lengths": np.array([len(row) for row in inputs], np.int64),
+        **encoder_arrays(inputs, specials.pad)[0],
         "decoder_ids": pad(begins, specials.pad),
         "labels": pad(ends, -100),
     }

@@ -2,7 +2,7 @@ r"""A function as all tasks see it: pieces, names, sites of candidate edits, con
 
 Example, for ``def f(x):\n    return x + 1`` (pieces written as text):
 
-    pieces    def f ( x ) : ⏎+4 return x + 1
+    pieces    def f ( x ) : ⏎+4 return x + 1          (ids; some with CONTINUES)
     names_at   -1 -1 -1 0 -1 -1  -1     -1 0 -1 -1      (index into ``names`` = ["x"])
     sites     name "x" at 8:9, binary-operator "+" at 9:10, integer "1" at 10:11
 
@@ -38,6 +38,8 @@ from codemtl.syntax.tree import SourceTree, parse
 
 Ints = NDArray[np.int32]
 
+CONTINUES = 1 << 15  # set on a piece that goes on with the word of the piece before it
+
 ALL_FAMILIES: tuple[str, ...] = (*FAMILIES, "name", "attribute")
 FAMILY_ID = {family: index for index, family in enumerate(ALL_FAMILIES)}
 POINTER_FAMILIES = (FAMILY_ID["name"], FAMILY_ID["attribute"])
@@ -47,7 +49,7 @@ class TokenEncoder(Protocol):
     """What an example needs of a tokenizer."""
 
     def encode_token(self, text: str) -> tuple[int, ...]:
-        """The pieces of one lexical token."""
+        """The pieces of one lexical token, CONTINUES set on those that do not begin a word."""
         ...
 
     def encode(self, text: str) -> list[int]:
@@ -110,6 +112,11 @@ class Example:
     name_texts: list[str] = field(default_factory=list)  # only from live source
 
 
+def piece_ids(pieces: Ints) -> Ints:
+    """The ids of pieces in the vocabulary, without the mark of what continues a word."""
+    return pieces & (CONTINUES - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What pieces mean for the layout of lines: flags [V] and the id of a single space."""
@@ -132,11 +139,12 @@ def line_spans(pieces: Ints, layout: Layout) -> list[tuple[int, int]]:
     """(start, end) in pieces of each logical line, without newline and indentation."""
     spans = []
     start = 0
-    for stop in [*np.flatnonzero(layout.starts_line[pieces]).tolist(), len(pieces)]:
+    ids = piece_ids(pieces)
+    for stop in [*np.flatnonzero(layout.starts_line[ids]).tolist(), len(pieces)]:
         if stop > start:
             spans.append((start, stop))
         start = stop + 1
-        while start < len(pieces) and layout.blank[pieces[start]]:
+        while start < len(pieces) and layout.blank[ids[start]]:
             start += 1
     return spans
 
@@ -196,6 +204,12 @@ def _part(example: Example, prefix: int, low: int, high: int) -> Example:
     )
 
 
+def _spelled(text: str, is_name: bool, tokenizer: TokenEncoder) -> Sequence[int]:
+    """The pieces of a lexical token; a name is one word, whatever its characters."""
+    pieces = tokenizer.encode_token(text)
+    return (pieces[0], *(piece | CONTINUES for piece in pieces[1:])) if is_name else pieces
+
+
 def _closed_pieces(
     tree: SourceTree, site: Site, action: int, names: dict[str, int], tokenizer: TokenEncoder
 ) -> tuple[list[int], list[int]]:
@@ -210,7 +224,7 @@ def _closed_pieces(
     pieces: list[int] = []
     at: list[int] = []
     for text, is_name in tokens:
-        encoded = tokenizer.encode_token(text)
+        encoded = _spelled(text, is_name, tokenizer)
         pieces.extend(encoded)
         at.extend([names.get(text, -1) if is_name else -1] * len(encoded))
     return pieces, at
@@ -226,7 +240,7 @@ def _encode_tokens(
     starts: dict[int, int] = {}
     ends: dict[int, int] = {}
     for token in tokens:
-        encoded = tokenizer.encode_token(token.text)
+        encoded = _spelled(token.text, token.is_name, tokenizer)
         if token.end > token.start:
             starts[token.start] = len(pieces)
         pieces.extend(encoded)
@@ -279,7 +293,7 @@ def build_example(
         context=np.array(context_pieces, np.int32),
         context_names=np.array(context_at, np.int32),
         summary=np.array(tokenizer.encode(summary) if summary else [], np.int32),
-        names=Ragged.of([tokenizer.encode_token(name) for name in texts]),
+        names=Ragged.of([_spelled(name, True, tokenizer) for name in texts]),
         groups=Ragged.of([[names[name] for name in group] for group in found.groups]),
         name_texts=texts,
         **_site_arrays(tree, found.sites, (starts, ends), names, tokenizer),
@@ -350,7 +364,7 @@ def _encode_context(
         encoded: list[int] = []
         encoded_at: list[int] = []
         for text, is_name in _snippet_tokens(snippet):
-            piece = tokenizer.encode_token(text)
+            piece = _spelled(text, is_name, tokenizer)
             encoded.extend(piece)
             encoded_at.extend([names.get(text, -1) if is_name else -1] * len(piece))
         if len(pieces) + len(encoded) + len(newline) > limit:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from codemtl.tasks.batches import Batch, SpecialIds, encoder_input, text_arrays
-from codemtl.tasks.example import Example, Ints, Layout, line_spans
+from codemtl.tasks.example import Example, Ints, Layout, line_spans, piece_ids
 
 MAX_TARGET = 96  # pieces
 
@@ -53,7 +53,7 @@ def masked(example: Example, span: tuple[int, int], specials: SpecialIds) -> Int
 
 def target(example: Example, span: tuple[int, int], layout: Layout) -> Ints:
     """The pieces of ``span`` with the spaces of the source put back, cut at MAX_TARGET - 1."""
-    pieces = example.pieces[span[0] : span[1]]
+    pieces = piece_ids(example.pieces[span[0] : span[1]])
     spaced = example.spaces[span[0] : span[1]].astype(np.bool_)
     spaced[:1] = False
     return np.insert(pieces, np.flatnonzero(spaced), layout.space)[: MAX_TARGET - 1]

@@ -24,9 +24,16 @@ from codemtl.corpus.plausibility import FAMILY_WEIGHTS
 from codemtl.syntax.actions import ACTIONS, Site, edit_for, edit_for_name
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.tree import SourceTree
-from codemtl.tasks.batches import Arrays, Batch, SpecialIds, encoder_input, pad
+from codemtl.tasks.batches import (
+    Batch,
+    SpecialIds,
+    encoder_arrays,
+    encoder_input,
+    pad,
+    spelling,
+)
 from codemtl.tasks.decoys import DRAWS
-from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints, Ragged
+from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints
 
 NAME_FAMILIES = (FAMILY_ID["name"], FAMILY_ID["attribute"])
 # Share of the sites of a family that dense corruption changes.
@@ -220,32 +227,37 @@ def corrupt_single(example: Example, rng: np.random.Generator, clean: float = 0.
 
 
 def collate(inputs: Sequence[RepairInput], specials: SpecialIds, *, dense: bool) -> Batch:
-    """Pad inputs into arrays. B functions, T pieces, S sites, A actions, K names.
+    """Pad inputs into arrays. B functions, T words, S sites, A actions, K names.
 
-    ``input_ids`` [B, T], ``lengths`` [B], ``fn_position`` [B], ``site_first``/``site_last``/
-    ``site_family`` [B, S] (positions in T), ``site_mask`` [B, S], ``action_mask`` [B, S, A],
-    ``name_mask`` [B, S, K], ``name_pieces``/``name_piece_slot`` [N] (slot = row * K + name),
-    ``occurrence_position``/``occurrence_slot`` [M] (position = row * T + piece);
+    ``input_*`` and ``lengths`` as of `encoder_arrays`, ``fn_position`` [B], ``site_first``/
+    ``site_last``/``site_family`` [B, S] (positions in T), ``site_state`` [B, S] (name or action
+    that stands there, -1: neither), ``site_mask`` [B, S], ``action_mask`` [B, S, A],
+    ``name_mask`` [B, S, K], ``name_*`` the K candidate names as of `spelling`,
+    ``occurrence_position``/``occurrence_slot`` [M] (row * T + word, row * K + name);
     labels: ``bug`` [B], ``site_label`` [B, S], ``action_label``/``name_label`` [B, S] (-100: none).
     """
     rows = [encoder_input(specials, item.example.context, item.pieces) for item in inputs]
-    width = max(len(ids) for ids, _ in rows)
-    names = max(1, *(len(item.example.names) for item in inputs))
+    arrays, words = encoder_arrays([pieces for pieces, _ in rows], specials.pad)
+    tables = [
+        item.example.names.values if len(item.example.names) else _NAMELESS for item in inputs
+    ]
+    arrays |= spelling(tables, specials.pad, "name_")[0]
+    width, names = arrays["input_ids"].shape[1], arrays["name_ids"].shape[1]
     sites = max(1, *(len(item.start) for item in inputs))
-    arrays: Arrays = {
-        "input_ids": pad([ids for ids, _ in rows], specials.pad),
-        "lengths": np.array([len(ids) for ids, _ in rows], np.int64),
-        "fn_position": np.array([start - 1 for _, start in rows], np.int64),
+    starts = [start for _, start in rows]
+    arrays |= {
+        "fn_position": np.array([w[at - 1] for w, at in zip(words, starts, strict=True)], np.int64),
         "bug": np.array([item.replaced.any() for item in inputs], np.float32),
         "action_mask": np.zeros((len(inputs), sites, len(ACTIONS)), np.bool_),
         "name_mask": np.zeros((len(inputs), sites, names), np.bool_),
     }
     columns: dict[str, list[NDArray[Any]]] = {key: [] for key in _SITE_COLUMNS}
     flat: dict[str, list[NDArray[Any]]] = {key: [] for key in _FLAT_COLUMNS}
-    for row, (item, (_, start)) in enumerate(zip(inputs, rows, strict=True)):
-        _site_columns(item, start, columns)
+    for row, (item, start, word) in enumerate(zip(inputs, starts, words, strict=True)):
+        _site_columns(item, word[start:], columns)
         _masks(item, arrays["action_mask"][row], arrays["name_mask"][row])
-        _name_columns(item, row, start, width, names, flat)
+        _occurrences(item.example.context_names, word[1:], row * width, row * names, flat)
+        _occurrences(item.names_at, word[start:], row * width, row * names, flat)
     for key, fill in _SITE_COLUMNS.items():
         arrays[key] = pad(columns[key], fill)
         if arrays[key].shape[1] < sites:
@@ -262,22 +274,27 @@ def collate(inputs: Sequence[RepairInput], specials: SpecialIds, *, dense: bool)
 
 
 _SITE_COLUMNS = {
-    "site_first": 0, "site_last": 0, "site_family": -1, "site_label": 0, "action_label": -100,
-    "name_label": -100,
+    "site_first": 0, "site_last": 0, "site_family": -1, "site_state": -1, "site_label": 0,
+    "action_label": -100, "name_label": -100,
 }  # fmt: skip
-_FLAT_COLUMNS = ("name_pieces", "name_piece_slot", "occurrence_position", "occurrence_slot")
+_FLAT_COLUMNS = ("occurrence_position", "occurrence_slot")
+_NAMELESS = np.zeros(1, np.int32)  # a function without candidate names gets one that is no one's
 
 
-def _site_columns(item: RepairInput, start: int, columns: dict[str, list[NDArray[Any]]]) -> None:
-    """Positions and labels of one row's sites. An empty slot is represented by a neighbour."""
+def _site_columns(item: RepairInput, words: Ints, columns: dict[str, list[NDArray[Any]]]) -> None:
+    """Positions and labels of one row's sites; ``words`` are the positions of its pieces.
+
+    An empty slot is represented by a neighbour.
+    """
     empty = item.start == item.end
     offset = item.family == FAMILY_ID["offset"]
     last_piece = max(len(item.pieces) - 1, 0)
     first = np.where(empty & offset, item.start - 1, item.start)
     last = np.where(empty, first, item.end - 1)
-    columns["site_first"].append(np.clip(first, 0, last_piece) + start)
-    columns["site_last"].append(np.clip(last, 0, last_piece) + start)
+    columns["site_first"].append(words[np.clip(first, 0, last_piece)])
+    columns["site_last"].append(words[np.clip(last, 0, last_piece)])
     columns["site_family"].append(item.family)
+    columns["site_state"].append(item.state)
     columns["site_label"].append(item.replaced)
     columns["action_label"].append(np.where(item.action >= 0, item.action, -100))
     columns["name_label"].append(np.where(item.name >= 0, item.name, -100))
@@ -294,19 +311,15 @@ def _masks(item: RepairInput, actions: NDArray[np.bool_], names: NDArray[np.bool
             actions[site, permitted] = True
 
 
-def _name_columns(
-    item: RepairInput, row: int, start: int, width: int, names: int,
+def _occurrences(
+    names_at: Ints, words: Ints, first_word: int, first_name: int,
     flat: dict[str, list[NDArray[Any]]],
 ) -> None:  # fmt: skip
-    """Pieces of one row's candidate names, and where they occur in its input."""
-    table: Ragged = item.example.names
-    flat["name_pieces"].append(table.values)
-    owner = np.repeat(np.arange(len(table)), np.diff(table.offsets))
-    flat["name_piece_slot"].append(owner + row * names)
-    for at, base in ((item.example.context_names, 1), (item.names_at, start)):
-        where = np.flatnonzero(at >= 0)
-        flat["occurrence_position"].append(where + base + row * width)
-        flat["occurrence_slot"].append(at[where] + row * names)
+    """Where one row's candidate names occur; a name is one word, so its pieces count once."""
+    where = np.flatnonzero(names_at >= 0)
+    where = where[np.diff(words[where], prepend=-1) > 0]
+    flat["occurrence_position"].append(words[where] + first_word)
+    flat["occurrence_slot"].append(names_at[where] + first_name)
 
 
 @dataclass(frozen=True, slots=True)

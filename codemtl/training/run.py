@@ -99,7 +99,7 @@ class Run:
         )
         network = Network(config.model).to(self.accelerator.device)
         if config.compile:
-            network.encoder.compile(dynamic=True)
+            network.encoder.stack.compile(dynamic=True)
         weights = {name: task.weight for name, task in config.tasks.items()}
         self.trainer = Trainer(config, network, StaticWeighting(weights), self.accelerator)
         self.training = self._micro_batches("train", tokenizer)

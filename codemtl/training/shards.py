@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from codemtl.errors import DataError
 from codemtl.model.atomic import write_atomic
-from codemtl.tasks.example import Example, Ints, Ragged
+from codemtl.tasks.example import CONTINUES, Example, Ints, Ragged
 
 # array of the example -> (stored type, level whose offsets it follows)
 _FLAT: dict[str, tuple[Any, str]] = {
@@ -35,7 +35,7 @@ _RAGGED: dict[str, tuple[Any, str]] = {
     "options": (np.uint8, "sites"), "decoys": (np.int16, "sites"),
     "option_pieces": (np.uint16, "options"),
 }  # fmt: skip
-_FORMAT = "codemtl-shard-1"
+_FORMAT = "codemtl-shard-2"
 
 
 def write_shard(path: Path, examples: Sequence[Example]) -> None:
@@ -93,10 +93,15 @@ class Shard:
             level: self._arrays["at." + level].astype(np.int64)
             for level in {level for _, level in (*_FLAT.values(), *_RAGGED.values())}
         }
-        lengths = np.diff(self._at["pieces"]) + np.diff(self._at["context"]) + 2
-        self.lengths: Ints = lengths.astype(np.int32)
+        self.lengths: Ints = self._words("pieces") + self._words("context") + 2
         self.summaries: Ints = np.diff(self._at["summary"]).astype(np.int32)
         self.site_counts: Ints = np.diff(self._at["sites"]).astype(np.int32)
+
+    def _words(self, name: str) -> Ints:
+        """Words of each function in an array of pieces."""
+        begun = np.concatenate([[0], np.cumsum(self._arrays[name] < CONTINUES)])
+        counts: Ints = np.diff(begun[self._at[name]]).astype(np.int32)
+        return counts
 
     def __reduce__(self) -> tuple[type[Shard], tuple[Path]]:
         """A worker process maps the file itself."""

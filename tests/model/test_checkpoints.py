@@ -16,7 +16,7 @@ from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, save_network
 from codemtl.model.network import Network
 
-NORM = "encoder.norm.weight"
+NORM = "encoder.stack.norm.weight"
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ FAULTS: list[tuple[str, Callable[[Path], object], str, str]] = [
     ("a list", lambda f: (f / CONFIG).write_text("[]"), CONFIG, "not a codemtl model"),
     ("no config", lambda f: (f / CONFIG).unlink(), CONFIG, "cannot be read"),
     ("another kind", _set(model_type="bert"), CONFIG, "not a codemtl model"),
-    ("other sizes", _set(layers=3), WEIGHTS, "lacks encoder.layers.2"),
+    ("other sizes", _set(layers=3), WEIGHTS, "lacks encoder.stack.layers.2"),
     ("no number", _set(width="64"), CONFIG, "model.width is '64'"),
     ("a fraction", _set(layers=2.5), CONFIG, "whole number"),
     ("other edits", _set(actions=7), CONFIG, "7 kinds of edit"),

@@ -18,8 +18,14 @@ BOS, EOS, LIMIT = 5, 6, 12
 
 @pytest.fixture
 def inputs(batches: dict[str, Batch]) -> dict[str, Tensor]:
-    arrays = batches["summarize"].arrays
-    return {key: torch.from_numpy(arrays[key][:4]) for key in ("input_ids", "lengths")}
+    arrays = dict(batches["summarize"].arrays)
+    arrays["input_ids"], arrays["lengths"] = arrays["input_ids"][:4], arrays["lengths"][:4]
+    own = arrays["input_more_slot"] < arrays["input_ids"].size
+    for key in ("input_more_pieces", "input_more_slot", "input_more_place"):
+        arrays[key] = arrays[key][own]
+    return {
+        key: torch.from_numpy(arrays[key]) for key in arrays if key.startswith(("input", "lengths"))
+    }
 
 
 @pytest.fixture

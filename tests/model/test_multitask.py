@@ -61,7 +61,7 @@ def test_changed_weights_have_another_digest(folder: Path, tmp_path: Path) -> No
     before = json.loads((folder / CONFIG).read_text())["sha256"]
     model = CodeMTLModel.from_pretrained(folder)
     with torch.no_grad():
-        model.encoder.norm.weight.add_(1.0)
+        model.encoder.stack.norm.weight.add_(1.0)
     model.save_pretrained(tmp_path / "saved")
     after = load_network(tmp_path / "saved")[1]["sha256"]
     assert after != before

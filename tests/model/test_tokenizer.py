@@ -15,6 +15,7 @@ from codemtl.errors import ModelError
 from codemtl.model import tokenizer as module
 from codemtl.model.tokenizer import SPECIALS, CodeTokenizer
 from codemtl.syntax.tree import parse
+from codemtl.tasks.example import CONTINUES
 
 TEXTS = [inspect.getsource(module), inspect.getsource(inspect), inspect.getsource(subprocess)]
 TOKENIZER = CodeTokenizer.train(TEXTS, 1000)
@@ -79,7 +80,8 @@ def test_the_view_is_the_concatenation_of_its_tokens() -> None:
         space = TOKENIZER.encode(" ")
         parts: list[int] = []
         for token in tokens:
-            parts += [*(space if token.space_before else ()), *TOKENIZER.encode_token(token.text)]
+            pieces = [piece & (CONTINUES - 1) for piece in TOKENIZER.encode_token(token.text)]
+            parts += [*(space if token.space_before else ()), *pieces]
         assert TOKENIZER.encode(view_text(tokens)) == parts
 
 
@@ -131,3 +133,11 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
 def test_importing_it_loads_no_torch() -> None:
     code = "import sys, codemtl.model.tokenizer as t; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pieces_that_go_on_with_a_word_are_marked() -> None:
+    pieces = TOKENIZER.encode_token("unusual_identifier")
+    assert len(pieces) > 1
+    assert [piece >= CONTINUES for piece in pieces] == [False] + [True] * (len(pieces) - 1)
+    two = TOKENIZER.encode_token("unusual identifier")
+    assert sum(piece < CONTINUES for piece in two) == 3  # two words and a space

@@ -7,7 +7,7 @@ import numpy as np
 from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.tasks import generate
 from codemtl.tasks.batches import SpecialIds
-from codemtl.tasks.example import Example, Layout, line_spans, windows
+from codemtl.tasks.example import Example, Layout, line_spans, piece_ids, windows
 
 SPECIALS = SpecialIds(*range(7))
 
@@ -22,7 +22,7 @@ def test_lines_hold_no_newline_and_cover_all_else(
     layout = _layout(tokenizer)
     for example in examples:
         for start, end in line_spans(example.pieces, layout):
-            text = tokenizer.decode(example.pieces[start:end])
+            text = tokenizer.decode(piece_ids(example.pieces[start:end]))
             assert text.strip() and "\n" not in text.split("'''")[0].split('"""')[0]
 
 
@@ -55,7 +55,7 @@ def test_a_masked_line_and_its_target_make_the_line_again(
         hidden = generate.masked(example, span, SPECIALS)
         assert (hidden == SPECIALS.mask).sum() == 1
         written = tokenizer.decode(generate.target(example, span, layout))
-        shown = tokenizer.decode(example.pieces[span[0] : span[1]])
+        shown = tokenizer.decode(piece_ids(example.pieces[span[0] : span[1]]))
         if len(written) < 200:
             assert written.replace(" ", "") in shown.replace(" ", "") or shown.startswith(
                 written[:5]
