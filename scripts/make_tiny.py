@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("tokenizer", type=Path, help="tokenizer.json, or the folder that holds it")
     parser.add_argument("--out", type=Path, default=Path("data/tiny"))
     options = parser.parse_args()
-    for old in options.out.glob("*.safetensors"):
+    for old in options.out.glob("*.safetensors*"):
         old.unlink()
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = options.tokenizer / FILE_NAME if options.tokenizer.is_dir() else options.tokenizer

@@ -28,7 +28,7 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.sites import edit_for, edit_for_name, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.example import build_example
+from codemtl.tasks.building import build_example
 
 
 class Window(NamedTuple):

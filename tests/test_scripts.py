@@ -20,7 +20,8 @@ from codemtl.syntax.lexical import lexical_tokens  # noqa: E402
 from codemtl.syntax.scopes import analyze  # noqa: E402
 from codemtl.syntax.sites import enumerate_sites  # noqa: E402
 from codemtl.syntax.tree import parse  # noqa: E402
-from codemtl.tasks.example import Example, build_example  # noqa: E402
+from codemtl.tasks.building import build_example  # noqa: E402
+from codemtl.tasks.example import Example  # noqa: E402
 
 LOOP = """\
 def f{n}(items, limit):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from codemtl.syntax.definitions import Definition
-from codemtl.syntax.findings import Finding
-from codemtl.syntax.scopes import Scopes
-from codemtl.syntax.tree import SourceTree
+if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
+    from codemtl.syntax.definitions import Definition
+    from codemtl.syntax.findings import Finding
+    from codemtl.syntax.scopes import Scopes
+    from codemtl.syntax.tree import SourceTree
 
 
 @dataclass(frozen=True, slots=True)

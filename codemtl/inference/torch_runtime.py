@@ -24,7 +24,8 @@ from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks import generate, summarize
 from codemtl.tasks.batches import Arrays, encoder_arrays, encoder_input
-from codemtl.tasks.example import Example, build_example, model_context, windows
+from codemtl.tasks.building import build_example, model_context
+from codemtl.tasks.example import Example, windows
 from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode, edited
 
 BATCH_PIECES = 4096

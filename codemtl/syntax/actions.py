@@ -9,11 +9,13 @@ The order of ``ACTIONS`` is the order of a model's output ids: append only, neve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from codemtl.errors import EditError
 from codemtl.syntax.edits import Edit
-from codemtl.syntax.tree import SourceTree
+
+if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
+    from codemtl.syntax.tree import SourceTree
 
 COMPARISON = "comparison"
 BINARY = "binary-operator"

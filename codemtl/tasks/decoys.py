@@ -8,13 +8,17 @@ one that no other place in the file could repair never.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from codemtl.corpus.plausibility import integer_weight, option_weights
 from codemtl.syntax.actions import INTEGER, NAME, Site
-from codemtl.syntax.scopes import Scopes
 from codemtl.tasks.example import Example, Ragged
+
+if TYPE_CHECKING:
+    from codemtl.syntax.scopes import Scopes
 
 DRAWS = 8
 OTHER_CATEGORY = 0.04  # factor for a name that stands for another kind of thing

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from codemtl.corpus.plausibility import FAMILY_WEIGHTS
 from codemtl.syntax.actions import ACTIONS, Site, edit_for, edit_for_name
 from codemtl.syntax.edits import Edit
-from codemtl.syntax.tree import SourceTree
 from codemtl.tasks.batches import (
     Batch,
     SpecialIds,
@@ -34,6 +33,9 @@ from codemtl.tasks.batches import (
 )
 from codemtl.tasks.decoys import DRAWS
 from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints
+
+if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
+    from codemtl.syntax.tree import SourceTree
 
 NAME_FAMILIES = (FAMILY_ID["name"], FAMILY_ID["attribute"])
 # Share of the sites of a family that dense corruption changes.

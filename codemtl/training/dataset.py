@@ -19,7 +19,7 @@ from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
 from codemtl.model.config import ModelConfig
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
-from codemtl.training.prepare import prepare
+from codemtl.training.shards import SUFFIX
 
 FOLDER, MARK, COMPLETE = "shards", "prepared.json", "complete"
 Progress = Callable[[int, int], None]
@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 def shards_folder(data: Path, config: ModelConfig, progress: Progress | None = None) -> Path:
     """The folder of shards to train from. Raises DataError if there is nothing to train from."""
-    if any(data.glob("*.safetensors")):
+    if any(data.glob(f"*{SUFFIX}")):
         if not (data / FILE_NAME).is_file():
             raise DataError(f"{data} holds shards but no {FILE_NAME}; they belong together")
         return data
@@ -46,6 +46,8 @@ def shards_folder(data: Path, config: ModelConfig, progress: Progress | None = N
         _write_mark(folder, {**wanted, COMPLETE: False})
     if not (folder / FILE_NAME).is_file():
         _tokenizer(data, config).save(folder)
+    from codemtl.training.prepare import prepare  # needs tree-sitter and datasets; shards do not
+
     prepare(data, folder, folder / FILE_NAME, config, progress=progress)
     _write_mark(folder, {**wanted, COMPLETE: True})
     return folder

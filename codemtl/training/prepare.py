@@ -23,9 +23,10 @@ from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
+from codemtl.tasks.building import build_example, model_context
 from codemtl.tasks.decoys import draw_decoys
-from codemtl.tasks.example import Example, build_example, model_context, windows
-from codemtl.training.shards import write_shard
+from codemtl.tasks.example import Example, windows
+from codemtl.training.shards import SUFFIX, write_shard
 
 CHUNK_FILES = 800
 MIN_PIECES = 12
@@ -53,7 +54,7 @@ def prepare(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
-    """Write ``out/SPLIT-NNNNN.safetensors`` for every split of a mined corpus.
+    """Write ``out/SPLIT-NNNNN.safetensors.xz`` for every split of a mined corpus.
 
     Returns the number of new examples by split. Raises DataError if the corpus is not there.
     """
@@ -94,7 +95,7 @@ def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: i
         order = np.random.default_rng(seed).permutation(len(members))
         for number, low in enumerate(range(0, len(order), CHUNK_FILES)):
             chosen = [members[index] for index in order[low : low + CHUNK_FILES]]
-            target = out / f"{split}-{number:05d}.safetensors"
+            target = out / f"{split}-{number:05d}{SUFFIX}"
             work.append(_Job(
                 corpus, target, tokenizer, [row for row, _ in chosen],
                 [rows for _, rows in chosen], config.context_limit, config.window,

@@ -1,14 +1,20 @@
-"""Prepared shards: tokenised functions with site annotations, memory-mapped.
+"""Prepared shards: tokenised functions with site annotations, compressed, memory-mapped in use.
 
-A shard is one safetensors file of flat arrays; ``at.*`` [F + 1] say where each function's part of
-an array begins, ``*.offsets`` the rows of ragged arrays. Reading needs numpy alone, so a machine
-without tree-sitter or datasets can train from shards, and workers share the pages.
+A shard is one safetensors file of flat arrays, packed by xz to about a sixth; ``at.*`` [F + 1] say
+where each function's part of an array begins, ``*.offsets`` the rows of ragged arrays. It is
+unpacked once, beside the packed ones or, where that cannot be written, into the folder for
+temporary files. Reading needs numpy alone, so a machine without tree-sitter or datasets can train
+from shards, and workers share the pages.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import lzma
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +42,8 @@ _RAGGED: dict[str, tuple[Any, str]] = {
     "option_pieces": (np.uint16, "options"),
 }  # fmt: skip
 _FORMAT = "codemtl-shard-2"
+SUFFIX = ".safetensors.xz"
+UNPACKED = ".unpacked"
 
 
 def write_shard(path: Path, examples: Sequence[Example]) -> None:
@@ -54,7 +62,8 @@ def write_shard(path: Path, examples: Sequence[Example]) -> None:
         levels.setdefault(level, _starts([len(table) for table in tables]))
     for level, starts in levels.items():
         arrays["at." + level] = starts.astype(np.uint32)
-    write_atomic(path, save(arrays, metadata={"format": _FORMAT}))
+    data = save(arrays, metadata={"format": _FORMAT})
+    write_atomic(path, lzma.compress(data, preset=1))
 
 
 def _names() -> list[str]:
@@ -83,7 +92,7 @@ class Shard:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._arrays = _map_safetensors(path)
+        self._arrays = _map_safetensors(_unpacked(path))
         missing = [name for name in _names() if name not in self._arrays]
         if missing:
             raise DataError(
@@ -123,6 +132,30 @@ class Shard:
         return Example(**values)
 
 
+def _unpacked(path: Path) -> Path:
+    """The unpacked file of a shard, made if it is not there; DataError if the shard is damaged."""
+    beside = path.parent / UNPACKED
+    place = hashlib.sha256(bytes(beside.absolute())).hexdigest()[:16]
+    folders = (beside, Path(tempfile.gettempdir()) / "codemtl-shards" / place)
+    try:
+        stat = path.stat()
+        name = f"{path.name.removesuffix(SUFFIX)}-{stat.st_size}-{stat.st_mtime_ns}.safetensors"
+        for folder in folders:
+            if (folder / name).is_file():
+                return folder / name
+        data = lzma.decompress(path.read_bytes())
+    except (OSError, lzma.LZMAError) as error:
+        raise DataError(f"cannot read the shard {path}: {error}") from error
+    for folder in folders:
+        with suppress(OSError):  # read-only or full: the next one
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(folder / name, data)
+            return folder / name
+    raise DataError(
+        f"cannot unpack the shard {path}: neither {folders[0]} nor {folders[1]} takes it"
+    )
+
+
 def _map_safetensors(path: Path) -> dict[str, NDArray[Any]]:
     """Memory-map every array of a safetensors file (8 bytes of length, JSON, data)."""
     types = {"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "I16": np.int16}
@@ -149,10 +182,10 @@ class Shards:
     """All shards of one split as one sequence of examples."""
 
     def __init__(self, folder: Path, split: str) -> None:
-        paths = sorted(folder.glob(f"{split}-*.safetensors"))
+        paths = sorted(folder.glob(f"{split}-*{SUFFIX}"))
         if not paths:
             raise DataError(
-                f"{folder} has no {split}-*.safetensors; prepare a dataset with `codemtl mine` "
+                f"{folder} has no {split}-*{SUFFIX}; prepare a dataset with `codemtl mine` "
                 "or name the folder of a prepared one with --data"
             )
         self._shards = [Shard(path) for path in paths]

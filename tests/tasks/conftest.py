@@ -15,8 +15,9 @@ from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks.building import build_example
 from codemtl.tasks.decoys import draw_decoys
-from codemtl.tasks.example import Example, build_example
+from codemtl.tasks.example import Example
 
 
 @pytest.fixture(scope="session")

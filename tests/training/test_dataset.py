@@ -51,7 +51,7 @@ def test_shards_are_taken_as_they_are(tiny: Path) -> None:
 def test_a_folder_with_nothing_to_train_from_is_explained(tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(DataError, match="neither shards nor a corpus"):
         shards_folder(tmp_path, SMALL)
-    (tmp_path / "train-00000.safetensors").write_bytes(b"x")
+    (tmp_path / "train-00000.safetensors.xz").write_bytes(b"x")
     with pytest.raises(DataError, match=r"shards but no tokenizer\.json"):
         shards_folder(tmp_path, SMALL)
     with pytest.raises(DataError, match="neither shards nor a corpus"):
@@ -70,7 +70,7 @@ def test_a_corpus_is_prepared_once_and_anew_when_it_changes(
     assert len(Shards(folder, "train")) + len(Shards(folder, "validation")) == 12
     assert len(Shards(folder, "validation")) == 1
     assert CodeTokenizer.load(folder).vocab_size <= 600
-    shard = folder / "train-00000.safetensors"
+    shard = folder / "train-00000.safetensors.xz"
     made = shard.stat().st_mtime_ns
 
     assert shards_folder(corpus, SMALL) == folder
@@ -78,9 +78,9 @@ def test_a_corpus_is_prepared_once_and_anew_when_it_changes(
 
     mark = json.loads((folder / "prepared.json").read_text())
     (folder / "prepared.json").write_text(json.dumps({**mark, "complete": False}))
-    (folder / "validation-00000.safetensors").unlink()  # as if it had been stopped
+    (folder / "validation-00000.safetensors.xz").unlink()  # as if it had been stopped
     shards_folder(corpus, SMALL)
-    assert (folder / "validation-00000.safetensors").exists()
+    assert (folder / "validation-00000.safetensors.xz").exists()
     assert shard.stat().st_mtime_ns == made
 
     (corpus / "summary.json").write_text("{}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -27,7 +29,7 @@ def assert_same(one: Example, other: Example) -> None:
 
 def test_what_is_written_is_read(shards: Shards, tmp_path: Path) -> None:
     examples = [shards[index] for index in (0, 5, 17, len(shards) - 1)]
-    path = tmp_path / "train-00000.safetensors"
+    path = tmp_path / "train-00000.safetensors.xz"
     write_shard(path, examples)
     assert path.stat().st_mode & 0o044, "others may read it"
     assert list(tmp_path.iterdir()) == [path]
@@ -42,7 +44,7 @@ def test_what_is_written_is_read(shards: Shards, tmp_path: Path) -> None:
 
 def test_shards_are_one_sequence(shards: Shards, tmp_path: Path) -> None:
     for number, rows in enumerate(((0, 1), (2,), (3, 4))):
-        write_shard(tmp_path / f"train-{number:05d}.safetensors", [shards[row] for row in rows])
+        write_shard(tmp_path / f"train-{number:05d}.safetensors.xz", [shards[row] for row in rows])
     together = Shards(tmp_path, "train")
     assert len(together) == 5
     for row in range(5):
@@ -53,16 +55,16 @@ def test_shards_are_one_sequence(shards: Shards, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"12345", b"\x00" * 64, b"\xff" * 64, b"{}" * 50])
 def test_a_file_that_is_no_shard_is_named(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "train-00000.safetensors"
+    path = tmp_path / "train-00000.safetensors.xz"
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"train-00000\.safetensors"):
+    with pytest.raises(DataError, match=r"train-00000\.safetensors\.xz"):
         Shards(tmp_path, "train")
 
 
 def test_a_truncated_shard_is_named(tiny: Path, tmp_path: Path) -> None:
-    path = tmp_path / "train-00000.safetensors"
+    path = tmp_path / "train-00000.safetensors.xz"
     path.write_bytes((tiny / path.name).read_bytes()[:-1000])
-    with pytest.raises(DataError, match=r"train-00000\.safetensors"):
+    with pytest.raises(DataError, match=r"train-00000\.safetensors\.xz"):
         Shards(tmp_path, "train")
 
 
@@ -70,7 +72,7 @@ def test_values_that_do_not_fit_are_refused(shards: Shards, tmp_path: Path) -> N
     example = shards[0]
     example.pieces = example.pieces + 70_000
     with pytest.raises(DataError, match="pieces holds values outside uint16"):
-        write_shard(tmp_path / "x.safetensors", [example])
+        write_shard(tmp_path / "x.safetensors.xz", [example])
 
 
 def test_train_and_validation_of_tiny_share_no_function(tiny: Path) -> None:
@@ -80,3 +82,44 @@ def test_train_and_validation_of_tiny_share_no_function(tiny: Path) -> None:
 
     assert not keys("train") & keys("validation")
     assert sum(path.stat().st_size for path in tiny.iterdir()) < 1_500_000
+
+
+def test_shards_are_unpacked_once_and_anew_when_they_change(shards: Shards, tmp_path: Path) -> None:
+    path = tmp_path / "train-00000.safetensors.xz"
+    for rows in ((0, 1), (2,)):
+        write_shard(path, [shards[row] for row in rows])
+        for _ in range(2):
+            assert len(Shard(path)) == len(rows)
+    assert len(list((tmp_path / ".unpacked").iterdir())) == 2
+
+
+def test_shards_in_a_folder_that_cannot_be_written_are_used(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / "train-00000.safetensors.xz"
+    path.parent.mkdir()
+    write_shard(path, [shards[0]])
+    (path.parent / ".unpacked").write_text("in the way")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert_same(Shard(path)[0], shards[0])
+    assert list((tmp_path / "codemtl-shards").glob("*/*.safetensors"))
+
+
+def test_training_from_shards_needs_neither_tree_sitter_nor_datasets(
+    tiny: Path, tmp_path: Path
+) -> None:
+    program = f"""
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("tree_sitter", "tree_sitter_python", "datasets", "pyarrow"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+from pathlib import Path
+from codemtl.training.run import train
+train(preset="tiny", data=Path({str(tiny)!r}), out=Path({str(tmp_path / "run")!r}), max_steps=2)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -1,0 +1,207 @@
+"""Examples from live source: parse tree in, the arrays of `tasks.example` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from tree_sitter import Node
+
+from codemtl.syntax.actions import ACTION_IDS, ACTIONS, FunctionSites, Site, edit_for, inverse
+from codemtl.syntax.context import file_context
+from codemtl.syntax.definitions import Definition
+from codemtl.syntax.lexical import LexicalToken, lexical_tokens
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks.example import CONTINUES, FAMILY_ID, Example, Ragged
+
+
+class TokenEncoder(Protocol):
+    """What an example needs of a tokenizer."""
+
+    def encode_token(self, text: str) -> tuple[int, ...]:
+        """The pieces of one lexical token, CONTINUES set on those that do not begin a word."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """The pieces of any text."""
+        ...
+
+
+def _spelled(text: str, is_name: bool, tokenizer: TokenEncoder) -> Sequence[int]:
+    """The pieces of a lexical token; a name is one word, whatever its characters."""
+    pieces = tokenizer.encode_token(text)
+    return (pieces[0], *(piece | CONTINUES for piece in pieces[1:])) if is_name else pieces
+
+
+def _closed_pieces(
+    tree: SourceTree, site: Site, action: int, names: dict[str, int], tokenizer: TokenEncoder
+) -> tuple[list[int], list[int]]:
+    """Pieces and name indices that an action writes into the slot."""
+    if site.family == "argument-swap":
+        replaced = parse(edit_for(tree, site, action).replacement.encode())
+        tokens = [(t.text, t.is_name) for t in lexical_tokens(replaced, replaced.root)]
+    elif site.family == "integer":
+        tokens = [(edit_for(tree, site, action).replacement.strip(), False)]
+    else:
+        tokens = [(word, False) for word in ACTIONS[action].label.split()]
+    pieces: list[int] = []
+    at: list[int] = []
+    for text, is_name in tokens:
+        encoded = _spelled(text, is_name, tokenizer)
+        pieces.extend(encoded)
+        at.extend([names.get(text, -1) if is_name else -1] * len(encoded))
+    return pieces, at
+
+
+def _encode_tokens(
+    tokens: Sequence[LexicalToken], names: dict[str, int], tokenizer: TokenEncoder
+) -> tuple[list[int], list[int], list[int], dict[int, int], dict[int, int]]:
+    """Pieces, spaces, names_at, and the piece index at which each byte offset starts and ends."""
+    pieces: list[int] = []
+    spaces: list[int] = []
+    at: list[int] = []
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    for token in tokens:
+        encoded = _spelled(token.text, token.is_name, tokenizer)
+        if token.end > token.start:
+            starts[token.start] = len(pieces)
+        pieces.extend(encoded)
+        spaces.append(int(token.space_before))
+        spaces.extend([0] * (len(encoded) - 1))
+        at.extend([names.get(token.text, -1) if token.is_name else -1] * len(encoded))
+        if token.end > token.start:
+            ends[token.end] = len(pieces)
+    return pieces, spaces, at, starts, ends
+
+
+def model_context(tree: SourceTree, definition: Definition) -> list[str]:
+    """The file context that the model reads. It does not depend on the function's own body.
+
+    A context chosen by the names that the body uses would name the right one beside a wrong one
+    in training, and only the wrong one in a file with a real bug.
+    """
+    return file_context(tree, definition, used=frozenset())
+
+
+def build_example(
+    tree: SourceTree,
+    node: Node,
+    found: FunctionSites,
+    context: Sequence[str],
+    tokenizer: TokenEncoder,
+    *,
+    summary: str = "",
+    context_limit: int = 128,
+) -> Example:
+    """Tokenise one function with its sites.
+
+    Args:
+        tree: the file.
+        node: the function's definition, without decorators.
+        found: the function's sites from ``syntax.sites.enumerate_sites``.
+        context: single-line snippets of the file, most informative first.
+        tokenizer: encodes lexical tokens into pieces.
+        summary: the docstring's cleaned first sentence, if known.
+        context_limit: pieces of context at most; whole snippets are kept until it is reached.
+    """
+    texts = list(dict.fromkeys(name for group in found.groups for name in group))
+    names = {name: index for index, name in enumerate(texts)}
+    pieces, spaces, at, starts, ends = _encode_tokens(lexical_tokens(tree, node), names, tokenizer)
+    context_pieces, context_at = _encode_context(context, names, tokenizer, context_limit)
+    return Example(
+        pieces=np.array(pieces, np.int32),
+        spaces=np.array(spaces, np.int32),
+        names_at=np.array(at, np.int32),
+        context=np.array(context_pieces, np.int32),
+        context_names=np.array(context_at, np.int32),
+        summary=np.array(tokenizer.encode(summary) if summary else [], np.int32),
+        names=Ragged.of([_spelled(name, True, tokenizer) for name in texts]),
+        groups=Ragged.of([[names[name] for name in group] for group in found.groups]),
+        name_texts=texts,
+        **_site_arrays(tree, found.sites, (starts, ends), names, tokenizer),
+    )
+
+
+def _site_arrays(
+    tree: SourceTree,
+    sites: Sequence[Site],
+    bounds: tuple[dict[int, int], dict[int, int]],
+    names: dict[str, int],
+    tokenizer: TokenEncoder,
+) -> dict[str, Any]:
+    """The fields of an Example that speak of its sites; ``bounds`` as `_encode_tokens` gives."""
+    kept: list[Site] = []
+    spans: list[tuple[int, int]] = []
+    states: list[int] = []
+    options: list[Sequence[int]] = []
+    inverses: list[int] = []
+    option_pieces: list[list[int]] = []
+    option_names: list[int] = []
+    for site in sites:
+        span = _slot(site, *bounds)
+        if span is None:
+            continue
+        kept.append(site)
+        spans.append(span)
+        absolute = ACTION_IDS.get((site.family, site.state), -1)
+        states.append(names.get(site.state, -1) if site.candidates >= 0 else absolute)
+        options.append(site.options)
+        for action in site.options:
+            written, written_at = _closed_pieces(tree, site, action, names, tokenizer)
+            inverses.append(inverse(site, action))
+            option_pieces.append(written)
+            option_names.extend(written_at)
+    return {
+        "site_family": np.array([FAMILY_ID[site.family] for site in kept], np.int32),
+        "site_start": np.array([start for start, _ in spans], np.int32),
+        "site_end": np.array([end for _, end in spans], np.int32),
+        "site_state": np.array(states, np.int32),
+        "site_group": np.array([site.candidates for site in kept], np.int32),
+        "options": Ragged.of(options),
+        "option_inverse": np.array(inverses, np.int32),
+        "option_pieces": Ragged.of(option_pieces),
+        "option_names": np.array(option_names, np.int32),
+        "decoys": Ragged.of([]),
+        "sites": kept,
+    }
+
+
+def _slot(site: Site, starts: dict[int, int], ends: dict[int, int]) -> tuple[int, int] | None:
+    """The slot in pieces; None if it does not lie on tokens of the view."""
+    if site.end > site.start:
+        first, last = starts.get(site.start), ends.get(site.end)
+        return None if first is None or last is None else (first, last)
+    point = ends.get(site.start) if site.family == "offset" else starts.get(site.start)
+    return None if point is None else (point, point)
+
+
+def _encode_context(
+    snippets: Sequence[str], names: dict[str, int], tokenizer: TokenEncoder, limit: int
+) -> tuple[list[int], list[int]]:
+    """Snippets as pieces, each ended by a newline piece, until ``limit`` is reached."""
+    pieces: list[int] = []
+    at: list[int] = []
+    newline = tokenizer.encode_token("\n")
+    for snippet in snippets:
+        encoded: list[int] = []
+        encoded_at: list[int] = []
+        for text, is_name in _snippet_tokens(snippet):
+            piece = _spelled(text, is_name, tokenizer)
+            encoded.extend(piece)
+            encoded_at.extend([names.get(text, -1) if is_name else -1] * len(piece))
+        if len(pieces) + len(encoded) + len(newline) > limit:
+            continue
+        pieces.extend([*encoded, *newline])
+        at.extend([*encoded_at, *([-1] * len(newline))])
+    return pieces, at
+
+
+@lru_cache(maxsize=4096)
+def _snippet_tokens(snippet: str) -> list[tuple[str, bool]]:
+    """The tokens of a snippet; the functions of a file share most of their snippets."""
+    parsed = parse(snippet.encode())
+    tokens = lexical_tokens(parsed, parsed.root)
+    return [(token.text, token.is_name) for token in tokens if token.end > token.start]
