@@ -1,4 +1,4 @@
-"""Put a trained model into the package: half-precision weights, configuration, tokenizer.
+"""Put a trained model into the package: weights in int8, configuration, tokenizer.
 
     python scripts/ship_weights.py --model RUN --name codemtl-small [--out codemtl/weights]
 
@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-
-import torch
 
 from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
@@ -29,7 +27,7 @@ def main() -> None:
     network, _ = load_network(options.model)
     metrics = json.loads((options.model / "metrics.json").read_text("utf-8"))
     digest = save_network(
-        network, options.out, dtype=torch.float16, name=options.name, step=metrics["step"]
+        network, options.out, quantize=True, name=options.name, step=metrics["step"]
     )
     write_atomic(options.out / FILE_NAME, (options.model / FILE_NAME).read_bytes())
     size = (options.out / WEIGHTS).stat().st_size / 1e6

@@ -1,7 +1,8 @@
 """Model folders: model.safetensors + config.json + tokenizer.json, read without transformers.
 
-Weights may be stored in fp16 to save space; they are used in fp32. What is read is checked against
-the network that the configuration describes: names, shapes and finiteness. Nothing is unpickled.
+Weights may be stored in int8 to save space (`model.quantization`); they are used in fp32. What is
+read is checked against the network that the configuration describes: names, shapes and finiteness.
+Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from codemtl.errors import ModelError
 from codemtl.model.atomic import write_atomic
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
+from codemtl.model.quantization import dequantized, quantized
 from codemtl.syntax.actions import ACTIONS
 
 WEIGHTS = "model.safetensors"
@@ -27,16 +29,14 @@ CONFIG = "config.json"
 MODEL_TYPE = "codemtl"
 
 
-def save_network(
-    network: Network, folder: Path, *, dtype: torch.dtype = torch.float32, **extra: Any
-) -> str:
+def save_network(network: Network, folder: Path, *, quantize: bool = False, **extra: Any) -> str:
     """Write weights and configuration; ``extra`` joins config.json. Returns the SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
-        name: value.detach().to("cpu", dtype).contiguous()
+        name: value.detach().to("cpu", torch.float32).contiguous()
         for name, value in network.state_dict().items()
     }
-    data = save(tensors, metadata={"format": "pt"})
+    data = save(quantized(tensors) if quantize else tensors, metadata={"format": "pt"})
     write_atomic(folder / WEIGHTS, data)
     digest = hashlib.sha256(data).hexdigest()
     config = {"model_type": MODEL_TYPE, **network.config.to_dict(), "sha256": digest, **extra}
@@ -77,13 +77,13 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         )
     path = folder / WEIGHTS
     try:
-        tensors = load_file(path)
+        tensors = dequantized(load_file(path))
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as weights: {error}") from error
     with torch.device("meta"):
         network = Network(config)
     _check(network, tensors, path)
-    network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    network.load_state_dict(tensors, assign=True)
     network.requires_grad_(False)
     return network.eval(), values
 

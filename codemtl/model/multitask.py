@@ -4,7 +4,7 @@
     states = model(input_ids, attention_mask).last_hidden_state
 
 Importing this module registers both classes with AutoConfig and AutoModel. Weights may be stored
-in half precision; they are used in fp32, as by ``codemtl --model``.
+in int8; they are used in fp32, as by ``codemtl --model``.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils.hub import cached_file
 
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import MODEL_TYPE, WEIGHTS
 from codemtl.model.config import ModelConfig
 from codemtl.model.encoder import Encoder
 from codemtl.model.network import PROJECTIONS, Heads, initialise
+from codemtl.model.quantization import dequantized
 from codemtl.model.repair_head import RepairHead
 from codemtl.model.text_head import TextHead
 from codemtl.model.tokenizer import FILE_NAME
@@ -94,6 +96,25 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
         states, _ = self.encode(batch)
         return BaseModelOutput(last_hidden_state=states)
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str] | None,
+        *args: Any,
+        **options: Any,
+    ) -> Any:
+        """As transformers' own; weights that are stored in int8 are unpacked first."""
+        if pretrained_model_name_or_path is not None and options.get("state_dict") is None:
+            path = cached_file(pretrained_model_name_or_path, WEIGHTS, **_where(options))
+            tensors = load_file(str(path))
+            if any(value.dtype == torch.int8 for value in tensors.values()):
+                config = options.pop("config", None) or cls.config_class.from_pretrained(
+                    pretrained_model_name_or_path, **_where(options)
+                )
+                options["state_dict"] = dequantized(tensors)
+                return super().from_pretrained(None, *args, config=config, **options)
+        return super().from_pretrained(pretrained_model_name_or_path, *args, **options)
+
     def get_input_embeddings(self) -> nn.Module:
         """The embedding that encoder and decoders share."""
         return self.encoder.embedding
@@ -116,6 +137,12 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
         source = Path(self.config.name_or_path or ".") / FILE_NAME
         if self.config.name_or_path and source.is_file() and not (folder / FILE_NAME).exists():
             write_atomic(folder / FILE_NAME, source.read_bytes())
+
+
+def _where(options: dict[str, Any]) -> dict[str, Any]:
+    """Of the options of from_pretrained those that say where files come from."""
+    keys = ("cache_dir", "revision", "token", "local_files_only", "subfolder", "force_download")
+    return {key: options[key] for key in keys if key in options}
 
 
 def _projections(module: nn.Module) -> list[nn.Module | None]:

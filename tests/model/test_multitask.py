@@ -68,10 +68,10 @@ def test_changed_weights_have_another_digest(folder: Path, tmp_path: Path) -> No
     assert after == hashlib.sha256((tmp_path / "saved" / WEIGHTS).read_bytes()).hexdigest()
 
 
-def test_weights_in_half_precision_are_used_as_fp32(
+def test_weights_in_int8_are_used_as_fp32(
     tmp_path: Path, network: Network, batches: dict[str, Batch]
 ) -> None:
-    save_network(network, tmp_path, dtype=torch.float16)
+    save_network(network, tmp_path, quantize=True)
     wanted = scores(load_network(tmp_path)[0], batches["repair"])
     for dtype in ("auto", torch.float16):
         model = CodeMTLModel.from_pretrained(tmp_path, dtype=dtype)
@@ -107,3 +107,16 @@ def test_the_package_offers_the_model_without_loading_it() -> None:
         "assert 'transformers' not in sys.modules and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_word_ids_join_pieces_into_words(folder: Path) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    model = AutoModel.from_pretrained(folder)
+    found = tokenizer("some_unusual_identifier=1", return_tensors="pt")
+    words = torch.tensor([found.word_ids(0)])
+    assert int(words.max()) == 2 and len(words[0]) > 3
+    with torch.no_grad():
+        states = model(found.input_ids, found.attention_mask, words).last_hidden_state
+    assert states.shape[:2] == (1, 3)
