@@ -114,7 +114,7 @@ def _row(
     found = docstring_node(node)
     documented = docstrings.literal_value(tree.text(found)) if found is not None else ""
     cut = _whole_line(tree.data, found) if found is not None else (start, start)
-    alone = found is not None and _is_whole_body(node)
+    alone = found is not None and (_is_whole_body(node) or _only_raises(node))
     digest = token_hash(texts)
     summary = docstrings.summary(documented)
     if alone or len(texts) < MIN_PAIR_TOKENS or found is None or cut[0] == cut[1]:
@@ -139,10 +139,19 @@ def _row(
     )
 
 
-def _is_whole_body(node: Node) -> bool:
+def _statements(node: Node) -> list[Node]:
     body = node.child_by_field_name("body")
-    kept = [] if body is None else [one for one in body.named_children if one.type != "comment"]
-    return len(kept) <= 1
+    return [] if body is None else [one for one in body.named_children if one.type != "comment"]
+
+
+def _is_whole_body(node: Node) -> bool:
+    return len(_statements(node)) <= 1
+
+
+def _only_raises(node: Node) -> bool:
+    """A docstring and a raise: it tells what others do, not what stands here."""
+    statements = _statements(node)
+    return len(statements) == 2 and statements[1].type == "raise_statement"
 
 
 def _whole_line(data: bytes, node: Node) -> tuple[int, int]:

@@ -100,6 +100,14 @@ def test_rows_of_a_file() -> None:
     assert (stub.summary, stub.mask, stub.cut) == ("", (0, 0), (0, 0))
 
 
+def test_a_function_that_only_raises_has_no_summary() -> None:
+    source = (
+        'def load(path, mode):\n    """Load a file."""\n    raise NotImplementedError(path, mode)\n'
+    )
+    (row,) = function_rows(source, "p", "a.py", Exclusions(), 0, Counter())
+    assert (row.docstring, row.summary) == ("Load a file.", "")
+
+
 def test_every_choice_of_a_masked_line_restores_the_source() -> None:
     seen = set()
     for seed in range(12):
