@@ -12,6 +12,7 @@ from tree_sitter import Node
 from codemtl.syntax.actions import ACTION_IDS, ACTIONS, FunctionSites, Site, edit_for, inverse
 from codemtl.syntax.context import file_context
 from codemtl.syntax.definitions import Definition
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.lexical import LexicalToken, lexical_tokens
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.example import CONTINUES, FAMILY_ID, Example, Ragged
@@ -123,6 +124,23 @@ def build_example(
         name_texts=texts,
         **_site_arrays(tree, found.sites, (starts, ends), names, tokenizer),
     )
+
+
+def mark_fix(example: Example, tree: SourceTree, fix: Edit) -> bool:
+    """Note in an example from live source which site and choice make ``fix``; False if none do."""
+    for index, site in enumerate(example.sites):
+        if site.candidates >= 0:
+            if (site.start, site.end) == (fix.start, fix.end) and fix.replacement in (
+                example.name_texts
+            ):
+                example.fix = np.array([index, example.name_texts.index(fix.replacement)], np.int32)
+                return True
+            continue
+        for action in site.options:
+            if edit_for(tree, site, action) == fix:
+                example.fix = np.array([index, action], np.int32)
+                return True
+    return False
 
 
 def _site_arrays(

@@ -82,6 +82,8 @@ class Example:
     option_pieces: Ragged  # [O] what each option writes into the slot
     option_names: Ints  # flat, as option_pieces.values: name index or -1
     decoys: Ragged  # per site: plausible wrong choices, see `tasks.decoys`; no rows at prediction
+    # [2] in a function with a real bug: the site, and the action or name that repairs it; else [0]
+    fix: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
     sites: list[Site] = field(default_factory=list)  # only from live source
     name_texts: list[str] = field(default_factory=list)  # only from live source
 
@@ -155,6 +157,7 @@ def _part(example: Example, prefix: int, low: int, high: int) -> Example:
         [np.arange(*example.options.offsets[site : site + 2]) for site in inside]
         or [np.zeros(0, np.int64)]
     )
+    fixed = example.fix[:1]
     flat = np.concatenate(
         [np.arange(*example.option_pieces.offsets[row : row + 2]) for row in rows]
         or [np.zeros(0, np.int64)]
@@ -174,5 +177,8 @@ def _part(example: Example, prefix: int, low: int, high: int) -> Example:
         option_pieces=example.option_pieces.select(rows),
         option_names=example.option_names[flat],
         decoys=example.decoys.select(inside) if len(example.decoys) else example.decoys,
+        fix=np.r_[np.searchsorted(inside, fixed), example.fix[1:]].astype(np.int32)
+        if np.isin(fixed, inside).any()
+        else example.fix[:0],
         sites=[example.sites[site] for site in inside] if example.sites else [],
     )

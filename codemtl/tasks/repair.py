@@ -73,6 +73,32 @@ def as_input(example: Example) -> RepairInput:
     return corrupt(example, [])
 
 
+def real_bug(example: Example) -> RepairInput:
+    """A function with a real bug as it stood, labelled with what repaired it."""
+    item = as_input(example)
+    site, choice = example.fix.tolist()
+    item.replaced[site] = True
+    label = item.name if example.site_family[site] in NAME_FAMILIES else item.action
+    label[site] = choice
+    return item
+
+
+def real_fix(example: Example) -> RepairInput:
+    """The same function after its repair, without a bug."""
+    site, choice = example.fix.tolist()
+    item = corrupt(example, [(site, _option_row(example, site, choice))])
+    item.replaced[:] = False
+    item.action[:] = item.name[:] = -1
+    return item
+
+
+def _option_row(example: Example, site: int, choice: int) -> int:
+    """What `corrupt` calls the choice of an action or name at a site."""
+    if example.site_family[site] in NAME_FAMILIES:
+        return choice
+    return int(example.options.offsets[site] + np.flatnonzero(example.options[site] == choice)[0])
+
+
 def corrupt(example: Example, picks: Sequence[tuple[int, int]]) -> RepairInput:
     """Apply ``picks``: (site, option row) for closed families, (site, name index) for names.
 
@@ -193,7 +219,12 @@ def _choose(
 
 
 def corrupt_dense(example: Example, rng: np.random.Generator, clean: float = 0.1) -> RepairInput:
-    """Many bugs at once (replaced-token detection); with probability ``clean`` none at all."""
+    """Many bugs at once (replaced-token detection); with probability ``clean`` none at all.
+
+    A real bug stays the only one: what else is wrong there nobody has said.
+    """
+    if len(example.fix):
+        return corrupt_single(example, rng)
     count = len(example.site_family)
     if not count or rng.random() < clean:
         return as_input(example)
@@ -214,7 +245,9 @@ def corrupt_dense(example: Example, rng: np.random.Generator, clean: float = 0.1
 
 
 def corrupt_single(example: Example, rng: np.random.Generator, clean: float = 0.5) -> RepairInput:
-    """One bug, or with probability ``clean`` none."""
+    """One bug, or with probability ``clean`` none; a real bug where the example holds one."""
+    if len(example.fix):
+        return real_fix(example) if rng.random() < clean else real_bug(example)
     if not len(example.site_family) or rng.random() < clean:
         return as_input(example)
     families, sizes = np.unique(example.site_family, return_counts=True)
@@ -382,12 +415,8 @@ def decode(
 
 def edited(item: RepairInput, one: ScoredEdit) -> RepairInput:
     """The input after an edit, to be looked at a second time."""
-    example = item.example
-    choice = one.choice
-    if example.site_family[one.index] not in NAME_FAMILIES:
-        row = example.options[one.index]
-        choice = int(example.options.offsets[one.index] + np.flatnonzero(row == choice)[0])
-    return corrupt(example, [(one.index, choice)])
+    choice = _option_row(item.example, one.index, one.choice)
+    return corrupt(item.example, [(one.index, choice)])
 
 
 def _padded(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -96,7 +96,7 @@ class MicroBatches(Dataset[dict[str, Any]]):
         members = {
             "repair": everything[shards.site_counts > 0],
             "summarize": everything[summarize.usable_lengths(shards.summaries)],
-            "generate": everything,
+            "generate": everything[~shards.buggy],
         }
         names = [task for task, share in shares.items() if share > 0]
         for task in names:

@@ -20,10 +20,11 @@ from codemtl.errors import DataError
 from codemtl.model.config import ModelConfig
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout
 from codemtl.syntax.definitions import functions
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
-from codemtl.tasks.building import build_example, model_context
+from codemtl.tasks.building import build_example, mark_fix, model_context
 from codemtl.tasks.decoys import draw_decoys
 from codemtl.tasks.example import Example, windows
 from codemtl.training.shards import SUFFIX, write_shard
@@ -31,6 +32,8 @@ from codemtl.training.shards import SUFFIX, write_shard
 CHUNK_FILES = 800
 MIN_PIECES = 12
 MAX_WINDOWS = 4  # of one function
+CHUNK_FIXES = 4000
+WITHOUT_SITE = ("rewrite", "undefined-name")  # kinds of fix that the repair head does not express
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class _Job:
     tokenizer: Path
     files: list[int]  # rows of the files dataset
     functions: list[list[int]]  # for each file: rows of the functions dataset
+    fixes: list[int]  # rows of the fixes dataset
     limit: int
     window: int
 
@@ -98,10 +102,36 @@ def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: i
             target = out / f"{split}-{number:05d}{SUFFIX}"
             work.append(_Job(
                 corpus, target, tokenizer, [row for row, _ in chosen],
-                [rows for _, rows in chosen], config.context_limit, config.window,
+                [rows for _, rows in chosen], [], config.context_limit, config.window,
             ))  # fmt: skip
+    work += _fix_jobs(corpus, out, tokenizer, config, seed)
     if not work:
         raise DataError(f"{corpus} holds no function; mine more source")
+    return work
+
+
+def _fix_jobs(
+    corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: int
+) -> list[_Job]:
+    """The real bugs that one edit repairs, where the corpus has histories."""
+    from datasets import load_from_disk
+
+    if not (corpus / "fixes").is_dir():
+        return []
+    table = load_from_disk(str(corpus / "fixes")).select_columns(["kind", "split"])
+    by_split: dict[str, list[int]] = defaultdict(list)
+    for row, (kind, split) in enumerate(zip(table["kind"], table["split"], strict=True)):
+        if kind not in WITHOUT_SITE:
+            by_split[split].append(row)
+    work = []
+    for split, rows in sorted(by_split.items()):
+        order = np.random.default_rng(seed).permutation(rows)
+        for number, low in enumerate(range(0, len(order), CHUNK_FIXES)):
+            target = out / f"{split}-fixes-{number:05d}{SUFFIX}"
+            chosen = order[low : low + CHUNK_FIXES].tolist()
+            work.append(_Job(
+                corpus, target, tokenizer, [], [], chosen, config.context_limit, config.window
+            ))  # fmt: skip
     return work
 
 
@@ -141,7 +171,7 @@ def _run(job: _Job) -> tuple[str, int]:
     split = job.target.name.partition("-")[0]
     if job.target.exists():
         return split, 0
-    examples = list(_examples(job))
+    examples = list(_fix_examples(job) if job.fixes else _examples(job))
     if examples:
         write_shard(job.target, examples)
     return split, len(examples)
@@ -177,3 +207,27 @@ def _examples(job: _Job) -> Iterator[Example]:
                 rng = np.random.default_rng((row, node.start_byte))
                 example.decoys = draw_decoys(example, scopes, rng)
                 yield from windows(example, job.window, layout)[:MAX_WINDOWS]
+
+
+def _fix_examples(job: _Job) -> Iterator[Example]:
+    """Functions with a real bug, each in the file as it was before the fix."""
+    from datasets import load_from_disk
+
+    tokenizer = CodeTokenizer.load(job.tokenizer)
+    layout = piece_layout(tokenizer)
+    for row in load_from_disk(str(job.corpus / "fixes")).select(job.fixes):
+        tree = parse(row["file"].encode())
+        scopes = analyze(tree)
+        fix = Edit(row["edit_start"], row["edit_end"], row["edit_replacement"])
+        for definition in functions(tree):
+            node = definition.node
+            if (node.start_byte, node.end_byte) != (row["start"], row["end"]):
+                continue
+            example = build_example(
+                tree, node, enumerate_sites(tree, node, scopes), model_context(tree, definition),
+                tokenizer, context_limit=job.limit,
+            )  # fmt: skip
+            example.decoys = draw_decoys(example, scopes, np.random.default_rng(row["fix_id"]))
+            if mark_fix(example, tree, fix):
+                parts = windows(example, job.window, layout)
+                yield from (part for part in parts if len(part.fix))

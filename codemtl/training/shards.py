@@ -34,14 +34,14 @@ _FLAT: dict[str, tuple[Any, str]] = {
     "site_family": (np.uint8, "sites"), "site_start": (np.uint16, "sites"),
     "site_end": (np.uint16, "sites"), "site_state": (np.int16, "sites"),
     "site_group": (np.int16, "sites"), "option_inverse": (np.uint8, "options"),
-    "option_names": (np.int16, "written"),
+    "option_names": (np.int16, "written"), "fix": (np.int16, "fix"),
 }  # fmt: skip
 _RAGGED: dict[str, tuple[Any, str]] = {
     "names": (np.uint16, "names"), "groups": (np.int16, "groups"),
     "options": (np.uint8, "sites"), "decoys": (np.int16, "sites"),
     "option_pieces": (np.uint16, "options"),
 }  # fmt: skip
-_FORMAT = "codemtl-shard-2"
+_FORMAT = "codemtl-shard-3"
 SUFFIX = ".safetensors.xz"
 UNPACKED = ".unpacked"
 
@@ -105,6 +105,7 @@ class Shard:
         self.lengths: Ints = self._words("pieces") + self._words("context") + 2
         self.summaries: Ints = np.diff(self._at["summary"]).astype(np.int32)
         self.site_counts: Ints = np.diff(self._at["sites"]).astype(np.int32)
+        self.buggy: NDArray[np.bool_] = np.diff(self._at["fix"]) > 0
 
     def _words(self, name: str) -> Ints:
         """Words of each function in an array of pieces."""
@@ -193,6 +194,7 @@ class Shards:
         self.lengths = np.concatenate([shard.lengths for shard in self._shards])
         self.summaries = np.concatenate([shard.summaries for shard in self._shards])
         self.site_counts = np.concatenate([shard.site_counts for shard in self._shards])
+        self.buggy = np.concatenate([shard.buggy for shard in self._shards])
 
     def __len__(self) -> int:
         return int(self._starts[-1])

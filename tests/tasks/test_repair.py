@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from codemtl.corpus.synthetic import sample_bug
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.actions import ACTIONS
+from codemtl.syntax.definitions import functions
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.sites import FunctionSites, enumerate_sites
+from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks import repair
 from codemtl.tasks.batches import SpecialIds
-from codemtl.tasks.example import Example
+from codemtl.tasks.building import build_example, mark_fix
+from codemtl.tasks.example import Example, Layout, windows
 
 SPECIALS = SpecialIds(*range(7))
 
@@ -92,3 +99,36 @@ def test_function_without_sites_makes_a_batch(examples: list[Example]) -> None:
     chosen = [*bare[:1], examples[0]]
     batch = repair.collate([repair.as_input(e) for e in chosen], SPECIALS, dense=True)
     assert batch.arrays["site_mask"].shape[0] == len(chosen)
+
+
+def test_real_bugs_are_labelled_with_what_repairs_them(
+    trees: list[SourceTree], tokenizer: CodeTokenizer
+) -> None:
+    layout = Layout.of([tokenizer.decode([piece]) for piece in range(tokenizer.vocab_size)])
+    rng = np.random.default_rng(5)
+    kinds = set()
+    for tree in trees:
+        scopes = analyze(tree)
+        for definition in functions(tree)[:40]:
+            mutation = sample_bug(tree, definition, scopes, rng)
+            if mutation is None:
+                continue
+            buggy = parse(mutation.mutated)
+            start = definition.node.start_byte
+            inside = next(d for d in functions(buggy) if d.node.start_byte == start)
+            found = enumerate_sites(buggy, inside.node, analyze(buggy))
+            example = build_example(buggy, inside.node, found, [], tokenizer)
+            original = build_example(tree, definition.node, FunctionSites([], []), [], tokenizer)
+            if not mark_fix(example, buggy, mutation.fix):
+                continue  # what is left of the file no longer offers the name
+            kinds.add(mutation.kind)
+            bug, fixed = repair.real_bug(example), repair.real_fix(example)
+            assert bug.replaced.sum() == 1 and not fixed.replaced.any()
+            assert (bug.name >= 0).sum() + (bug.action >= 0).sum() == 1
+            assert np.array_equal(bug.pieces, example.pieces)
+            assert np.array_equal(fixed.pieces, original.pieces)
+            for part in windows(example, 60, layout):
+                if len(part.fix):
+                    held = repair.real_bug(part)
+                    assert held.family[held.replaced] == bug.family[bug.replaced]
+    assert len(kinds) >= 5, kinds
