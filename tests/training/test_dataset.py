@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from datasets import Dataset
 
 from codemtl.corpus.build import build
 from codemtl.errors import DataError, UsageError
 from codemtl.model.config import PRESETS, ModelConfig
 from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.syntax.actions import ACTIONS
+from codemtl.tasks.example import ALL_FAMILIES
 from codemtl.training import dataset
 from codemtl.training.dataset import shards_folder
-from codemtl.training.prepare import _with_validation
+from codemtl.training.prepare import _with_validation, prepare
 from codemtl.training.run import train
 from codemtl.training.shards import Shards
 
@@ -114,3 +117,19 @@ def test_validation_is_a_project_of_its_own_where_there_are_several() -> None:
     assert elsewhere == single
     kept = ["train", "validation", "test"]
     assert _with_validation(kept, ["a", "b", "c"], ["x", "y", "z"]) == kept
+
+
+def test_real_fixes_of_a_corpus_become_examples(corpus: Path, tiny: Path, tmp_path: Path) -> None:
+    before = "def f(items, limit):\n    return [item for item in items if item <= limit]\n"
+    at = before.index("<=")
+    rows = [{
+        "fix_id": number, "split": "train", "kind": kind, "file": before, "start": 0,
+        "end": len(before) - 1, "edit_start": at, "edit_end": at + 2, "edit_replacement": "<",
+    } for number, kind in enumerate(("comparison", "rewrite"))]  # fmt: skip
+    Dataset.from_list(rows).save_to_disk(str(corpus / "fixes"))
+    prepare(corpus, tmp_path / "out", tiny / "tokenizer.json", SMALL, jobs=1)
+    found = Shards(tmp_path / "out", "train")
+    (bug,) = [found[index] for index in range(len(found)) if found.buggy[index]]
+    site, action = bug.fix.tolist()
+    assert ALL_FAMILIES[bug.site_family[site]] == "comparison"
+    assert ACTIONS[action].label == "<"

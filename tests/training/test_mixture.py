@@ -140,6 +140,7 @@ def test_dense_comes_first(make: Any) -> None:
 def test_a_task_without_examples_is_named(specials: SpecialIds, layout: Layout) -> None:
     class Empty:
         lengths = site_counts = summaries = np.zeros(3, np.int32)
+        buggy = np.zeros(3, np.bool_)
 
         def __len__(self) -> int:
             return 3
