@@ -2,8 +2,8 @@
 
     python scripts/calibrate.py --corpus CORPUS --model DIR [--suite real-bugs] [--limit 600]
 
-See codemtl/evaluation/calibration.py for what is fitted. How well it fits is what `codemtl evaluate`
-says afterwards: expected calibration error, reliability, and what the default threshold shows.
+See codemtl/evaluation/calibration.py for what is fitted. How well it fits, `codemtl evaluate` says
+afterwards: expected calibration error, reliability, and what the default threshold shows.
 """
 
 from __future__ import annotations
@@ -47,9 +47,8 @@ def main() -> None:
     for name, found in (("clean functions", clean), ("functions with a bug", bugs)):
         best = [one.shown for one in recalibrated(found, fitted)]
         shown = sum(one is not None and one.score >= fitted.threshold for one in best)
-        print(
-            f"threshold {fitted.threshold}: something is shown in {shown / len(found):.2%} of {name}"
-        )
+        share = shown / len(found)
+        print(f"threshold {fitted.threshold}: something is shown in {share:.2%} of {name}")
     if fitted.slope <= 0:
         sys.exit("the bug logit does not tell bugs from clean code: nothing is written")
     if not options.dry_run:

@@ -24,10 +24,13 @@ from codemtl.evaluation.judging import REWRITE
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
 
 SPLIT = "validation"
-FIXES, FIX_FILE = 24, 5_000  # how many, and bytes of the file at most
-FILES, FILE = 70_000, (1_200, 4_500)  # bytes of text in all, and of one file
-TRAINING = 20_000  # bytes of training functions
-SIZES = Sizes(clean=120, made=40, uniform=40, texts=40)
+FIXES, FIX_FILE = 24, 4_500  # how many, and bytes of the file at most
+FILES, FILE = 58_000, (1_200, 4_500)  # bytes of text in all, and of one file
+TRAINING = 12_000  # bytes of training functions
+SIZES = Sizes(clean=60, made=30, uniform=20, texts=30)
+COLUMNS = (
+    "function_id", "file_id", "qualname", "start", "hash", "summary", "split", "source",
+)  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -49,7 +52,7 @@ def main() -> None:
     tables = {
         "files": files,
         "fixes": fixes,
-        "functions": [_without(row, "context", "docstring") for row in functions],
+        "functions": [{name: row[name] for name in COLUMNS} for row in functions],
         "pairs": _rows(corpus, "pairs", lambda row: row["function_id"] in known, "train"),
         "masked_lines": [
             *_rows(corpus, "masked_lines", lambda row: row["function_id"] in numbers),
@@ -117,10 +120,6 @@ def _rows(
     (keys,) = table.columns([key], rows)
     found = zip(rows, keys, strict=True)
     return [table.row(row) for row, value in found if keep({key: value})]
-
-
-def _without(row: Row, *names: str) -> Row:
-    return {key: value for key, value in row.items() if key not in names}
 
 
 def _write(folder: Path, tables: dict[str, list[Row]]) -> None:

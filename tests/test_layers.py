@@ -38,7 +38,12 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 EVERYWHERE = {"__version__"}
-UNBOUND = {"cli", "cli_evaluate", "cli_options", "__init__"}  # the top: may import all, heavy parts inside functions only
+UNBOUND = {
+    "cli",
+    "cli_evaluate",
+    "cli_options",
+    "__init__",
+}  # the top: may import all, heavy parts inside functions only
 
 # These load torch, at once or soon.
 HEAVY = {"torch", "transformers", "torchvision", "torchjd", "accelerate"}

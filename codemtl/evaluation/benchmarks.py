@@ -72,7 +72,7 @@ def docstring_tasks(folder: Path, split: str) -> list[DocstringTask]:
 
 def docstring_text(printed: str) -> str:
     """A description as prose: without quotes and signs for line breaks."""
-    text = re.sub(r"\s*DC(NL|SP)\s*", " ", printed).strip()
+    text = " ".join(re.sub(r"DC(NL|SP)", " ", printed).split())
     return text[1:-1].strip() if text[:1] in "'\"" and text[-1:] == text[:1] else text
 
 

@@ -103,6 +103,7 @@ class Corpus:
         return [
             FunctionRow(number, self.row_of_file[file], *values)
             for number, file, *values in zip(*columns, strict=True)
+            if file in self.row_of_file
         ]
 
     def text(self, row: int) -> bytes:
@@ -115,7 +116,12 @@ class Corpus:
         return None if row is None else self.text(row)
 
     def training_rows(self, name: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
-        """Random rows of the training split, in the order of the table."""
+        """Random rows of the training split, in the order of the table.
+
+        None where all splits are one, as nobody may learn from what is asked.
+        """
+        if self.split == ANY:
+            return
         rows = np.random.default_rng(seed).permutation(self.rows(name, "train"))[:count]
         table = self.table(name)
         for row in np.sort(rows).tolist():

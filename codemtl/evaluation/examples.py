@@ -8,6 +8,7 @@ from codemtl.evaluation.cases import RepairCase
 from codemtl.evaluation.results import Example, marked
 from codemtl.evaluation.scoring import Guess, Scores
 from codemtl.evaluation.synthetic import function_at
+from codemtl.syntax.edits import unified_diff
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.tree import parse
 
@@ -54,7 +55,9 @@ def _miss(case: RepairCase, guess: Guess | None) -> Example:
         how = "located, other edit" if guess.verdict.located else "elsewhere"
         facts.append(("found", f"{how}: {_proposal(case, guess)}"))
     code = marked(case.data, truth.start, truth.end, spans, positions)
-    code += "\n\nafter the fix:\n\n" + truth.after
+    before = case.data[truth.start : truth.end].decode("utf-8", "replace")
+    diff = unified_diff("", before, truth.after)
+    code += "\n\nthe fix:\n\n" + "\n".join(diff.split("\n")[2:]).rstrip()
     line = positions.line_column(truth.start)[0]
     return Example(_title(case, line), facts, code, 0.0 if guess is None else guess.score)
 

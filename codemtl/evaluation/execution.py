@@ -6,10 +6,10 @@ that prints what success would print, or that hangs, has not passed.
 
 What protects the machine: limits on processor time, wall time, memory, files written, open files
 and processes; an empty folder as home; an empty environment; no network and (with bubblewrap) a
-file system that can only be read, where the system allows it; never root's rights. What does not:
-without bubblewrap a program can read what the user ``nobody``, or you, can read, and write where
-they can. And a program that is *written to deceive* could find the token in its own process: this
-is a harness for what models write, not for adversaries.
+file system that can only be read, where the system allows it; started by root, the rights of
+``nobody``. What does not: a program can read what you (or ``nobody``) can read, and without
+bubblewrap also write where they can. And a program that is *written to deceive* could find the
+token in its own process: this is a harness for what models write, not for adversaries.
 """
 
 from __future__ import annotations
@@ -58,25 +58,24 @@ def isolation() -> Isolation:
     python = sys.executable
     root = os.geteuid() == 0
     drop = (
-        "setpriv",
-        f"--reuid={_NOBODY}",
-        f"--regid={_NOBODY}",
-        "--clear-groups",
-        "--no-new-privs",
-    )
+        "setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--no-new-privs",
+    )  # fmt: skip
+    # A namespace's first process ignores signals that it sends itself; a shell takes that part.
+    shell = ("sh", "-c", '"$@"; exit $?', "sh")
     bwrap = (
-        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/",
+        "bwrap", "--unshare-all", "--uid", str(_NOBODY), "--gid", str(_NOBODY),
+        "--die-with-parent", "--new-session", "--ro-bind", "/", "/",
         "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--remount-ro", "/", "--",
     )  # fmt: skip
     apart = ("unshare", "--net", "--ipc", "--pid", "--fork", "--kill-child")
     ways = [
         Isolation(bwrap, "no network, a read-only file system (bubblewrap)"),
         Isolation(
-            (*apart, *(drop if root else ())),
+            (*apart, *shell, *(drop if root else ())),
             "no network (unshare), the rights of nobody; the file system can be read",
         ),
         Isolation(
-            (*apart, "--user", "--map-current-user"),
+            (*apart, "--user", "--map-current-user", *shell),
             "no network (unshare); the file system can be read and written with your rights",
         ),
         Isolation(

@@ -77,7 +77,8 @@ def run(options: Options) -> Evaluation:
     """
     started = time.perf_counter()
     suites = chosen_suites(options)
-    inference.check_model_folder(options.model)
+    if options.model is not None:
+        inference.check_model_folder(options.model)
     inputs = _Inputs(options)
     plan = [(name, inputs.prepare(name)) for name in suites]
     loaded = inference.load_predictor(options.model, None if options.jobs == 1 else 1)
@@ -109,6 +110,12 @@ def chosen_suites(options: Options) -> list[str]:
     for name in found:
         if name in EXTERNAL and options.benchmarks is None:
             raise UsageError(f"suite {name} needs --benchmarks DIR, the folder with its files")
+    if (
+        options.split == "test"
+        and options.data is options.corpus is None
+        and set(found) - {*EXTERNAL}
+    ):
+        raise UsageError("the samples have no test split; name a corpus by --corpus DIR")
     if options.data is not None and options.corpus is not None:
         raise UsageError("name DATA or --corpus, not both")
     return found
@@ -146,9 +153,8 @@ class _Inputs:
                 return docstring_tasks(options.benchmarks, options.split)[: options.limit]
             return infilling_tasks(options.benchmarks)[: options.limit]
         name = "synthetic-uniform" if options.uniform and suite == "synthetic" else suite
-        frozen = self._list(name)
         cases = repair_cases if "repair" in SUITES[suite] else text_cases
-        return cases(self.corpus, frozen, options.limit)
+        return cases(self.corpus, self._list(name), options.limit)
 
     def _list(self, name: str) -> FrozenList:
         """From the corpus folder, or from the lists that ship; DATA has all that it can have."""

@@ -238,4 +238,4 @@ def _corpus_score(
     score = metric.corpus_score(list(texts), [list(references)], n_bootstrap=max(rounds, 2))
     half = float(score._ci)  # sacrebleu shows it only rounded, in a text
     middle = float(score._mean)
-    return Interval(float(score.score), middle - half, middle + half)
+    return Interval(float(score.score), max(0.0, middle - half), min(100.0, middle + half))
