@@ -15,6 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from codemtl.cli_evaluate import evaluate
+from codemtl.cli_options import (
+    DiffFlag,
+    FormatOption,
+    JobsOption,
+    ModelOption,
+    OutFolder,
+    Paths,
+    StdinName,
+    WriteFlag,
+)
+
 if TYPE_CHECKING:
     from codemtl.inference import Predictor
     from codemtl.report import Mode
@@ -31,24 +43,7 @@ app = typer.Typer(
     epilog="Settings may stand in pyproject.toml under [tool.codemtl]; flags win.",
 )
 
-TextOrJson = Literal["text", "json"]
-Paths = Annotated[
-    list[str], typer.Argument(metavar="PATH[::QUALNAME]", help="Files, folders, or - (stdin).")
-]
-ModelOption = Annotated[
-    Path | None, typer.Option("--model", metavar="DIR", help="Model folder instead of the shipped.")
-]
-JobsOption = Annotated[
-    int | None, typer.Option("--jobs", metavar="N", help="CPU threads that the model may use.")
-]
-StdinName = Annotated[
-    str | None, typer.Option("--stdin-filename", metavar="NAME", help="What - is to be called.")
-]
-WriteFlag = Annotated[bool, typer.Option("--write", help="Change the files.")]
-DiffFlag = Annotated[bool, typer.Option("--diff", help="Print only a diff, fit for git apply.")]
-FormatOption = Annotated[TextOrJson, typer.Option("--format", help="Form of the output.")]
 _DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
-OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")]
 
 
 def main() -> None:
@@ -332,6 +327,9 @@ def train(
         overrides=overrides or [],
     )
     return report.trained(metrics, out)
+
+
+_command(evaluate)
 
 
 @_command

@@ -76,7 +76,9 @@ def load_exclusions(paths: Sequence[Path]) -> Exclusions:
         if ".declbodies." in file.name:
             lines = _lines(file)
             for line in lines:
-                loose.update(loose_hash(texts) for _, texts in _function_texts(_restore(line)))
+                loose.update(
+                    loose_hash(texts) for _, texts in _function_texts(restore_source(line))
+                )
             metadata = file.with_name(file.name.replace(".declbodies.", ".metadata."))
             if metadata.is_file():
                 pointers.update(_pointers(lines, _lines(metadata)))
@@ -115,8 +117,11 @@ def _record_sources(file: Path) -> Iterator[str]:
         raise DataError(f"{file} is not a readable JSON-lines file: {error}") from error
 
 
-def _restore(line: str) -> str:
-    """Source of a line in which DCNL stands for a line break and DCSP for an indentation step."""
+def restore_source(line: str) -> str:
+    """Source of a line of the code-docstring corpus.
+
+    DCNL stands for a line break there, DCSP for a step of indentation.
+    """
     rows = []
     for row in line.split("DCNL"):
         depth = re.match(r"(\s*DCSP)*", row)

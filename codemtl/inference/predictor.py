@@ -6,15 +6,16 @@ summarize, generate, the command line and the servers know nothing more of a mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
     from codemtl.syntax.definitions import Definition
     from codemtl.syntax.findings import Finding
     from codemtl.syntax.scopes import Scopes
     from codemtl.syntax.tree import SourceTree
+    from codemtl.tasks.repair import ScoredEdit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class GenerationRequest:
     ``text``: a whole function from the description ``text``; nothing else is set.
     ``line``: one logical line in place of the bytes ``start:end`` of ``tree``.
     ``body``: the statements of ``function`` in place of the bytes ``start:end`` of ``tree``.
+
+    For a line or a body, ``text`` may say what ``function`` does.
     """
 
     kind: Literal["text", "line", "body"]
@@ -45,6 +48,14 @@ class GenerationRequest:
     function: Definition | None = None  # the innermost around ``start``; None at module level
     start: int = 0
     end: int = 0
+
+
+class RepairRequest(NamedTuple):
+    """Functions of one file, to be looked at for bugs."""
+
+    tree: SourceTree
+    functions: Sequence[Definition]
+    scopes: Scopes
 
 
 class Predictor(Protocol):
@@ -72,4 +83,19 @@ class Predictor(Protocol):
         level is not indented: where the text goes, and how that place is indented, is the
         caller's part.
         """
+        ...
+
+
+@runtime_checkable
+class BatchPredictor(Protocol):
+    """A predictor that looks at functions of many files at once, for who has thousands of them."""
+
+    def scored_edits(
+        self, requests: Sequence[RepairRequest]
+    ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
+        """(request, index of the function, its most probable edits) for each window of each."""
+        ...
+
+    def confidence(self, one: ScoredEdit) -> float:
+        """The calibrated confidence of an edit."""
         ...

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from codemtl.errors import ModelError
-from codemtl.inference.predictor import Calibration, GenerationRequest
+from codemtl.inference.predictor import Calibration, GenerationRequest, RepairRequest
 from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
 from codemtl.model.network import Network
@@ -48,6 +48,15 @@ def load(folder: Path, threads: int | None = None) -> TorchPredictor:
     return TorchPredictor(network, tokenizer, values)
 
 
+class _Item(NamedTuple):
+    """One window of a function, and whose it is."""
+
+    request: int
+    function: int
+    tree: SourceTree
+    input: RepairInput
+
+
 class TorchPredictor:
     """See ``inference.predictor.Predictor``."""
 
@@ -70,7 +79,7 @@ class TorchPredictor:
     ) -> list[list[Finding]]:
         """Findings of each function, best first, with calibrated confidences, unverified."""
         found: list[list[Finding]] = [[] for _ in functions]
-        for owner, scored in self.scored_edits(tree, functions, scopes):
+        for _, owner, scored in self.scored_edits([RepairRequest(tree, functions, scopes)]):
             for one in scored:
                 found[owner].append(self._finding(tree, functions[owner], one))
         for findings in found:
@@ -78,34 +87,36 @@ class TorchPredictor:
         return found
 
     def scored_edits(
-        self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
-    ) -> Iterator[tuple[int, list[ScoredEdit]]]:
-        """(index of the function, its most probable edits) for each window of each function."""
-        items: list[tuple[int, RepairInput]] = []
-        for index, function in enumerate(functions):
-            sites = enumerate_sites(tree, function.node, scopes)
-            for part in self._windows(tree, function, sites):
-                if part.sites:
-                    items.append((index, as_input(part)))
-        for batch in _by_length(items, [len(item.pieces) for _, item in items]):
-            yield from self._score(tree, batch)
+        self, requests: Sequence[RepairRequest]
+    ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
+        """(request, index of the function, its most probable edits) for each window of each."""
+        items: list[_Item] = []
+        for number, (tree, functions, scopes) in enumerate(requests):
+            for index, function in enumerate(functions):
+                sites = enumerate_sites(tree, function.node, scopes)
+                for part in self._windows(tree, function, sites):
+                    if part.sites:
+                        items.append(_Item(number, index, tree, as_input(part)))
+        for batch in _by_length(items, [len(item.input.pieces) for item in items]):
+            yield from self._score(batch)
 
     @torch.no_grad()
-    def _score(
-        self, tree: SourceTree, items: Sequence[tuple[int, RepairInput]]
-    ) -> Iterator[tuple[int, list[ScoredEdit]]]:
-        batch = collate([item for _, item in items], self.specials, dense=False)
+    def _score(self, items: Sequence[_Item]) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
+        inputs = [item.input for item in items]
+        batch = collate(inputs, self.specials, dense=False)
         scores = self.network.repair_scores(_tensors(batch.arrays))
         sites = scores.site_BS.softmax(-1).numpy()
         actions, names = scores.action_BSA.softmax(-1).numpy(), scores.name_BSK.softmax(-1).numpy()
         actions = actions * batch.arrays["action_mask"]
         names = names * batch.arrays["name_mask"]
+        bugs = scores.bug_B.tolist()
         found = [
-            decode(tree, item, bug, sites[row], actions[row], names[row], TOP_EDITS)
-            for row, ((_, item), bug) in enumerate(zip(items, scores.bug_B.tolist(), strict=True))
+            decode(one.tree, one.input, bug, sites[row], actions[row], names[row], TOP_EDITS)
+            for row, (one, bug) in enumerate(zip(items, bugs, strict=True))
         ]
-        self._second_look([item for _, item in items], found)
-        yield from zip([owner for owner, _ in items], found, strict=True)
+        self._second_look(inputs, found)
+        for item, scored in zip(items, found, strict=True):
+            yield item.request, item.function, scored
 
     def _second_look(self, items: Sequence[RepairInput], found: list[list[ScoredEdit]]) -> None:
         """Score each function as its best edit leaves it: a right edit takes the suspicion away."""
@@ -193,12 +204,13 @@ class TorchPredictor:
             )[0]
         tree = _with_hole(request)
         context = self._windows(request.tree, request.function, NO_SITES)[0].context
+        told = np.array(self.tokenizer.encode(request.text)[:64] if request.text else [], np.int32)
         start = request.function.node.start_byte
         node = tree.root.descendant_for_byte_range(start, start + 3)
         while node is not None and node.type != "function_definition":
             node = node.parent
         pieces = self._node_pieces(tree, node)
-        return encoder_input(self.specials, context, _masked(pieces, self._hole(), mask))[0]
+        return encoder_input(self.specials, context, _masked(pieces, self._hole(), mask), told)[0]
 
     def _hole(self) -> Any:
         return np.array(self.tokenizer.encode_token(_HOLE), np.int32)

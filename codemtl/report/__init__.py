@@ -32,13 +32,15 @@ from codemtl.report.output import (
     progress,
     project_progress,
 )
+from codemtl.report.tables import evaluated
 from codemtl.syntax.edits import Edit, apply, unified_diff
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Generated, has_fix
 
 __all__ = [
-    "KIND_TEXTS", "Model", "Span", "complain", "exit_code", "file_diff", "generated", "informed",
-    "mined", "progress", "project_progress", "repaired", "span", "summarized", "trained",
+    "KIND_TEXTS", "Model", "Span", "complain", "evaluated", "exit_code", "file_diff", "generated",
+    "informed", "mined", "progress", "project_progress", "repaired", "span", "summarized",
+    "trained",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

@@ -15,6 +15,7 @@ import torch
 from codemtl.errors import ModelError
 from codemtl.inference import GenerationRequest, load_predictor
 from codemtl.inference import torch_runtime as runtime
+from codemtl.inference.predictor import RepairRequest
 from codemtl.inference.torch_runtime import TorchPredictor
 from codemtl.model.checkpoints import save_network
 from codemtl.model.config import PRESETS, ModelConfig
@@ -92,9 +93,9 @@ def test_what_a_function_gets_does_not_depend_on_its_company(
 def test_a_long_function_is_read_in_windows(model: TorchPredictor) -> None:
     body = "".join(f"    value_{n} = first + value_{n - 1} * {n}\n" for n in range(1, 150))
     tree = parse(f"def long(first, value_0):\n{body}    return first\n".encode())
-    scored = list(model.scored_edits(tree, functions(tree), analyze(tree)))
+    scored = list(model.scored_edits([RepairRequest(tree, functions(tree), analyze(tree))]))
     assert len(scored) > 2
-    places = [edit.edit.start for _, edits in scored for edit in edits]
+    places = [edit.edit.start for *_, edits in scored for edit in edits]
     assert max(places) > 0.8 * len(tree.data)
 
 
@@ -128,7 +129,7 @@ def test_candidates_are_distinct_and_no_more_than_asked_for(
 
 
 def test_confidence_survives_extreme_scores(model: TorchPredictor, tree: SourceTree) -> None:
-    scored = next(iter(model.scored_edits(tree, functions(tree), analyze(tree))))[1][0]
+    scored = next(model.scored_edits([RepairRequest(tree, functions(tree), analyze(tree))]))[2][0]
     assert model.confidence(replace(scored, bug_logit=-1e6)) == pytest.approx(0.0)
     sure = model.confidence(replace(scored, bug_logit=1e6))
     assert sure == pytest.approx(scored.p_site * scored.p_edit)

@@ -35,9 +35,11 @@ class Words:
         self._ids = dict(known)
 
     def encode_token(self, text: str) -> tuple[int, ...]:
+        """The number of a word."""
         return (self._ids.setdefault(text, len(self._ids)),)
 
     def encode(self, text: str) -> list[int]:
+        """Prose has no part in the model."""
         return []
 
 
@@ -102,7 +104,10 @@ class NgramModel:
             order = sum(name.startswith("keys") for name in data.files)
             levels = [
                 Level(
-                    *(data[f"{n}{k}"] for n in ("keys", "counts", "totals", "kinds")),
+                    data[f"keys{k}"],
+                    data[f"counts{k}"],
+                    data[f"totals{k}"],
+                    data[f"kinds{k}"],
                     float(data[f"discount{k}"]),
                 )
                 for k in range(order)

@@ -1,0 +1,67 @@
+"""The arguments of ``codemtl evaluate``, which has more of them than any other command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from codemtl.cli_options import FormatOption, ModelOption
+
+NAMES = "NAME,..."
+
+
+def evaluate(
+    data: Annotated[
+        Path | None, typer.Argument(metavar="DATA", help="A corpus of your own, all of it.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(metavar=NAMES, help="Only these suites.")] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar=NAMES, help="Only repair, summarize or generate.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The text of the frozen lists.")
+    ] = None,
+    benchmarks: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Files of public benchmarks.")
+    ] = None,
+    split: Annotated[
+        Literal["validation", "test"], typer.Option(help="Which of the held-out projects.")
+    ] = "validation",
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="At most so many cases a suite.")
+    ] = None,
+    uniform: Annotated[
+        bool, typer.Option("--uniform", help="Made bugs of any kind, also unlikely ones.")
+    ] = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all randomness.")] = 0,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write page, pictures and examples.")
+    ] = None,
+    output: FormatOption = "text",
+    model: ModelOption = None,
+) -> int:
+    """Measure a model next to its rivals.
+
+    On frozen cases; without --corpus on the small sample of them that ships.
+    """
+    from codemtl import report
+    from codemtl.evaluation import pages
+    from codemtl.evaluation.run import TASKS, Options, run
+
+    if out is not None:
+        pages.check_extra()
+    done = run(Options(
+        suites=_split(suite), tasks=_split(task) or TASKS, corpus=corpus, data=data,
+        benchmarks=benchmarks, split=split, limit=limit, jobs=jobs, seed=seed, uniform=uniform,
+        model=model,
+    ))  # fmt: skip
+    files = pages.write_folder(done, out) if out is not None else []
+    return report.evaluated(done.document(), files, style=output)
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    """The names in a comma-separated list."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -1,0 +1,189 @@
+"""What the model and its rivals say about each function of a repair suite.
+
+Of every function only the best edit of a system is kept (for the model: of every window, with the
+parts of its probability, so that calibration can be fitted afterwards).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from codemtl.evaluation.cases import RepairCase
+from codemtl.evaluation.judging import Truth, Verdict, judge
+from codemtl.evaluation.ngram import NgramModel, Words
+from codemtl.evaluation.workers import run
+from codemtl.inference import Calibration, load_predictor
+from codemtl.inference.predictor import BatchPredictor, Predictor, RepairRequest
+from codemtl.syntax.definitions import Definition, functions
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.results import has_fix
+from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.sites import edit_for, edit_for_name, enumerate_sites
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks.building import build_example
+
+BATCH_FUNCTIONS = 64  # looked at together
+
+
+class Parts(NamedTuple):
+    """Of what the model's confidence is made."""
+
+    logit: float  # of a bug
+    relief: float  # by how much the edit lowers it
+    site: float  # p(site | bug)
+    edit: float  # p(edit | site, bug)
+
+
+class Guess(NamedTuple):
+    """The best edit of one system in one function."""
+
+    score: float  # a confidence; of the n-gram model, a gain in log-likelihood
+    verdict: Verdict
+    kind: str
+    edit: Edit
+    parts: Parts | None = None
+
+
+class Scores(NamedTuple):
+    """What is known of one function."""
+
+    model: tuple[Guess, ...]  # of each window
+    scope: Guess | None  # the undefined name that the product would show first
+    ngram: Guess | None
+
+    @property
+    def surest(self) -> Guess | None:
+        """The model's best edit over all windows."""
+        return max(self.model, key=lambda one: one.score, default=None)
+
+    @property
+    def shown(self) -> Guess | None:
+        """What ``codemtl repair`` would show first."""
+        found = [one for one in (self.surest, self.scope) if one is not None]
+        return max(found, key=lambda one: one.score, default=None)
+
+
+Make = Callable[[], "Scorer"]
+
+
+@dataclass(slots=True)
+class Scorer:
+    """The systems that look at one parsed file; one in each process."""
+
+    predictor: Predictor
+    ngram: NgramModel | None = None
+
+    def scores(self, cases: Sequence[RepairCase]) -> list[list[Scores]]:
+        """For each case, what is known of each of its functions."""
+        requests = []
+        for case in cases:
+            tree = parse(case.data)
+            wanted = set(case.starts)
+            chosen = [one for one in functions(tree) if one.node.start_byte in wanted]
+            requests.append(RepairRequest(tree, chosen, analyze(tree)))
+        guesses = self._guesses(requests, cases)
+        return [
+            [
+                Scores(
+                    tuple(found),
+                    self._undefined(request.scopes, function, case.truth),
+                    self._ngram(request, function, case.truth),
+                )
+                for found, function in zip(row, request.functions, strict=True)
+            ]
+            for row, request, case in zip(guesses, requests, cases, strict=True)
+        ]
+
+    def _guesses(
+        self, requests: Sequence[RepairRequest], cases: Sequence[RepairCase]
+    ) -> list[list[list[Guess]]]:
+        """The model's best edit in each window of each function of each request."""
+        found: list[list[list[Guess]]] = [[[] for _ in one.functions] for one in requests]
+        if not isinstance(self.predictor, BatchPredictor):
+            for number, request in enumerate(requests):
+                for owner, findings in enumerate(self.predictor.repair(*request)):
+                    for one in filter(has_fix, findings[:1]):
+                        edit = Edit(one.start, one.end, one.replacement)
+                        verdict = judge(request.tree.data, edit, cases[number].truth)
+                        found[number][owner].append(Guess(one.confidence, verdict, one.kind, edit))
+            return found
+        for number, owner, scored in self.predictor.scored_edits(requests):
+            for best in scored[:1]:
+                verdict = judge(requests[number].tree.data, best.edit, cases[number].truth)
+                parts = Parts(best.bug_logit, best.relief, best.p_site, best.p_edit)
+                chance = self.predictor.confidence(best)
+                found[number][owner].append(Guess(chance, verdict, best.kind, best.edit, parts))
+        return found
+
+    def _undefined(self, scopes: Scopes, function: Definition, truth: Truth | None) -> Guess | None:
+        inside = [
+            one
+            for one in scopes.undefined()
+            if function.start <= one.start and one.end <= function.end
+        ]
+        if not inside:
+            return None
+        calibration: Calibration = self.predictor.calibration
+        first = min(inside, key=lambda one: (not one.suggestions, one.start))
+        chance = calibration.undefined_name_alone
+        if first.suggestions:
+            chance = calibration.undefined_name
+        replacement = first.suggestions[0] if first.suggestions else first.name
+        edit = Edit(first.start, first.end, replacement)
+        return Guess(chance, judge(scopes.tree.data, edit, truth), "undefined-name", edit)
+
+    def _ngram(
+        self, request: RepairRequest, function: Definition, truth: Truth | None
+    ) -> Guess | None:
+        if self.ngram is None:
+            return None
+        tree: SourceTree = request.tree
+        found = enumerate_sites(tree, function.node, request.scopes)
+        example = build_example(tree, function.node, found, [], Words(self.ngram.words))
+        best = self.ngram.best(example)
+        if best is None:
+            return None
+        site = example.sites[best.site]
+        if site.candidates >= 0:
+            edit = edit_for_name(tree, site, example.name_texts[best.choice])
+        else:
+            edit = edit_for(tree, site, best.choice)
+        return Guess(best.gain, judge(tree.data, edit, truth), site.kind, edit)
+
+
+def load_scorer(model: Path | None, ngram: Path | None, threads: int | None) -> Scorer:
+    """A scorer from files; what each process makes."""
+    return Scorer(load_predictor(model, threads), None if ngram is None else NgramModel.load(ngram))
+
+
+def scorer_of(model: Path | None, ngram: Path | None, jobs: int) -> Make:
+    """What makes a scorer in each of so many processes."""
+    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None)
+
+
+def score_cases(cases: Sequence[RepairCase], make: Make, jobs: int) -> list[list[Scores]]:
+    """What is known of each function of each case."""
+    batches = list(_batches(cases))
+    found = run(_score, batches, make, jobs, "looking for bugs")
+    return [one for batch in found for one in batch]
+
+
+def _score(scorer: Scorer, cases: Sequence[RepairCase]) -> list[list[Scores]]:
+    return scorer.scores(cases)
+
+
+def _batches(cases: Sequence[RepairCase]) -> Iterator[list[RepairCase]]:
+    batch: list[RepairCase] = []
+    room = BATCH_FUNCTIONS
+    for case in cases:
+        batch.append(case)
+        room -= len(case.starts)
+        if room <= 0:
+            yield batch
+            batch, room = [], BATCH_FUNCTIONS
+    if batch:
+        yield batch

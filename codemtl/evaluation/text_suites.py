@@ -1,0 +1,233 @@
+"""The suites of texts from held-out projects: summaries of functions, and masked lines.
+
+Rivals: the answer of the most similar training function (see `retrieval`), and for summaries the
+words of the function's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from codemtl.evaluation.cases import TextCase, TextCases
+from codemtl.evaluation.corpus import Corpus
+from codemtl.evaluation.results import (
+    Example,
+    SuiteResult,
+    Table,
+    as_json,
+    marked,
+    percent,
+    points,
+)
+from codemtl.evaluation.retrieval import Retrieval, words
+from codemtl.evaluation.synthetic import function_at
+from codemtl.evaluation.workers import run
+from codemtl.inference.predictor import GenerationRequest, Predictor
+from codemtl.syntax.lexical import lexical_tokens
+from codemtl.syntax.positions import Positions
+from codemtl.syntax.tree import error_count, parse
+from codemtl.tasks.metrics import Interval, bleu, chrf, edit_similarity, same_code, share
+
+BATCH = 16  # functions that are looked at together
+RIVAL_FUNCTIONS = 50_000  # of the training split
+MOST = 200  # examples
+_NEAR = 2  # lines around a masked one by which similar places are found
+
+MakePredictor = Callable[[], Predictor]
+
+
+def summaries_suite(
+    cases: TextCases, corpus: Corpus, make: MakePredictor, jobs: int, seed: int
+) -> SuiteResult:
+    """BLEU and chrF of one-line summaries."""
+    references = [one.reference for one in cases.cases]
+    systems = {"model": written(summarize_batch, cases.cases, make, jobs, "summarizing")}
+    rows = list(corpus.training_rows("pairs", RIVAL_FUNCTIONS, seed))
+    if rows:
+        index = Retrieval([words(row["source"]) for row in rows])
+        answers = [row["summary"] for row in rows]
+        systems["retrieval"] = [_answer(index, answers, words(_view(one))) for one in cases.cases]
+    systems["name in words"] = [_name_in_words(one.qualname) for one in cases.cases]
+    result = SuiteResult("summaries", _facts(cases, len(rows)))
+    table: list[list[str]] = []
+    for name, texts in systems.items():
+        values = {"BLEU": bleu(texts, references), "chrF": chrf(texts, references)}
+        _add(result, table, name, values, points)
+    title = f"Summaries, n = {len(references)} (95% interval)"
+    result.tables.append(Table(title, ["system", "BLEU", "chrF"], table))
+    result.misses = _misses(cases.cases, systems["model"])
+    return result
+
+
+def lines_suite(
+    cases: TextCases, corpus: Corpus, make: MakePredictor, jobs: int, seed: int
+) -> SuiteResult:
+    """Exact match and edit similarity of one line of a function."""
+    references = [one.reference for one in cases.cases]
+    systems = {"model": written(line_batch, cases.cases, make, jobs, "writing lines")}
+    rows = list(corpus.training_rows("masked_lines", RIVAL_FUNCTIONS, seed))
+    if rows:
+        index = Retrieval([_surroundings(row["prefix"], row["suffix"]) for row in rows])
+        answers = [row["target"] for row in rows]
+        systems["retrieval"] = [
+            _answer(index, answers, _surroundings(*_around(one))) for one in cases.cases
+        ]
+    result = SuiteResult("masked-lines", _facts(cases, len(rows)))
+    table: list[list[str]] = []
+    for name, texts in systems.items():
+        pairs = list(zip(texts, references, strict=True))
+        values = {
+            "exact match": share(np.array([same_code(*pair) for pair in pairs]), seed=seed),
+            "edit similarity": share(np.array([edit_similarity(*p) for p in pairs]), seed=seed),
+            "parses": share(np.array([*map(_parses, cases.cases, texts)]), seed=seed),
+        }
+        _add(result, table, name, values, percent)
+    title = f"Masked lines, n = {len(references)} (95% interval)"
+    result.tables.append(
+        Table(title, ["system", "exact match", "edit similarity", "parses"], table)
+    )
+    result.misses = _misses(cases.cases, systems["model"])
+    return result
+
+
+def written(
+    task: Callable[[Predictor, list[TextCase]], list[str]],
+    cases: Sequence[TextCase],
+    make: MakePredictor,
+    jobs: int,
+    label: str,
+) -> list[str]:
+    """One text for each case."""
+    batches = [list(cases[start : start + BATCH]) for start in range(0, len(cases), BATCH)]
+    return [text for batch in run(task, batches, make, jobs, label) for text in batch]
+
+
+def summarize_batch(predictor: Predictor, cases: list[TextCase]) -> list[str]:
+    """A summary for each case."""
+    texts = []
+    for case in cases:
+        tree = parse(case.data)
+        function = function_at(tree, case.start)
+        texts.append(predictor.summarize(tree, [function])[0] if function else "")
+    return texts
+
+
+def line_batch(predictor: Predictor, cases: list[TextCase]) -> list[str]:
+    """The masked line of each case, "" where there is no answer."""
+    return [_line(predictor, case) for case in cases]
+
+
+def _line(predictor: Predictor, case: TextCase) -> str:
+    assert case.mask is not None
+    stand_in = hidden(case.data, case.mask)
+    start = case.mask[0]
+    tree = parse(case.data[:start] + stand_in + case.data[case.mask[1] :])
+    request = GenerationRequest(
+        "line", tree=tree, function=function_at(tree, case.start),
+        start=start, end=start + len(stand_in),
+    )  # fmt: skip
+    found = predictor.generate(request)
+    return found[0].strip() if found else ""
+
+
+def hidden(data: bytes, mask: tuple[int, int]) -> bytes:
+    """What stands in place of a masked line, so that no predictor can see it.
+
+    A line whose next one stands deeper must have been the head of a block.
+    """
+    column = mask[0] - (data.rfind(b"\n", 0, mask[0]) + 1)
+    for line in data[mask[1] :].split(b"\n")[1:]:
+        text = line.lstrip(b" \t")
+        if text.strip() and not text.startswith(b"#"):
+            return b"if True:" if len(line) - len(text) > column else b"pass"
+    return b"pass"
+
+
+def _parses(case: TextCase, text: str) -> bool:
+    """Whether the file has no more syntax errors with the text in place of the line."""
+    assert case.mask is not None
+    new = case.data[: case.mask[0]] + text.encode() + case.data[case.mask[1] :]
+    return bool(text) and error_count(parse(new)) <= error_count(parse(case.data))
+
+
+def _facts(cases: TextCases, rival: int) -> dict[str, Any]:
+    return {
+        "list": cases.frozen.name,
+        "sha256": cases.frozen.sha256,
+        "functions": len(cases.cases),
+        "projects": len({one.origin.project for one in cases.cases}),
+        "unresolved cases": cases.unresolved,
+        "retrieval": f"from {rival} training functions" if rival else "no training functions",
+    }
+
+
+def _add(
+    result: SuiteResult,
+    table: list[list[str]],
+    name: str,
+    values: dict[str, Interval],
+    show: Callable[[Interval], str],
+) -> None:
+    result.metrics[name] = {key: as_json(value) for key, value in values.items()}
+    table.append([name, *(show(value) for value in values.values())])
+
+
+def _answer(index: Retrieval, answers: Sequence[str], query: list[str]) -> str:
+    nearest = index.nearest(query)
+    return "" if nearest is None else answers[nearest]
+
+
+def _view(case: TextCase) -> str:
+    """The function as the model sees it: without docstring and comments."""
+    tree = parse(case.data)
+    function = function_at(tree, case.start)
+    if function is None:
+        return ""
+    return " ".join(token.text for token in lexical_tokens(tree, function.node))
+
+
+def _name_in_words(qualname: str) -> str:
+    text = " ".join(words(qualname.rpartition(".")[2].strip("_"))).capitalize()
+    return f"{text}."
+
+
+def _around(case: TextCase) -> tuple[str, str]:
+    assert case.mask is not None
+    before = case.data[case.start : case.mask[0]].decode("utf-8", "replace")
+    after = case.data[case.mask[1] :].decode("utf-8", "replace")
+    return before, after
+
+
+def _surroundings(prefix: str, suffix: str) -> list[str]:
+    """The words of the lines around a masked one."""
+    before = [line for line in prefix.splitlines() if line.strip()][-_NEAR:]
+    after = [line for line in suffix[:2000].splitlines() if line.strip()][:_NEAR]
+    return words("\n".join([*before, *after]))
+
+
+def _misses(cases: Sequence[TextCase], texts: Sequence[str]) -> list[Example]:
+    """What is least like its reference first."""
+    found = []
+    for case, text in zip(cases, texts, strict=True):
+        if same_code(text, case.reference):
+            continue
+        found.append((1 - edit_similarity(text, case.reference), case, text))
+    found.sort(key=lambda one: -one[0])
+    return [_miss(rank, case, text) for rank, case, text in found[:MOST]]
+
+
+def _miss(rank: float, case: TextCase, text: str) -> Example:
+    positions = Positions(case.data)
+    function = function_at(parse(case.data), case.start)
+    end = function.node.end_byte if function else case.start
+    spans = [] if case.mask is None else [(*case.mask, "masked")]
+    line = positions.line_column(case.start)[0]
+    return Example(
+        f"{case.origin.project}: {case.origin.path}:{line}",
+        [("commit", case.origin.commit), ("wanted", case.reference), ("written", text)],
+        marked(case.data, case.start, end, spans, positions),
+        rank,
+    )

@@ -1,0 +1,58 @@
+"""What ``codemtl evaluate`` says on a terminal: facts in lines, figures in tables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from codemtl.report.output import print_json, print_line, printable
+
+WIDTH = 140  # of tables where nobody looks at a terminal
+
+
+def evaluated(document: Mapping[str, Any], files: Sequence[Path], *, style: str) -> int:
+    """Print the document of an evaluation and which files were written; the exit code is 0."""
+    if style == "json":
+        print_json(document)
+        return 0
+    for key, value in document.items():
+        if key not in ("version", "suites"):
+            print_line(f"{key + ':':14} {_fact(value)}")
+    for name, suite in document["suites"].items():
+        print_line(f"\n{name}", "bold")
+        for key, value in suite.items():
+            if key not in ("metrics", "tables", "reliability"):
+                print_line(f"  {key + ':':18} {value}")
+        for table in suite["tables"]:
+            _print_table(table)
+    for file in files:
+        print_line(f"wrote {file}", "green")
+    return 0
+
+
+def _fact(value: object) -> str:
+    return " ".join(map(str, value.values())) if isinstance(value, Mapping) else str(value)
+
+
+def _print_table(table: Mapping[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(
+        *(printable(head) for head in table["head"]),
+        title=Text(printable(table["title"])), title_justify="left", box=box.MARKDOWN,
+    )  # fmt: skip
+    for row in table["rows"]:
+        shown.add_row(*(Text(printable(cell)) for cell in row))
+    terminal = sys.stdout.isatty()
+    colour = bool(os.environ.get("NO_COLOR")) or not terminal
+    console = Console(no_color=colour, width=None if terminal else WIDTH, file=sys.stdout)
+    console.print()
+    console.print(shown)
+    if table["note"]:
+        console.print(Text(printable(table["note"])))

@@ -1,0 +1,91 @@
+"""``codemtl evaluate`` as a user sees it: what it prints, and what it says of wrong input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codemtl.evaluation.run import samples_folder
+
+from ..conftest import Outcome, start
+
+Run = Callable[..., Outcome]
+
+
+def test_tables_and_json(run: Run, tmp_path: Path) -> None:
+    shown = run("evaluate", "--suite", "masked-lines,summaries", "--limit", 4, "--out", tmp_path)
+    assert (shown.code, shown.err) == (0, "")
+    for word in ("command:", "seed:", "fake 0", "n = 4", "| retrieval", "exact match", "wrote"):
+        assert word in shown.out
+    assert shown.out.count(str(tmp_path)) >= 4
+    machine = run("evaluate", "--task", "repair", "--limit", 2, "--format", "json")
+    document = json.loads(machine.out)
+    assert machine.code == 0 and list(document["suites"]) == ["real-bugs", "synthetic"]
+
+
+def test_a_corpus_of_ones_own_needs_no_list(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(samples_folder(), tmp_path / "mine")
+    for file in (tmp_path / "mine").glob("*-validation.jsonl"):
+        file.unlink()
+    shown = run("evaluate", tmp_path / "mine", "--suite", "real-bugs", "--limit", 3)
+    assert shown.code == 0 and "real-bugs of mine" in shown.out
+    shown = run("evaluate", "--corpus", tmp_path / "mine", "--suite", "real-bugs")
+    assert (shown.code, shown.err.count("\n")) == (2, 1)
+    assert "freeze_benchmarks.py" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--suite", "none"], "there is no suite 'none'; the suites are real-bugs"),
+        (["--task", "none"], "there is no task 'none'"),
+        (["--suite", "real-bugs", "--task", "generate"], "is about generate"),
+        (["--corpus", "nowhere"], "corpus nowhere is not a folder"),
+        (["--corpus", "empty"], "no table 'files'"),
+        (["nowhere"], "corpus nowhere is not a folder"),
+        (["empty", "--corpus", "empty"], "not both"),
+        (["--split", "test"], "the samples have no test split"),
+        (["--suite", "humaneval-infilling"], "needs --benchmarks DIR"),
+        (["--suite", "docstring-corpus", "--benchmarks", "empty"], "has no code-docstring-corpus"),
+        (["--suite", "humaneval-infilling", "--benchmarks", "nowhere"], "is not a folder"),
+        (["--model", "nowhere"], "model folder nowhere does not exist"),
+        (["broken"], "files.jsonl, line 2, is no JSON"),
+        (["nofixes", "--suite", "real-bugs"], "no table 'fixes'"),
+        (["prepared"], "is a prepared dataset"),
+    ],
+)
+def test_wrong_input_ends_in_one_message(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty", "broken", "nofixes", "prepared"):
+        Path(name).mkdir()
+    Path("broken/files.jsonl").write_text('{"file_id": 0, "split": "train"}\n{oops\n')
+    Path("prepared/train-00000.safetensors").write_bytes(b"")
+    for name in ("files", "functions"):
+        shutil.copy(samples_folder() / f"{name}.jsonl", "nofixes")
+    outcome = run("evaluate", *arguments)
+    assert outcome.code == 2
+    assert message in outcome.err and outcome.err.count("\n") == 1
+    assert outcome.out == ""
+
+
+def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
+    code = (
+        "import time\nold = FakePredictor.repair\n"
+        "FakePredictor.repair = lambda *a: (print('busy', flush=True), time.sleep(30))"
+    )
+    process = start(code, "evaluate", "--suite", "real-bugs", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"busy\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
