@@ -14,16 +14,20 @@ import ast
 import io
 import tokenize
 import warnings
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from typing import Any
 
 from tree_sitter import Node, Query
 
-from codemtl.corpus import filters
+from codemtl.corpus import filters, git, history
 from codemtl.corpus.examples import MAX_LINES
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.hashing import function_tokens, token_hash
+from codemtl.corpus.near_duplicates import runs, signature
 from codemtl.corpus.single_edits import single_edit
 from codemtl.corpus.token_changes import TokenChange, compare, unfit
 from codemtl.syntax.definitions import Definition, functions
@@ -51,6 +55,8 @@ class Fix:
     edit: Edit | None  # of ``file``; None where the kind is ``rewrite``
     hash_before: int
     hash_after: int
+    signature_before: bytes  # MinHash, by which near-duplicates are found
+    signature_after: bytes
 
     @property
     def edit_original(self) -> str:
@@ -58,6 +64,49 @@ class Fix:
         if self.edit is None:
             return ""
         return self.file.encode()[self.edit.start : self.edit.end].decode()
+
+
+def mine_fixes(
+    repository: str,
+    revisions: str,
+    project: str,
+    exclusions: Exclusions,
+    walked: Counter[str],
+    rejected: Counter[str],
+    *,
+    any_licence: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the fixes among the commits that ``revisions`` (as of ``git log``) reach.
+
+    Counters as in ``history.candidates``.
+    """
+    with git.reader(repository) as read:
+        for found in history.candidates(repository, revisions, walked, rejected):
+            old, new = read(found.before), read(found.after)
+            if old is None or new is None:
+                rejected["unreadable"] += 1
+                continue
+            fix = find_fix(old, new, project, found.path, exclusions, any_licence=any_licence)
+            if isinstance(fix, str):
+                rejected[fix] += 1
+            else:
+                yield _row(found, fix)
+
+
+def _row(found: history.Candidate, fix: Fix) -> dict[str, Any]:
+    commit = found.commit
+    edit = fix.edit
+    return {
+        "commit": commit.name, "parent": commit.parent, "path": found.path,
+        "qualname": fix.qualname, "before": fix.before, "after": fix.after, "start": fix.start,
+        "end": fix.end, "file": fix.file, "kind": fix.kind,
+        "edit_start": -1 if edit is None else edit.start,
+        "edit_end": -1 if edit is None else edit.end, "edit_original": fix.edit_original,
+        "edit_replacement": "" if edit is None else edit.replacement,
+        "message": commit.message, "date": commit.date, "tests": found.tests,
+        "hash_before": fix.hash_before, "hash_after": fix.hash_after,
+        "signature_before": fix.signature_before, "signature_after": fix.signature_after,
+    }  # fmt: skip
 
 
 def find_fix(
@@ -96,6 +145,7 @@ def _fix(change: TokenChange, file: str) -> Fix:
     found = single_edit(change)
     kind, edit = found if found is not None else (REWRITE, None)
     node = change.old_definition.node
+    before, after = ([token.text for token in tokens] for tokens in (change.before, change.after))
     return Fix(
         change.old_definition.qualname,
         change.old_tree.text(node),
@@ -105,8 +155,10 @@ def _fix(change: TokenChange, file: str) -> Fix:
         file,
         kind,
         edit,
-        token_hash(token.text for token in change.before),
-        token_hash(token.text for token in change.after),
+        token_hash(before),
+        token_hash(after),
+        signature(runs(before)).tobytes(),
+        signature(runs(after)).tobytes(),
     )
 
 
