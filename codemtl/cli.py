@@ -269,16 +269,22 @@ def mine(
     any_licence: Annotated[
         bool, typer.Option("--any-licence", help="Take code without a permissive licence: yours.")
     ] = False,
+    history: Annotated[
+        bool, typer.Option(help="Search the commits of repositories for bug fixes.")
+    ] = True,
 ) -> int:
     """Build a corpus for training.
 
-    From source trees, installed packages and git repositories.
+    From source trees, installed packages and git repositories with their histories: functions,
+    docstrings, lines to fill in, and real bug fixes. Call it again to go on after a stop.
     """
     from codemtl import report
     from codemtl.corpus.build import build
 
     with report.project_progress("mine") as progress:
-        summary = build(paths, out, jobs=jobs, progress=progress, any_licence=any_licence)
+        summary = build(
+            paths, out, jobs=jobs, progress=progress, any_licence=any_licence, history=history
+        )
     return report.mined(vars(summary), out)
 
 

@@ -20,6 +20,7 @@ from tree_sitter import Node, Query
 from codemtl.corpus import docstrings
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.hashing import function_tokens, token_hash
+from codemtl.corpus.near_duplicates import runs, signature
 from codemtl.syntax.context import FileFacts
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.lexical import docstring_node
@@ -45,7 +46,8 @@ class FunctionRow:
     """One function. Spans are byte offsets; ``cut`` and ``mask`` are relative to ``start``.
 
     ``cut`` is the docstring with its line, ``(0, 0)`` without one. ``mask`` is the line chosen for
-    masking, without indentation, ``(0, 0)`` where no line is fit.
+    masking, without indentation, ``(0, 0)`` where no line is fit. ``signature`` is the MinHash
+    signature, by which near-duplicates are found.
     """
 
     qualname: str
@@ -59,6 +61,7 @@ class FunctionRow:
     tokens: int
     cut: tuple[int, int]
     mask: tuple[int, int]
+    signature: bytes
 
 
 def decode(data: bytes) -> str | None:
@@ -136,6 +139,7 @@ def _row(
         len(texts),
         (cut[0] - start, cut[1] - start),
         (mask[0] - start, mask[1] - start),
+        signature(runs(texts)).tobytes(),
     )
 
 

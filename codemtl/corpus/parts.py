@@ -1,7 +1,7 @@
 """One project's share of a corpus, written once and kept, so that a build can be resumed.
 
-A part is a folder with ``files.arrow`` and ``functions.arrow`` (Arrow streams) and ``part.json``
-(counts). It appears under its final name only when it is complete.
+A part is a folder with ``files.arrow``, ``functions.arrow`` and ``fixes.arrow`` (Arrow streams) and
+``part.json`` (counts). It appears under its final name only when it is complete.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import Any
 from codemtl.corpus import filters, trees
 from codemtl.corpus.examples import FunctionRow, decode, function_rows
 from codemtl.corpus.exclusions import Exclusions
+from codemtl.corpus.fixes import mine_fixes
 from codemtl.corpus.reserved import is_reserved
 from codemtl.corpus.splits import split_of
-from codemtl.corpus.tables import PART_FILES, PART_FUNCTIONS, StreamWriter
+from codemtl.corpus.tables import FIX_ROWS, PART_FILES, PART_FIXES, PART_FUNCTIONS, StreamWriter
 
-FORMAT = 1  # raise when the rows of a part change meaning
+FORMAT = 2  # raise when the rows of a part change meaning
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,12 @@ class Settings:
     any_licence: bool
     include_tests: bool
     exclusions: Exclusions
+    history: bool = True  # look for fixes in the commits of repositories
 
     def key(self, source: trees.Source) -> str:
         """Folder name of a part: changes whenever its content could."""
         facts = (FORMAT, source.project, source.kind, source.commit or source.location)
-        how = (self.max_bytes, self.seed, self.any_licence, self.include_tests)
+        how = (self.max_bytes, self.seed, self.any_licence, self.include_tests, self.history)
         text = json.dumps([facts, how, self.exclusions.checksum])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
@@ -55,16 +57,19 @@ class Part:
     rejected: str | None = None
     files: int = 0
     functions: int = 0
+    fixes: int = 0
     bytes_read: int = 0  # Python text that was looked at, kept or not
     bytes_kept: int = 0
     rejected_files: Counter[str] = field(default_factory=Counter)
     rejected_functions: Counter[str] = field(default_factory=Counter)
+    walked: Counter[str] = field(default_factory=Counter)  # commits, merges, messages that say fix
+    rejected_fixes: Counter[str] = field(default_factory=Counter)  # of those that say fix
 
     @classmethod
     def load(cls, folder: Path) -> Part:
         """Read ``part.json``."""
         values: dict[str, Any] = json.loads((folder / "part.json").read_text("utf-8"))
-        for name in ("rejected_files", "rejected_functions"):
+        for name in ("rejected_files", "rejected_functions", "walked", "rejected_fixes"):
             values[name] = Counter(values[name])
         return cls(**values)
 
@@ -86,7 +91,8 @@ def mine_part(source: trees.Source, folder: Path, settings: Settings) -> Part:
             part.rejected = "licence"
         else:
             _write_rows(source, working, settings, part)
-            if not part.functions:
+            _write_fixes(source, working, settings, part)
+            if not part.functions and not part.fixes:
                 part.rejected = "no functions"
         (working / "part.json").write_text(json.dumps(vars(part)), "utf-8")
         working.rename(folder)
@@ -115,6 +121,19 @@ def _write_rows(source: trees.Source, folder: Path, settings: Settings, part: Pa
             part.files += 1
             part.functions += len(rows)
             part.bytes_kept += len(data)
+
+
+def _write_fixes(source: trees.Source, folder: Path, settings: Settings, part: Part) -> None:
+    with StreamWriter(folder / "fixes.arrow", PART_FIXES, batch_rows=FIX_ROWS) as rows:
+        if source.kind != "git" or not settings.history or not source.commit:
+            return
+        found = mine_fixes(
+            source.location, source.commit, part.project, settings.exclusions,
+            part.walked, part.rejected_fixes, any_licence=settings.any_licence,
+        )  # fmt: skip
+        for row in found:
+            rows.add(row)
+            part.fixes += 1
 
 
 def _texts(source: trees.Source, settings: Settings, part: Part) -> Iterator[tuple[str, str]]:
@@ -151,6 +170,6 @@ def _draw(path: str, seed: int) -> bytes:
 
 
 def _record(file: int, data: bytes, row: FunctionRow) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in FunctionRow.__slots__}
+    values: dict[str, Any] = {name: getattr(row, name) for name in FunctionRow.__slots__}
     values["cut"], values["mask"] = list(row.cut), list(row.mask)
     return {**values, "file": file, "source": data[row.start : row.end]}

@@ -20,6 +20,7 @@ except ImportError as error:
     raise MissingExtraError("datasets", "train") from error
 
 BATCH_ROWS = 1000
+FIX_ROWS = 100  # a row of these holds a whole file
 
 # One project's share, before deduplication. Spans are byte offsets.
 PART_FILES = pa.schema([("file", pa.int32()), ("path", pa.string()), ("text", pa.string())])
@@ -28,7 +29,18 @@ PART_FUNCTIONS = pa.schema([
     ("source", pa.binary()), ("context", pa.list_(pa.string())), ("docstring", pa.string()),
     ("summary", pa.string()), ("hash", pa.int64()), ("lines", pa.int32()),
     ("tokens", pa.int32()), ("cut", pa.list_(pa.int32())), ("mask", pa.list_(pa.int32())),
+    ("signature", pa.binary()),
 ])  # fmt: skip
+_FIX = [
+    ("commit", pa.string()), ("parent", pa.string()), ("path", pa.string()),
+    ("qualname", pa.string()), ("before", pa.large_string()), ("after", pa.large_string()),
+    ("start", pa.int32()), ("end", pa.int32()), ("file", pa.large_string()),
+    ("kind", pa.string()), ("edit_start", pa.int32()), ("edit_end", pa.int32()),
+    ("edit_original", pa.string()), ("edit_replacement", pa.string()), ("message", pa.string()),
+    ("date", pa.string()), ("tests", pa.bool_()), ("hash_before", pa.int64()),
+    ("hash_after", pa.int64()),
+]  # fmt: skip
+PART_FIXES = pa.schema([*_FIX, ("signature_before", pa.binary()), ("signature_after", pa.binary())])
 
 # The finished corpus; each is a folder for ``datasets.load_from_disk``.
 TABLES: dict[str, Any] = {
@@ -52,14 +64,19 @@ TABLES: dict[str, Any] = {
         ("function_id", pa.int64()), ("line", pa.int32()), ("prefix", pa.large_string()),
         ("target", pa.string()), ("suffix", pa.large_string()), ("split", pa.string()),
     ]),
+    "fixes": pa.schema([
+        ("fix_id", pa.int64()), ("project", pa.string()), ("licence", pa.string()),
+        ("split", pa.string()), *_FIX,
+    ]),
 }  # fmt: skip
 
 
 class StreamWriter:
     """Rows to an Arrow stream file; closed at the end of a ``with`` block."""
 
-    def __init__(self, file: Path, schema: Any) -> None:
+    def __init__(self, file: Path, schema: Any, *, batch_rows: int = BATCH_ROWS) -> None:
         self.rows = 0
+        self._batch_rows = batch_rows
         self._schema = schema
         self._sink = pa.OSFile(str(file), "wb")
         self._stream = pa.ipc.new_stream(self._sink, schema)
@@ -69,7 +86,7 @@ class StreamWriter:
         """Append one row, a value for each column of the schema."""
         self._batch.append(row)
         self.rows += 1
-        if len(self._batch) >= BATCH_ROWS:
+        if len(self._batch) >= self._batch_rows:
             self._flush()
 
     def close(self) -> None:
@@ -104,7 +121,8 @@ class TableWriter(StreamWriter):
         shutil.rmtree(self._working, ignore_errors=True)
         self._working.mkdir(parents=True)
         self._file = self._working / "rows.arrow"
-        super().__init__(self._file, TABLES[name])
+        batch_rows = FIX_ROWS if name == "fixes" else BATCH_ROWS
+        super().__init__(self._file, TABLES[name], batch_rows=batch_rows)
 
     def finish(self) -> None:
         """Save in the layout of ``datasets.load_from_disk`` under the final name."""
@@ -134,3 +152,20 @@ def read_rows(file: Path) -> Iterator[dict[str, Any]]:
     with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as stream:
         for batch in stream:
             yield from batch.to_pylist()
+
+
+class StoredRows:
+    """A stream file for look-ups: its rows stay on disk until they are asked for."""
+
+    def __init__(self, file: Path) -> None:
+        self._source = pa.memory_map(str(file))
+        self._table = pa.ipc.open_stream(self._source).read_all()
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column."""
+        values: list[Any] = self._table.column(name).to_pylist()
+        return values
+
+    def value(self, name: str, row: int) -> Any:
+        """One value."""
+        return self._table.column(name)[row].as_py()

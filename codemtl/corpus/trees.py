@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from codemtl.corpus import licences
+from codemtl.corpus import git, licences
 from codemtl.errors import DataError
 
 SEARCH_DEPTH = 3  # folders below a given path in which repositories are looked for
 _STANDARD_LIBRARY = re.compile(r"python\d(\.\d+)?t?|lib")
 _PLAIN_NAMES = frozenset({"repo", "repository", "git", ".git", "source"})
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
-_ENVIRONMENT = {
-    "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0",
-    "LC_ALL": "C.UTF-8",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ def find_sources(path: Path) -> list[Source]:
     repositories = list(_repositories(path, SEARCH_DEPTH))
     if not repositories:
         return [Source(_folder_name(path.resolve()), "folder", str(path), "")]
-    found = [_repository(work, git) for work, git in repositories]
+    found = [_repository(work, folder) for work, folder in repositories]
     return sorted(found, key=lambda source: (source.project.casefold(), source.location))
 
 
@@ -69,7 +63,7 @@ def licence_of(source: Source) -> str | None:
             path: name for path, name in _git_listing(source) if licences.is_licence_file(path)
         }
         near = _nearest(listing)
-        with _git_reader(source.location) as read:
+        with git.reader(source.location) as read:
             texts = [_text(read(listing[path]) or b"") for path in near]
         return licences.detect(texts)
     root = Path(source.location)
@@ -92,7 +86,7 @@ def paths_of(source: Source) -> list[tuple[str, str]]:
 def read_texts(source: Source, wanted: Iterable[tuple[str, str]]) -> Iterator[SourceText | str]:
     """The files of (path, handle) pairs in turn; the path alone where one cannot be read."""
     if source.kind == "git":
-        with _git_reader(source.location) as read:
+        with git.reader(source.location) as read:
             for path, name in wanted:
                 data = read(name)
                 yield path if data is None else SourceText(path, data)
@@ -123,14 +117,14 @@ def _repositories(path: Path, depth: int) -> Iterator[tuple[Path, Path]]:
                 yield from _repositories(child, depth - 1)
 
 
-def _repository(work: Path, git: Path) -> Source:
-    url = _git(git, "config", "--local", "--get", "remote.origin.url").strip()
+def _repository(work: Path, folder: Path) -> Source:
+    url = git.output(folder, "config", "--local", "--get", "remote.origin.url").strip()
     if url and re.search(r"[/:][^/:]+/[^/:]+$", url):
         parts = re.split(r"[/:]", url.removesuffix(".git").rstrip("/"))
         project = "/".join(parts[-2:])
     else:
         project = _folder_name(work.resolve()).replace("+", "/", 1)
-    return Source(project, "git", str(git), _commit(git))
+    return Source(project, "git", str(folder), _commit(folder))
 
 
 def _folder_name(path: Path) -> str:
@@ -141,74 +135,24 @@ def _folder_name(path: Path) -> str:
     return path.name.removesuffix(".git") or "unnamed"
 
 
-def _commit(git: Path) -> str:
+def _commit(folder: Path) -> str:
     """The commit of HEAD, or of the likeliest branch in a mirror whose HEAD is unborn."""
     for name in ("HEAD", "main", "master", "origin/main", "origin/master", "develop", "dev"):
-        found = _git(git, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+        found = git.output(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
         if found:
             return found
     newest = ("--sort=-committerdate", "--count=1", "--format=%(objectname)")
-    return _git(git, "for-each-ref", *newest, "refs/heads", "refs/remotes").strip()
-
-
-def _git(git: Path | str, *arguments: str) -> str:
-    """Output of a git command, "" where it fails (an unborn HEAD, a damaged repository)."""
-    try:
-        done = subprocess.run(
-            ["git", f"--git-dir={git}", *arguments],
-            capture_output=True,
-            env={**os.environ, **_ENVIRONMENT},
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise DataError("git is needed to read repositories; install it or give folders") from error
-    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else ""
+    return git.output(folder, "for-each-ref", *newest, "refs/heads", "refs/remotes").strip()
 
 
 def _git_listing(source: Source) -> Iterator[tuple[str, str]]:
     """(path, object name) of the regular files at the commit; links and submodules are left out."""
     if not source.commit:
         return
-    for entry in _git(source.location, "ls-tree", "-r", "-z", source.commit).split("\0"):
+    for entry in git.output(source.location, "ls-tree", "-r", "-z", source.commit).split("\0"):
         meta, _, path = entry.partition("\t")
         if meta.startswith("100"):
             yield path.encode("utf-8", "replace").decode("utf-8", "replace"), meta.split(" ")[2]
-
-
-class _Reader:
-    """Objects of a repository, one at a time, through a single git process."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def __call__(self, name: str) -> bytes | None:
-        """The bytes of an object, or None if a partial copy lacks it."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(name.encode() + b"\n")
-        self._process.stdin.flush()
-        header = self._process.stdout.readline().split()
-        if len(header) != 3:  # "<name> missing"
-            return None
-        size = int(header[2])
-        data = self._process.stdout.read(size + 1)
-        return data[:-1] if len(data) == size + 1 else None
-
-
-@contextmanager
-def _git_reader(git: str) -> Iterator[_Reader]:
-    command = ["git", f"--git-dir={git}", "cat-file", "--batch"]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **_ENVIRONMENT},
-    )
-    try:
-        yield _Reader(process)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _folder_files(root: Path) -> list[tuple[str, str]]:

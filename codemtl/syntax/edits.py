@@ -6,8 +6,9 @@ An edit never re-prints code: everything outside its span stays as the user wrot
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from codemtl.errors import EditError
 
@@ -53,6 +54,18 @@ def apply(data: bytes, edits: Iterable[Edit]) -> bytes:
         position, previous = edit.end, edit
     parts.append(data[position:])
     return b"".join(parts)
+
+
+def common_prefix(one: Sequence[Any], two: Sequence[Any]) -> int:
+    """How many items at the start of two sequences are equal; quick on bytes."""
+    low, high = 0, min(len(one), len(two))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == two[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def unified_diff(path: str, old: str, new: str) -> str:

@@ -11,7 +11,9 @@ from functools import cache
 from typing import NamedTuple
 
 import tree_sitter_python
-from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
+from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
+
+from codemtl.syntax.edits import common_prefix
 
 FUNCTION_TYPES = ("function_definition",)
 DEFINITION_TYPES = ("function_definition", "class_definition")
@@ -50,6 +52,21 @@ def language() -> Language:
 def parse(data: bytes) -> SourceTree:
     """Parse any bytes; broken code gives a tree with ERROR or MISSING nodes, never an exception."""
     return SourceTree(data, Parser(language()).parse(data))
+
+
+def reparse(before: SourceTree, data: bytes) -> SourceTree:
+    """Parse a new version of a text, reusing what is unchanged: several times as fast."""
+    old = before.data
+    start = common_prefix(old, data)
+    tail = common_prefix(old[start:][::-1], data[start:][::-1])
+    tree = before.tree.copy()
+    end, new_end = len(old) - tail, len(data) - tail
+    tree.edit(start, end, new_end, _point(old, start), _point(old, end), _point(data, new_end))
+    return SourceTree(data, Parser(language()).parse(data, tree))
+
+
+def _point(data: bytes, offset: int) -> Point:
+    return Point(data.count(b"\n", 0, offset), offset - data.rfind(b"\n", 0, offset) - 1)
 
 
 def tokens(node: Node) -> Iterator[Token]:

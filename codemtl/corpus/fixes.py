@@ -1,0 +1,294 @@
+"""From two versions of a file to the one function that a commit repaired, or a reason against it.
+
+Example: a commit turns ``if low < high`` into ``if low <= high`` in one method, and rewords a
+comment. Then ``before`` and ``after`` are the two versions of the method, and the edit is ``<`` to
+``<=`` of kind ``comparison``.
+
+Comments, docstrings and layout do not count as change. The cheap questions come first: most pairs
+of versions are turned down before anything is parsed.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Any
+
+from tree_sitter import Node, Query
+
+from codemtl.corpus import filters, git, history
+from codemtl.corpus.examples import MAX_LINES
+from codemtl.corpus.exclusions import Exclusions
+from codemtl.corpus.hashing import function_tokens, token_hash
+from codemtl.corpus.near_duplicates import runs, signature
+from codemtl.corpus.single_edits import single_edit
+from codemtl.corpus.token_changes import TokenChange, compare, unfit
+from codemtl.syntax.definitions import Definition, functions
+from codemtl.syntax.edits import Edit, common_prefix
+from codemtl.syntax.tree import SourceTree, captures, language, parse, reparse
+
+MAX_APART = 400  # lines from the first changed one to the last
+MAX_CHANGED_LINES = 24  # removed and added, without blank lines and comments
+REWRITE = "rewrite"
+
+_Pair = tuple[Definition, Definition]  # one function in both versions
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A repaired function. Spans are bytes in ``file``, the text before the repair, as UTF-8."""
+
+    qualname: str
+    before: str
+    after: str
+    start: int
+    end: int
+    file: str
+    kind: str
+    edit: Edit | None  # of ``file``; None where the kind is ``rewrite``
+    hash_before: int
+    hash_after: int
+    signature_before: bytes  # MinHash, by which near-duplicates are found
+    signature_after: bytes
+
+    @property
+    def edit_original(self) -> str:
+        """The text that the edit replaces."""
+        if self.edit is None:
+            return ""
+        return self.file.encode()[self.edit.start : self.edit.end].decode()
+
+
+def mine_fixes(
+    repository: str,
+    revisions: str,
+    project: str,
+    exclusions: Exclusions,
+    walked: Counter[str],
+    rejected: Counter[str],
+    *,
+    any_licence: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the fixes among the commits that ``revisions`` (as of ``git log``) reach.
+
+    Counters as in ``history.candidates``.
+    """
+    with git.reader(repository) as read:
+        for found in history.candidates(repository, revisions, walked, rejected):
+            old, new = read(found.before), read(found.after)
+            if old is None or new is None:
+                rejected["unreadable"] += 1
+                continue
+            fix = find_fix(old, new, project, found.path, exclusions, any_licence=any_licence)
+            if isinstance(fix, str):
+                rejected[fix] += 1
+            else:
+                yield _row(found, fix)
+
+
+def _row(found: history.Candidate, fix: Fix) -> dict[str, Any]:
+    commit = found.commit
+    edit = fix.edit
+    return {
+        "commit": commit.name, "parent": commit.parent, "path": found.path,
+        "qualname": fix.qualname, "before": fix.before, "after": fix.after, "start": fix.start,
+        "end": fix.end, "file": fix.file, "kind": fix.kind,
+        "edit_start": -1 if edit is None else edit.start,
+        "edit_end": -1 if edit is None else edit.end, "edit_original": fix.edit_original,
+        "edit_replacement": "" if edit is None else edit.replacement,
+        "message": commit.message, "date": commit.date, "tests": found.tests,
+        "hash_before": fix.hash_before, "hash_after": fix.hash_after,
+        "signature_before": fix.signature_before, "signature_after": fix.signature_after,
+    }  # fmt: skip
+
+
+def find_fix(
+    old: bytes,
+    new: bytes,
+    project: str = "",
+    path: str = "",
+    exclusions: Exclusions | None = None,
+    *,
+    any_licence: bool = False,
+) -> Fix | str:
+    """The function that differs between two versions of a file, or why the pair is unfit."""
+    reason = _too_different(old, new) or filters.reject_data(old, any_licence=any_licence)
+    if reason is not None:
+        return reason
+    texts = _decode(old), _decode(new)
+    if texts[0] is None or texts[1] is None:
+        return "encoding"
+    before = parse(texts[0].encode())
+    after = reparse(before, texts[1].encode())
+    pair = _changed_function(before, after)
+    if isinstance(pair, str):
+        return pair
+    one, two = pair
+    change = compare(before, one, after, two)
+    reason = unfit(change)
+    if reason is None and exclusions is not None:
+        for tokens in (change.before, change.after):
+            reason = reason or exclusions.reason(project, path, one.name, [t.text for t in tokens])
+    if reason is None and not (_is_python3(before) and _is_python3(after)):
+        reason = "syntax"
+    return reason or _fix(change, texts[0])
+
+
+def _fix(change: TokenChange, file: str) -> Fix:
+    found = single_edit(change)
+    kind, edit = found if found is not None else (REWRITE, None)
+    node = change.old_definition.node
+    before, after = ([token.text for token in tokens] for tokens in (change.before, change.after))
+    return Fix(
+        change.old_definition.qualname,
+        change.old_tree.text(node),
+        change.new_tree.text(change.new_definition.node),
+        node.start_byte,
+        node.end_byte,
+        file,
+        kind,
+        edit,
+        token_hash(before),
+        token_hash(after),
+        signature(runs(before)).tobytes(),
+        signature(runs(after)).tobytes(),
+    )
+
+
+def _too_different(old: bytes, new: bytes) -> str | None:
+    """A reason against two versions judging by their lines alone."""
+    before, after = old.splitlines(), new.splitlines()
+    head = common_prefix(before, after)
+    tail = common_prefix(before[head:][::-1], after[head:][::-1])
+    before, after = before[head : len(before) - tail], after[head : len(after) - tail]
+    if max(len(before), len(after)) > MAX_APART:
+        return "too large"
+    count = 0
+    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag != "equal":
+            count += sum(map(_counts, before[a:b] + after[c:d]))
+    if not count:
+        return "no change of code"
+    return "too large" if count > MAX_CHANGED_LINES else None
+
+
+def _counts(line: bytes) -> bool:
+    text = line.strip()
+    return bool(text) and not text.startswith(b"#")
+
+
+def _decode(data: bytes) -> str | None:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return data.decode(encoding)
+    except (SyntaxError, ValueError, LookupError):
+        return None
+
+
+def _is_python3(tree: SourceTree) -> bool:
+    """Whether Python 3 accepts a file. Where the grammar sees nothing doubtful, it does."""
+    if not tree.root.has_error and not captures(_doubtful(), tree.root):
+        return True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(tree.data)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+@cache
+def _doubtful() -> Query:
+    """What Python 2 had, or what the grammar takes for it."""
+    return Query(
+        language(),
+        """[(print_statement) (exec_statement) (chevron) "<>"] @old
+        (raise_statement (expression_list)) @old
+        (parameters (tuple_pattern)) @old
+        (except_clause "," @old)
+        ((integer) @old (#match? @old "^0[0-9_]*[1-9]|[lL]$"))
+        ((string_start) @old (#match? @old "^[uU][rR]"))""",
+    )
+
+
+def _changed_function(before: SourceTree, after: SourceTree) -> _Pair | str:
+    """The innermost function that holds all changes, in both versions."""
+    one, two = functions(before), functions(after)
+    if [found.qualname for found in one] != [found.qualname for found in two]:
+        return "adds or removes a function"
+    pairs = list(zip(one, two, strict=True))
+    changed = _changed(before, after, pairs)
+    if len(changed) > 1:
+        return "several functions"
+    if not changed or not _same_outside(before, after, changed[0], (before.root, after.root)):
+        return "outside functions"
+    pair = changed[0]
+    while True:  # step into a nested function that holds the whole change
+        old, new = pair
+        inner = [(a, b) for a, b in pairs if _holds(old, a) and _holds(new, b)]
+        changed = _changed(before, after, inner)
+        around = (old.node, new.node)
+        if len(changed) != 1 or not _same_outside(before, after, changed[0], around):
+            break
+        pair = changed[0]
+    if old.node.has_error or new.node.has_error:
+        return "syntax"
+    rows = (node.end_point.row - node.start_point.row for node in (old.node, new.node))
+    return "long function" if max(rows) >= MAX_LINES else pair
+
+
+def _changed(before: SourceTree, after: SourceTree, pairs: list[_Pair]) -> list[_Pair]:
+    """The outermost of these functions whose tokens differ."""
+    changed = []
+    inside = -1  # end of the outermost function that was compared
+    for old, new in pairs:
+        if old.node.start_byte < inside:
+            continue
+        one, two = old.node, new.node
+        inside = one.end_byte
+        texts = (
+            before.data[one.start_byte : one.end_byte],
+            after.data[two.start_byte : two.end_byte],
+        )
+        if texts[0] != texts[1] and _texts(before, one) != _texts(after, two):
+            changed.append((old, new))
+    return changed
+
+
+def _same_outside(
+    before: SourceTree, after: SourceTree, inner: _Pair, outer: tuple[Node, Node]
+) -> bool:
+    """Whether two versions of ``outer`` have the same tokens but for those of ``inner``."""
+    rest = []
+    for tree, one, node in zip((before, after), inner, outer, strict=True):
+        start, end = one.node.start_byte, one.node.end_byte
+        rest.append((tree.data[node.start_byte : start], tree.data[end : node.end_byte]))
+    if rest[0] == rest[1]:
+        return True
+    texts = [
+        [
+            token.text
+            for token in function_tokens(tree, node)
+            if not one.node.start_byte <= token.start < one.node.end_byte
+        ]
+        for tree, one, node in zip((before, after), inner, outer, strict=True)
+    ]
+    return texts[0] == texts[1]
+
+
+def _texts(tree: SourceTree, node: Node) -> list[str]:
+    return [token.text for token in function_tokens(tree, node)]
+
+
+def _holds(outer: Definition, inner: Definition) -> bool:
+    return (
+        outer.node.start_byte < inner.node.start_byte and inner.node.end_byte <= outer.node.end_byte
+    )
