@@ -34,7 +34,7 @@ def output(git: Path | str, *arguments: str) -> str:
 def records(git: Path | str, *arguments: str, stdin: bytes | None = None) -> Iterator[bytes]:
     """The NUL-terminated records that a git command prints, while it prints them.
 
-    ``stdin`` is what the command reads. When git ends with an error, so do the records.
+    ``stdin`` is what the command reads. Raises DataError behind the last record when git fails.
     """
     with _running(git, arguments, subprocess.DEVNULL if stdin is None else stdin) as process:
         assert process.stdout is not None
@@ -42,6 +42,8 @@ def records(git: Path | str, *arguments: str, stdin: bytes | None = None) -> Ite
         while chunk := process.stdout.read1(_CHUNK):  # type: ignore[attr-defined]
             *whole, rest = (rest + chunk).split(b"\0")
             yield from whole
+        if process.wait():
+            raise DataError(f"git {arguments[0]} stopped in {git}; git fsck tells what is damaged")
 
 
 @contextmanager
@@ -106,7 +108,9 @@ def _running(
             yield process
         finally:
             process.kill()
-            process.communicate()
+            assert process.stdout is not None
+            process.stdout.close()
+            process.wait()
 
 
 def _open(git: Path | str, arguments: tuple[str, ...], stdin: int) -> subprocess.Popen[bytes]:

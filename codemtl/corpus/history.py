@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from codemtl.corpus import filters, git, messages
+from codemtl.errors import DataError
 
 _FORMAT = "--format=%H%x01%P%x01%cI%x01%B"
 _RESTARTS = 100  # damaged commits that are stepped over, at most
@@ -75,26 +77,30 @@ def fix_commits(
     found: list[Commit] = []
     taken_back: set[str] = set()
     log = ("log", "-z", "--no-show-signature", "--encoding=UTF-8", _FORMAT, revisions, "--")
-    for record in git.records(repository, *log):
-        name, parents, date, message = record.decode("utf-8", "replace").split("\x01", 3)
-        walked["commits"] += 1
-        if " " in parents:
-            walked["merges"] += 1
-            continue
-        reason = messages.rejection(message)
-        if reason == messages.NOT_A_FIX:
-            continue
-        walked["say fix"] += 1
-        if reason == messages.REVERT:
-            taken_back.update(one[:7] for one in messages.reverted(message))
-        if not parents:
-            reason = "no parent"
-        if reason is None:
-            found.append(Commit(name, parents, date, messages.first_line(message)))
-        else:
-            rejected[reason] += 1
+    try:
+        for record in git.records(repository, *log):
+            name, parents, date, message = record.decode("utf-8", "replace").split("\x01", 3)
+            walked["commits"] += 1
+            if " " in parents:
+                walked["merges"] += 1
+                continue
+            reason = messages.rejection(message)
+            if reason == messages.NOT_A_FIX:
+                continue
+            walked["say fix"] += 1
+            if reason == messages.REVERT:
+                taken_back.update(one[:7] for one in messages.reverted(message))
+            if not parents:
+                reason = "no parent"
+            if reason is None:
+                found.append(Commit(name, parents, date, messages.first_line(message)))
+            else:
+                rejected[reason] += 1
+    except DataError:  # a damaged commit hides what is behind it
+        walked["cut short"] += 1
     kept = [one for one in found if one.name[:7] not in taken_back]
-    rejected["taken back later"] += len(found) - len(kept)
+    if len(kept) < len(found):
+        rejected["taken back later"] += len(found) - len(kept)
     return kept
 
 
@@ -120,16 +126,17 @@ def _path_changes(repository: str, commits: list[Commit]) -> Iterator[list[PathC
     command = ("diff-tree", "--stdin", "-r", "-z", "--always", "--no-renames", "--no-abbrev")
     found: list[PathChange] | None = None
     records = git.records(repository, *command, stdin=names)
-    for record in records:
-        if record.startswith(b":"):
-            _, mode, before, after, status = record.decode().split(" ")
-            path = next(records, b"").decode("utf-8", "replace")
+    with suppress(DataError):
+        for record in records:
+            if record.startswith(b":"):
+                _, mode, before, after, status = record.decode().split(" ")
+                path = next(records, b"").decode("utf-8", "replace")
+                if found is not None:
+                    found.append(PathChange(mode, before, after, status, path))
+                continue
             if found is not None:
-                found.append(PathChange(mode, before, after, status, path))
-            continue
-        if found is not None:
-            yield found
-        found = []  # the record is the name of the next commit
+                yield found
+            found = []  # the record is the name of the next commit
     if found is not None:
         yield found
 

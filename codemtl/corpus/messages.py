@@ -33,7 +33,7 @@ _CLOSES = re.compile(
 )
 _KIND = re.compile(  # the first word where a project sorts its commits by kind
     r"^\W*(docs?|style|sty|chore|ci|cicd|build|bld|tests?|tst|refactor|perf|feat|feature|deps|dep|"
-    r"release|rel|maint|mnt|enh|dev|typ|typing|api|bench|misc|clean|cleanup|wip|infra|lint|"
+    r"release|rel|maint|mnt|enh|dev|typ|typing|bench|misc|clean|cleanup|wip|infra|lint|"
     r"examples?|tutorials?|readme|changelog|trivial|translations?|i18n|tooling|packaging|qa)"
     r"\b[^:\]]{0,30}[:\]]",
     re.I,

@@ -150,5 +150,7 @@ def _keys(values: NDArray[np.uint32]) -> NDArray[np.uint64]:
 
 def _chunks(counts: NDArray[np.intp]) -> Iterable[slice]:
     """Slices of the items so that each has about ``_CHUNK`` pairs."""
+    if not counts.any():
+        return []
     edges = np.searchsorted(np.cumsum(counts), np.arange(0, counts.sum(), _CHUNK)).tolist()
     return [slice(a, b) for a, b in zip(edges, [*edges[1:], len(counts)], strict=True) if b > a]

@@ -107,7 +107,7 @@ class StreamWriter:
         self.close()
 
     def _flush(self) -> None:
-        if self._batch:
+        if self._batch or not self.rows:  # a reader of an empty file wants one empty batch
             self._stream.write_batch(pa.RecordBatch.from_pylist(self._batch, schema=self._schema))
             self._batch = []
 
@@ -137,7 +137,8 @@ class TableWriter(StreamWriter):
         quiet = datasets.are_progress_bars_disabled()
         datasets.disable_progress_bars()
         try:
-            rows.save_to_disk(str(saved))
+            # without rows it would save no shard, and then fail to read what is not there
+            rows.save_to_disk(str(saved), num_shards=None if self.rows else 1)
         finally:
             if not quiet:
                 datasets.enable_progress_bars()
