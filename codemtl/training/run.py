@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from rich.console import Console
@@ -32,6 +32,7 @@ from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
 from codemtl.training.precision import resolve_precision
 from codemtl.training.probes import SIZE, Probes, as_row
+from codemtl.training.processes import join, on_cpu
 from codemtl.training.report import LOG, METRICS, write_report
 from codemtl.training.report.summary import Summary, summarize_run
 from codemtl.training.shards import Shards
@@ -64,7 +65,7 @@ def train(
     newest = newest_state(out) if resume else None
     if newest is not None and settings.precision == "auto":
         settings = replace(settings, precision=newest[1]["config"]["precision"])
-    with PartialState().main_process_first(), progress_bar() as progress:
+    with join().main_process_first(), progress_bar() as progress:
         bar = progress.add_task("preparing", total=None)
         folder = shards_folder(
             data, settings.model, lambda done, total: progress.update(
@@ -99,8 +100,9 @@ class Run:
         self.config = config = _resolved(config, tokenizer, data)
         AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
-            mixed_precision=config.precision, log_with="tensorboard", project_dir=out / "logs"
-        )
+            cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
+            project_dir=out / "logs",
+        )  # fmt: skip
         network = Network(config.model).to(self.accelerator.device)
         if config.compile:
             network.encoder.stack.compile(dynamic=True)
@@ -266,7 +268,7 @@ def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> T
             f"model.vocab_size is {stated}, but {data / FILE_NAME} has {size} pieces; "
             "leave the setting out"
         )
-    precision = resolve_precision(config.precision, PartialState().default_device)
+    precision = resolve_precision(config.precision, join().default_device)
     return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
 
 

@@ -63,13 +63,19 @@ def matrix(names: Sequence[str], values: Sequence[Sequence[float]], *, digits: i
     with mpl.rc_context({**_STYLE, "axes.grid": False}):
         figure = Figure(figsize=(4.0, 2.9), layout="constrained")
         axes: Axes = figure.subplots()
-        axes.imshow(values, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto", alpha=0.85)
+        axes.pcolormesh(
+            values, cmap="RdBu", vmin=-bound, vmax=bound, alpha=0.85, edgecolors="white"
+        )  # not imshow, which would embed a bitmap
+        axes.invert_yaxis()
         for i, row in enumerate(values):
             for j, value in enumerate(row):
                 colour = "white" if abs(value) > 0.6 * bound else _INK
-                axes.text(j, i, f"{value:.{digits}f}", ha="center", va="center", color=colour)
-        axes.set_xticks(range(len(names)), names)
-        axes.set_yticks(range(len(names)), names)
+                axes.text(
+                    j + 0.5, i + 0.5, f"{value:.{digits}f}", ha="center", va="center", color=colour
+                )
+        places = [index + 0.5 for index in range(len(names))]
+        axes.set_xticks(places, names)
+        axes.set_yticks(places, names)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         return _svg(figure)
