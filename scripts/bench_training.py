@@ -27,7 +27,8 @@ from pathlib import Path
 import torch
 
 from codemtl.training.config import load_config
-from codemtl.training.loop import Meter, MicroBatch, windows
+from codemtl.training.loop import MicroBatch, windows
+from codemtl.training.meter import Meter
 from codemtl.training.run import Run
 
 WARM_UP = 2  # turns that do not count: allocation, compilation of new shapes
@@ -36,7 +37,8 @@ WARM_UP = 2  # turns that do not count: allocation, compilation of new shapes
 def main() -> None:
     options = _arguments()
     turns = WARM_UP + max(2, options.steps // options.turn)
-    changes = [f"steps={turns * options.turn}", "dense_share=0.5", *options.set]
+    half = "tasks.repair.stages={dense=0.5, single=0.5}"
+    changes = [f"steps={turns * options.turn}", half, *options.set]
     config = load_config(None, options.preset, changes)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(config, options.data, Path(folder))

@@ -219,12 +219,7 @@ def _choose(
 
 
 def corrupt_dense(example: Example, rng: np.random.Generator, clean: float = 0.1) -> RepairInput:
-    """Many bugs at once (replaced-token detection); with probability ``clean`` none at all.
-
-    A real bug stays the only one: what else is wrong there nobody has said.
-    """
-    if len(example.fix):
-        return corrupt_single(example, rng)
+    """Many bugs at once (replaced-token detection); with probability ``clean`` none at all."""
     count = len(example.site_family)
     if not count or rng.random() < clean:
         return as_input(example)

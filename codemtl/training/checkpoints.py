@@ -21,7 +21,7 @@ from codemtl.model.atomic import sync_folder, write_durable
 from codemtl.training.loop import Trainer
 
 STATE = "state.json"
-_KEYS = {"step", "threads", "processes", "task_losses", "weighting", "config", "sha256"}
+_KEYS = {"step", "threads", "processes", "weighting", "config", "sha256"}
 
 
 def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
@@ -43,7 +43,6 @@ def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
         "step": trainer.step,
         "threads": torch.get_num_threads(),
         "processes": trainer.accelerator.num_processes,
-        "task_losses": trainer.task_losses,
         "weighting": trainer.weighting.state_dict(),
         "config": trainer.config.to_dict(),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
@@ -114,12 +113,14 @@ def load_newest(trainer: Trainer, out: Path) -> bool:
             part: value.to(parameter.device) for part, value in parts.items()
         }
     trainer.weighting.load_state_dict(state["weighting"])
-    trainer.task_losses = state["task_losses"]
     trainer.step = state["step"]
     return True
 
 
-_MAY_DIFFER = ("log_every", "evaluate_every", "evaluate_batches", "checkpoint_every", "workers")
+_MAY_DIFFER = (
+    "log_every", "evaluate_every", "evaluate_batches", "checkpoint_every", "workers",
+    "diagnose_every", "affinity_every",
+)  # fmt: skip
 
 
 def _check_same_run(state: dict[str, Any], trainer: Trainer, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Everything that decides a training run, validated when it is made.
 
-A configuration is a TOML file: the keys of `TrainingConfig` at the top, `[model]` and one
-`[tasks.NAME]` a task. ``--set tasks.repair.weight=2`` overrides one key.
+A configuration is a TOML file: the keys of `TrainingConfig` at the top, `[model]`, `[weighting]`
+and one `[tasks.NAME]` a task. ``--set tasks.repair.weight=2`` overrides one key.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from codemtl.errors import UsageError
 from codemtl.model.config import ModelConfig
+from codemtl.training.weighting import check
 
 TASKS = ("repair", "summarize", "generate")
 T = TypeVar("T")
@@ -23,9 +24,15 @@ PRECISIONS = ("auto", "no", "bf16")
 TERMS = {
     "repair": ("bug", "token", "site", "edit"), "summarize": ("text",), "generate": ("text",),
 }  # fmt: skip
+STAGES = {"repair": ("dense", "single", "real"), "summarize": (), "generate": ()}  # of curricula
+_CURRICULA = {"repair": {"dense": 0.6, "single": 0.4}}  # where the configuration names none
 _POSITIVE = (
     "steps", "accumulation", "micro_tokens", "learning_rate", "clip", "log_every",
-    "evaluate_every", "evaluate_batches", "checkpoint_every",
+    "evaluate_every", "evaluate_batches", "checkpoint_every", "diagnose_every",
+)  # fmt: skip
+_NOT_NEGATIVE = (
+    "warmup", "workers", "threads", "seed", "weight_decay", "final_rate", "temperature",
+    "affinity_every",
 )  # fmt: skip
 
 
@@ -33,8 +40,10 @@ _POSITIVE = (
 class TaskConfig:
     """One task's part of the mixture: how often it is sampled and how much its loss counts."""
 
-    share: float = 1.0  # q_i, relative to the other tasks
+    share: float = 1.0  # q_i of the micro-batches, relative to the other tasks
     weight: float = 1.0  # λ_i
+    micro_tokens: int = 0  # pieces of a micro-batch; 0: as the run's
+    stages: dict[str, float] = field(default_factory=dict)  # curriculum: shares of the run, in turn
     terms: dict[str, float] = field(default_factory=dict)  # weight of each loss term, default 1
 
 
@@ -53,7 +62,8 @@ class TrainingConfig:
     weight_decay: float = 0.05
     beta2: float = 0.98
     clip: float = 1.0
-    dense_share: float = 0.6  # first part of the run with many bugs a function; then one or none
+    temperature: float = 0.0  # T > 0: q_i ∝ (examples of the task)^(1 / T), and shares only select
+    weighting: dict[str, Any] = field(default_factory=lambda: {"name": "static"})
     seed: int = 0
     precision: str = "auto"  # "no", "bf16", or "auto": bf16 where the machine is fast at it
     compile: bool = False
@@ -63,6 +73,8 @@ class TrainingConfig:
     evaluate_every: int = 500
     evaluate_batches: int = 12
     checkpoint_every: int = 500
+    diagnose_every: int = 100  # steps between comparisons of the tasks' gradients
+    affinity_every: int = 0  # steps between look-aheads at what each task does to the others
 
     def __post_init__(self) -> None:
         """Check ranges and task names."""
@@ -76,17 +88,38 @@ class TrainingConfig:
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("warmup", "workers", "threads", "seed", "weight_decay", "final_rate"):
+        for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
         if not 0 < self.beta2 < 1:
             raise UsageError(f"beta2 is {self.beta2}; it must be between 0 and 1")
-        if not 0 <= self.dense_share <= 1:
-            raise UsageError(f"dense_share is {self.dense_share}; it must be between 0 and 1")
         if sum(task.share for task in self.tasks.values()) <= 0:
             raise UsageError("every task has share 0; give at least one a share above 0")
         for name, task in self.tasks.items():
             _check_task(name, task)
+        if check(self.weighting).on_gradients and self.accumulation == 1:
+            raise UsageError(
+                f"weighting.name = {self.weighting['name']} combines the gradients of the tasks of "
+                "one step, but accumulation is 1, one task a step; set accumulation to 2 or more"
+            )
+
+    def stages(self, task: str) -> dict[str, float]:
+        """The curriculum of a task: its stages in turn and their shares of the run."""
+        return self.tasks[task].stages or _CURRICULA.get(task, {})
+
+    def stage(self, task: str, number: int, total: int) -> str:
+        """The stage at micro-batch ``number`` of ``total``; "" for a task without stages."""
+        stages = self.stages(task)
+        whole, before = sum(stages.values()), 0.0
+        for name, share in stages.items():
+            before += share
+            if share > 0 and number < int(total * (before / whole)):
+                return name
+        return self.last_stage(task)
+
+    def last_stage(self, task: str) -> str:
+        """The stage that a run ends with."""
+        return ([""] + [name for name, share in self.stages(task).items() if share > 0])[-1]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""
@@ -94,15 +127,22 @@ class TrainingConfig:
 
 
 def _check_task(name: str, task: TaskConfig) -> None:
-    values = {"share": task.share, "weight": task.weight}
+    values = {"share": task.share, "weight": task.weight, "micro_tokens": task.micro_tokens}
     for term, value in task.terms.items():
         if term not in TERMS[name]:
             known = ", ".join(TERMS[name])
             raise UsageError(f"tasks.{name}.terms.{term}: there is no such loss; known: {known}")
         values[f"terms.{term}"] = value
+    for stage, value in task.stages.items():
+        if stage not in STAGES[name]:
+            known = ", ".join(STAGES[name]) or "none"
+            raise UsageError(f"tasks.{name}.stages.{stage}: there is no such stage; known: {known}")
+        values[f"stages.{stage}"] = value
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise UsageError(f"tasks.{name}.{key} is {value!r}; it must be a number, 0 or above")
+    if task.stages and not sum(task.stages.values()):
+        raise UsageError(f"every stage of tasks.{name}.stages has share 0; give one a share above")
 
 
 def load_config(
@@ -165,6 +205,8 @@ def _build(values: Mapping[str, Any]) -> TrainingConfig:
     if not tasks:
         raise UsageError(f"[tasks] is empty; name at least one of {', '.join(TASKS)}")
     model = _make(ModelConfig, values.get("model", {}), "model.")
+    if "weighting" in plain:
+        plain["weighting"] = {"name": "static", **_table(plain["weighting"], "weighting")}
     return _make(TrainingConfig, {**plain, "model": model, "tasks": tasks}, "")
 
 
@@ -176,7 +218,7 @@ def _table(value: Any, name: str) -> Mapping[str, Any]:
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,),
-    "dict[str, float]": (dict,),
+    "dict[str, float]": (dict,), "dict[str, Any]": (dict,),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import torch
 
 from codemtl.model.network import Network
 from codemtl.tasks.batches import Batch
+from codemtl.training.config import STAGES
 from codemtl.training.mixture import MicroBatches
 
 
@@ -15,11 +16,12 @@ class Validation:
     """The same micro-batches at every evaluation: made once, in memory."""
 
     def __init__(self, data: MicroBatches, batches: int) -> None:
+        self.shards = data.shards
         self.batches: list[tuple[Batch, bool]] = []
         for task in data.plans:
             for number in range(batches):
-                for dense in (True, False) if task == "repair" else (False,):
-                    self.batches.append((data.make(task, number, dense), dense))
+                for stage in STAGES[task] or ("",):
+                    self.batches.append((data.make(task, number, stage), stage == "dense"))
 
     @torch.no_grad()
     def run(self, network: Network, device: torch.device) -> dict[str, float]:

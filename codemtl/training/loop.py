@@ -1,30 +1,40 @@
-"""One joint training step, readable from top to bottom, and the loop around it.
+"""One joint training step, readable from top to bottom.
 
-    L(θ) = Σ_i λ_i L_i(θ),   L_i = Σ_terms w · (sum over the window) / (count over the window)
+    L(θ) = Σ_i λ_i w_i L_i(θ),   L_i = Σ_terms w · (sum over the window) / (count over the window)
 
 The window is all micro-batches of one optimizer step on all ranks; each micro-batch holds one
 task. Gradients are accumulated locally and reduced once, so tasks absent from a rank do no harm.
+Methods on gradients find w_i between the backward passes and the update; for them the shared
+parameters' gradient is taken task by task. The heads' gradients are their own task's alone.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from codemtl.model.network import Network
 from codemtl.training.config import TrainingConfig
+from codemtl.training.gradients import (
+    TaskGradients,
+    agreed,
+    make_equal,
+    reduce_gradients,
+    shared_parameters,
+)
 from codemtl.training.optimizer import make_optimizer
+from codemtl.training.probes import Probes, task_loss
 from codemtl.training.weighting import Weighting
 
 MicroBatch = dict[str, Any]
+Sums = dict[tuple[str, str], Tensor]  # (task, term) -> sum of a loss over micro-batches
+Counts = Mapping[tuple[str, str], float]  # (task, term) -> what the sum is divided by
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
@@ -45,50 +55,97 @@ class Trainer:
         network: Network,
         weighting: Weighting,
         accelerator: Accelerator,
+        probes: Probes | None = None,
     ) -> None:
         self.config, self.network, self.weighting = config, network, weighting
-        self.accelerator = accelerator
+        self.accelerator, self.probes = accelerator, probes
         self.optimizer = make_optimizer(network, config)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.shared = shared_parameters(network)
         self.step = 0
-        self.task_losses: dict[str, float] | None = None
+        make_equal(network, accelerator)
 
     def train_step(self, window: list[MicroBatch]) -> dict[str, float]:
         """One optimizer step over a window of micro-batches; returns what to log."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
         counts = self._window_counts(window)
-        weights = self.weighting.weights(self.task_losses)
-        sums = self.accumulate(window, counts, weights)
-        self._reduce_gradients()
+        weights = self._weights()
+        sums, weights, norms = self.backward(window, counts, weights)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        return self._report(self._over_ranks(sums), counts, weights, float(norm))
+        row, losses = self._report(self._over_ranks(sums), counts, weights)
+        self.weighting.observe(losses, norms)
+        if self.weighting.probe_every and self.step % self.weighting.probe_every == 0:
+            assert self.probes is not None, "this weighting needs validation data"
+            self.weighting.observe_probe(self.probes.fixed_losses(self.network))
+        return {**row, "gradient_norm": float(norm)}
+
+    def backward(
+        self, window: list[MicroBatch], counts: Counts, weights: Mapping[str, float]
+    ) -> tuple[Sums, dict[str, float], dict[str, float]]:
+        """Give all parameters the window's gradient over all ranks.
+
+        Returns this rank's sums of loss terms, the weights λ_i w_i of the shared parameters, and
+        the norms of the tasks' gradients of one matrix if the weighting asks for them.
+        """
+        by_task = _by_task(window)
+        tasks, kept = list(by_task), self._kept(by_task)
+        gradients = TaskGradients(kept, len(tasks)) if kept else None
+        sums: Sums = {}
+        for row, task in enumerate(tasks):
+            sums |= self.accumulate(by_task[task], counts, weights)
+            if gradients is not None:
+                gradients.take(row)
+        reduced = {id(parameter) for parameter in kept}
+        reduce_gradients([p for p in self.parameters if id(p) not in reduced], self.accelerator)
+        found, norms = {task: weights[task] for task in tasks}, {}
+        if gradients is not None:
+            gradients.reduce(self.accelerator)
+            gramian = gradients.gramian()
+            factors = [1.0] * len(tasks)
+            if self.weighting.on_gradients:
+                factors = self.weighting.combine(gramian, tasks, self.step)
+                factors = agreed(factors, self.accelerator)
+            gradients.put(factors)
+            norms = dict(zip(tasks, gramian.diagonal().sqrt().tolist(), strict=True))
+            found = {task: found[task] * w for task, w in zip(tasks, factors, strict=True)}
+        return sums, found, norms
 
     def accumulate(
-        self,
-        window: list[MicroBatch],
-        counts: Mapping[tuple[str, str], float],
-        weights: Mapping[str, float],
-    ) -> dict[tuple[str, str], Tensor]:
-        """Add the window's gradient on this rank; returns the sums of its loss terms."""
-        sums: dict[tuple[str, str], Tensor] = {}
-        for micro in window:
+        self, micros: Sequence[MicroBatch], counts: Counts, weights: Mapping[str, float]
+    ) -> Sums:
+        """Add the gradient of micro-batches on this rank; returns the sums of their loss terms."""
+        sums: Sums = {}
+        for micro in micros:
             task, arrays = micro["task"], _to(micro["arrays"], self.accelerator.device)
             with self.accelerator.autocast():
                 terms = self.network(task, arrays, micro["dense"])
-            loss = sum(
-                terms[term] * (self._term(task, term) / max(counts[task, term], 1.0))
-                for term in terms
-                if (task, term) in counts
-            )
+            shares = {term: counts[task, term] for term in terms if (task, term) in counts}
+            loss = task_loss(self.config.tasks[task].terms, terms, shares)
             self.accelerator.backward(loss * weights[task])
             for term, value in terms.items():
                 own = value.detach().float()
                 sums[task, term] = sums[task, term] + own if (task, term) in sums else own
         return sums
+
+    def _weights(self) -> dict[str, float]:
+        """λ_i w_i of every task, the same on all ranks."""
+        found = self.weighting.weights(self.step)
+        factors = agreed(list(found.values()), self.accelerator)
+        pairs = zip(found, factors, strict=True)
+        return {task: self.config.tasks[task].weight * factor for task, factor in pairs}
+
+    def _kept(self, by_task: Mapping[str, Any]) -> list[nn.Parameter]:
+        """Parameters whose gradient is taken by task; a window of one task is a plain step."""
+        if len(by_task) < 2:
+            return []
+        if self.weighting.on_gradients:
+            return self.shared
+        matrices = [parameter for parameter in self.shared if parameter.ndim == 2]
+        return matrices[-1:] if self.weighting.wants_norms else []
 
     def _window_counts(self, window: list[MicroBatch]) -> dict[tuple[str, str], float]:
         """Denominators of every loss term over the window and all ranks."""
@@ -104,28 +161,7 @@ class Trainer:
             counts = defaultdict(float, zip(keys, total.tolist(), strict=True))
         return counts
 
-    def _term(self, task: str, term: str) -> float:
-        return self.config.tasks[task].terms.get(term, 1.0)
-
-    def _reduce_gradients(self) -> None:
-        """Sum gradients over ranks; the window's denominators already count all ranks.
-
-        A parameter without a gradient on any rank keeps none, as on a single process.
-        """
-        if self.accelerator.num_processes == 1:
-            return
-        device = self.accelerator.device
-        here = torch.tensor([float(p.grad is not None) for p in self.parameters], device=device)
-        present = self.accelerator.reduce(here, "sum").tolist()
-        used = [p for p, ranks in zip(self.parameters, present, strict=True) if ranks]
-        if not used:
-            return
-        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
-        flat = self.accelerator.reduce(torch.cat([part.flatten() for part in parts]), "sum")
-        for parameter, part in zip(used, flat.split([p.numel() for p in used]), strict=True):
-            parameter.grad = part.view_as(parameter).clone()
-
-    def _over_ranks(self, sums: dict[tuple[str, str], Tensor]) -> dict[tuple[str, str], float]:
+    def _over_ranks(self, sums: Sums) -> dict[tuple[str, str], float]:
         """Loss sums of the window over all ranks, which share the schedule of tasks."""
         keys = sorted(sums)
         values = torch.stack([sums[key] for key in keys])
@@ -134,29 +170,32 @@ class Trainer:
         return dict(zip(keys, values.tolist(), strict=True))
 
     def _report(
-        self,
-        sums: dict[tuple[str, str], float],
-        counts: dict[tuple[str, str], float],
-        weights: dict[str, float],
-        norm: float,
-    ) -> dict[str, float]:
-        """Mean loss of each term and task, and the gradient's norm."""
-        row: dict[str, float] = {"gradient_norm": norm}
+        self, sums: Mapping[tuple[str, str], float], counts: Counts, weights: Mapping[str, float]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """What to log: mean loss of each term and task, weights; and the tasks' losses."""
+        row: dict[str, float] = {}
         losses: dict[str, float] = defaultdict(float)
         for (task, term), value in sums.items():
             if (task, term) in counts:
                 mean = value / max(counts[task, term], 1.0)
                 row[f"{task}/{term}"] = mean
-                losses[task] += mean * self._term(task, term)
+                losses[task] += mean * self.config.tasks[task].terms.get(term, 1.0)
         for task, loss in losses.items():
             row[f"{task}/loss"] = loss
             row[f"{task}/weight"] = weights[task]
-        self.task_losses = dict(losses)
-        return row
+        return row, dict(losses)
 
 
 def _to(arrays: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     return {key: value.to(device, non_blocking=True) for key, value in arrays.items()}
+
+
+def _by_task(window: Sequence[MicroBatch]) -> dict[str, list[MicroBatch]]:
+    """The window's micro-batches by task, in the order of names, which all ranks share."""
+    found: dict[str, list[MicroBatch]] = {}
+    for micro in sorted(window, key=lambda micro: str(micro["task"])):
+        found.setdefault(micro["task"], []).append(micro)
+    return found
 
 
 def windows(loader: Iterator[MicroBatch], size: int) -> Iterator[list[MicroBatch]]:
@@ -167,40 +206,3 @@ def windows(loader: Iterator[MicroBatch], size: int) -> Iterator[list[MicroBatch
         if len(window) == size:
             yield window
             window = []
-
-
-class Meter:
-    """Mean of what the steps report, tokens a second and padding, since the last reading."""
-
-    def __init__(self) -> None:
-        self._start()
-
-    def _start(self) -> None:
-        self.tokens = self.slots = 0
-        self.rows: dict[str, list[float]] = defaultdict(list)
-        self.since = time.perf_counter()
-
-    def add(self, window: list[MicroBatch], row: dict[str, float]) -> None:
-        """Count a window and what its step reported."""
-        self.tokens += sum(micro["tokens"] for micro in window)
-        self.slots += sum(micro["slots"] for micro in window)
-        for key, value in row.items():
-            self.rows[key].append(value)
-
-    def pause(self, seconds: float) -> None:
-        """Leave out time that was spent on something else than training."""
-        self.since += seconds
-
-    def read(self) -> dict[str, float]:
-        """Means, tokens/s (padding excluded) and padding share; starts a new measurement."""
-        row = {key: sum(values) / len(values) for key, values in self.rows.items()}
-        elapsed = max(time.perf_counter() - self.since, 1e-9)
-        row["tokens_per_second"] = self.tokens / elapsed
-        row["padding"] = 1 - self.tokens / max(self.slots, 1)
-        self._start()
-        return row
-
-
-def log_folder(out: Path) -> Path:
-    """Where TensorBoard finds the curves of a run."""
-    return out / "logs"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from rich.console import Console
@@ -27,13 +27,18 @@ from codemtl.training.checkpoints import load_newest, newest_state, save_checkpo
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
 from codemtl.training.evaluation import SCORED, Validation, score
-from codemtl.training.loop import Meter, MicroBatch, Trainer, log_folder, windows
+from codemtl.training.loop import MicroBatch, Trainer, windows
+from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
 from codemtl.training.precision import resolve_precision
+from codemtl.training.probes import SIZE, Probes, as_row
+from codemtl.training.processes import join, on_cpu
+from codemtl.training.report import LOG, METRICS, write_report
+from codemtl.training.report.summary import Summary, summarize_run
 from codemtl.training.shards import Shards
-from codemtl.training.weighting.static import StaticWeighting
+from codemtl.training.weighting import make_weighting
 
-METRICS, LOG = "metrics.json", "log.jsonl"
+REPORT_EVERY = 60.0  # seconds at least between reports of a run that goes on
 
 
 def train(
@@ -60,7 +65,7 @@ def train(
     newest = newest_state(out) if resume else None
     if newest is not None and settings.precision == "auto":
         settings = replace(settings, precision=newest[1]["config"]["precision"])
-    with progress_bar() as progress:
+    with join().main_process_first(), progress_bar() as progress:
         bar = progress.add_task("preparing", total=None)
         folder = shards_folder(
             data, settings.model, lambda done, total: progress.update(
@@ -95,30 +100,28 @@ class Run:
         self.config = config = _resolved(config, tokenizer, data)
         AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
-            mixed_precision=config.precision, log_with="tensorboard", project_dir=log_folder(out)
-        )
+            cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
+            project_dir=out / "logs",
+        )  # fmt: skip
         network = Network(config.model).to(self.accelerator.device)
         if config.compile:
             network.encoder.stack.compile(dynamic=True)
-        weights = {name: task.weight for name, task in config.tasks.items()}
-        self.trainer = Trainer(config, network, StaticWeighting(weights), self.accelerator)
         self.training = self._micro_batches("train", tokenizer)
-        self.validation = Validation(
-            self._micro_batches("validation", tokenizer), config.evaluate_batches
-        )
+        held_out = self._micro_batches("validation", tokenizer)
+        self.validation = Validation(held_out, config.evaluate_batches)
+        small = self._micro_batches("validation", tokenizer, shrink=SIZE)
+        self.probes = Probes(config, small, self.accelerator)
+        weighting = make_weighting(config.weighting, list(self.training.plans), config.seed)
+        self.trainer = Trainer(config, network, weighting, self.accelerator, self.probes)
         self.best: tuple[float, int] = (-1.0, 0)
+        self.reported = time.monotonic()
 
-    def _micro_batches(self, split: str, tokenizer: CodeTokenizer) -> MicroBatches:
-        config = self.config
-        total = config.steps * config.accumulation
+    def _micro_batches(self, split: str, tokenizer: CodeTokenizer, shrink: int = 1) -> MicroBatches:
         training = split == "train"
         return MicroBatches(
-            Shards(self.data, split), special_ids(tokenizer), piece_layout(tokenizer),
-            shares={name: task.share for name, task in config.tasks.items()},
-            tokens=config.micro_tokens,
-            micro_batches=total if training else 1,
-            dense_until=int(total * config.dense_share),
-            seed=config.seed,
+            Shards(self.data, split), special_ids(tokenizer), piece_layout(tokenizer), self.config,
+            micro_batches=self.config.steps * self.config.accumulation if training else 1,
+            shrink=shrink,
             rank=self.accelerator.process_index if training else 0,
             world=self.accelerator.num_processes if training else 1,
         )  # fmt: skip
@@ -128,13 +131,27 @@ class Run:
 
         Returns the step, score and accuracies of the chosen checkpoint.
         """
-        config, trainer = self.config, self.trainer
+        trainer = self.trainer
         load_newest(trainer, self.out)
         self._rewind()
         self.accelerator.init_trackers(
             "logs", init_kwargs={"tensorboard": {"purge_step": trainer.step + 1}}
         )
-        meter = Meter()
+        try:
+            self._steps()
+        finally:  # an interrupted run has a report too
+            self._report()
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
+        chosen = json.loads((self.out / METRICS).read_text("utf-8"))
+        accuracies = {
+            key: chosen["validation"][key] for key in SCORED if key in chosen["validation"]
+        }
+        return {"step": chosen["step"], "score": chosen["score"], **accuracies}
+
+    def _steps(self) -> None:
+        config, trainer = self.config, self.trainer
+        meter = Meter(self.accelerator.num_processes)
         with progress_bar() as progress:
             bar = progress.add_task("training", total=config.steps, completed=trainer.step)
             for window in windows(iter(self._loader()), config.accumulation):
@@ -144,20 +161,51 @@ class Run:
                     row = meter.read()
                     progress.update(bar, description=f"{row['tokens_per_second']:.0f} tokens/s")
                     self._log(row)
-                last = trainer.step == config.steps
                 since = time.perf_counter()
-                if trainer.step % config.evaluate_every == 0 or last:
-                    self._evaluate()
-                if trainer.step % config.checkpoint_every == 0 or last:
-                    self._checkpoint()
+                self._after_step(trainer.step == config.steps)
                 meter.pause(time.perf_counter() - since)
-        self.accelerator.wait_for_everyone()
-        self.accelerator.end_training()
-        chosen = json.loads((self.out / METRICS).read_text("utf-8"))
-        accuracies = {
-            key: chosen["validation"][key] for key in SCORED if key in chosen["validation"]
-        }
-        return {"step": chosen["step"], "score": chosen["score"], **accuracies}
+
+    def _after_step(self, last: bool) -> None:
+        """What is due besides training."""
+        config, step = self.config, self.trainer.step
+        self._diagnose()
+        if step % config.evaluate_every == 0 or last:
+            self._evaluate()
+            if time.monotonic() - self.reported > REPORT_EVERY and not last:
+                self._report()
+        if step % config.checkpoint_every == 0 or last:
+            self._checkpoint()
+
+    def _diagnose(self) -> None:
+        """Compare the tasks' gradients when it is time; nothing of the training changes."""
+        config, step = self.config, self.trainer.step
+        affinity = bool(config.affinity_every) and step % config.affinity_every == 0
+        if not self.accelerator.is_main_process or not (
+            step % config.diagnose_every == 0 or affinity
+        ):
+            return
+        position, total = step * config.accumulation - 1, len(self.training)
+        stages = {task: config.stage(task, position, total) for task in self.training.plans}
+        look = self.probes.look(
+            self.trainer.network, self.trainer.shared, step, stages, affinity=affinity
+        )
+        self._log(as_row(look))
+
+    def _report(self) -> None:
+        """Write report.html from the log."""
+        if self.accelerator.is_main_process:
+            write_report(self.out, self.summary())
+            self.reported = time.monotonic()
+
+    def summary(self) -> Summary:
+        """What the report tells besides the log."""
+        shards = {"train": self.training.shards, "validation": self.validation.shards}
+        return summarize_run(
+            self.config, self.trainer.network, self.training,
+            {split: len(part) for split, part in shards.items()},
+            step=self.trainer.step, processes=self.accelerator.num_processes,
+            device=str(self.accelerator.device),
+        )  # fmt: skip
 
     def _loader(self) -> DataLoader[MicroBatch]:
         """The micro-batches from here to the end of the run."""
@@ -220,7 +268,7 @@ def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> T
             f"model.vocab_size is {stated}, but {data / FILE_NAME} has {size} pieces; "
             "leave the setting out"
         )
-    precision = resolve_precision(config.precision, PartialState().default_device)
+    precision = resolve_precision(config.precision, join().default_device)
     return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
 
 

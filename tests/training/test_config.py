@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from codemtl.errors import CodemtlError, UsageError
+from codemtl.errors import CodemtlError, MissingExtraError, UsageError
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.precision import resolve_precision
 
@@ -55,7 +55,16 @@ def test_a_file_that_lists_tasks_trains_those_alone(tmp_path: Path) -> None:
         ("compile=1", "compile is 1; it must be of type bool"),
         ("steps=0", "steps is 0; it must be above 0"),
         ("warmup=-1", "warmup is -1"),
-        ("dense_share=2", "dense_share is 2"),
+        ("dense_share=0.5", "dense_share: there is no such setting"),
+        ("tasks.repair.stages.dens=1", "tasks.repair.stages.dens: there is no such stage"),
+        ("tasks.repair.stages={dense=0}", "every stage of tasks.repair.stages has share 0"),
+        ("tasks.generate.stages.dense=1", "there is no such stage; known: none"),
+        ("tasks.repair.micro_tokens=-1", "tasks.repair.micro_tokens is -1"),
+        ("temperature=-1", "temperature is -1"),
+        ("weighting=famo", "weighting is 'famo'; it must be a table"),
+        ("weighting.name=fomo", "there is no such method; known: static, uncertainty, dwa"),
+        ("weighting.name=[1]", "weighting.name is [1]; there is no such method"),
+        ("weighting.tau=2", "weighting.tau: static has no such setting; known: none"),
         ("precision=fp16", "precision is 'fp16'; it must be one of auto, no, bf16"),
         ("model.width=0", "model.width is 0"),
         ("model.heads=3", "model.width is 64 and model.heads 3"),
@@ -68,6 +77,36 @@ def test_a_bad_override_is_explained(override: str, fault: str) -> None:
         load_config(preset="tiny", overrides=[override])
     assert fault in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_settings_of_a_weighting_are_checked() -> None:
+    def load(*changes: str) -> TrainingConfig:
+        return load_config(preset="tiny", overrides=["weighting.name=coba", *changes])
+
+    assert load("weighting.tau=2").weighting == {"name": "coba", "tau": 2}
+    for change, fault in (
+        ("weighting.taus=2", "weighting.taus: coba has no such setting; known: every, history"),
+        ("weighting.every=1.5", "weighting.every is 1.5; it must be a whole number"),
+        ("weighting.tau='x'", "weighting.tau is 'x'; it must be a number, 0 or above"),
+        ("weighting.tau=-1", "weighting.tau is -1; it must be a number, 0 or above"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            load(change)
+        assert fault in str(caught.value)
+
+
+def test_a_method_on_gradients_needs_tasks_to_share_a_step() -> None:
+    with pytest.raises(UsageError, match="set accumulation to 2 or more"):
+        load_config(preset="tiny", overrides=["weighting.name=mgda", "accumulation=1"])
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("codemtl.training.weighting.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'codemtl\[mtl\]'"):
+        load_config(preset="tiny", overrides=["weighting.name=upgrad"])
+    load_config(preset="tiny", overrides=["weighting.name=famo"])
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

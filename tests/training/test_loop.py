@@ -15,9 +15,10 @@ from codemtl.model.network import Network
 from codemtl.tasks import repair, summarize
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.training.config import load_config
+from codemtl.training.gradients import reduce_gradients
 from codemtl.training.loop import MicroBatch, Trainer, learning_rate, windows
 from codemtl.training.shards import Shards
-from codemtl.training.weighting.static import StaticWeighting
+from codemtl.training.weighting import make_weighting
 
 
 def micro(batch: Batch) -> MicroBatch:
@@ -50,15 +51,17 @@ def batches(shards: Shards, specials: SpecialIds) -> Any:
     return cut
 
 
-def trainer(**weights: float) -> Trainer:
+def trainer(weighting: str = "static", **weights: float) -> Trainer:
     torch.manual_seed(0)
-    config = load_config(preset="tiny", overrides=["precision=no", "tasks.repair.terms.token=3"])
-    chosen = {"repair": 1.0, "summarize": 1.0, "generate": 1.0, **weights}
-    return Trainer(config, Network(PRESETS["tiny"]), StaticWeighting(chosen), Accelerator(cpu=True))
+    changes = [f"tasks.{task}.weight={weight}" for task, weight in weights.items()]
+    fixed = ["precision=no", "tasks.repair.terms.token=3", f"weighting.name={weighting}"]
+    config = load_config(preset="tiny", overrides=[*fixed, *changes])
+    method = make_weighting(config.weighting, list(config.tasks), seed=0)
+    return Trainer(config, Network(PRESETS["tiny"]), method, Accelerator(cpu=True))
 
 
 def gradient(made: Trainer, window: list[MicroBatch]) -> dict[str, Tensor]:
-    made.accumulate(window, made._window_counts(window), made.weighting.weights())
+    made.backward(window, made._window_counts(window), made._weights())
     return {n: p.grad for n, p in made.network.named_parameters() if p.grad is not None}
 
 
@@ -96,11 +99,29 @@ def test_a_step_reports_means_and_leaves_absent_tasks_alone(batches: Any) -> Non
     assert row["repair/loss"] == pytest.approx(
         row["repair/bug"] + 3 * row["repair/token"] + row["repair/edit"], rel=1e-5
     )
-    assert made.task_losses is not None and set(made.task_losses) == {"repair", "summarize"}
+    assert {key for key in row if key.endswith("/weight")} == {"repair/weight", "summarize/weight"}
     after = made.network.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("encoder.") for name in changed)
     assert not any(name.startswith("generate.") for name in changed)
+
+
+def test_gradients_taken_by_task_add_up_to_the_plain_one(batches: Any) -> None:
+    plain, taken = gradient(trainer(), batches(2)), gradient(trainer("gradnorm"), batches(2))
+    assert_close(plain, taken)
+
+
+def test_methods_on_gradients_change_the_shared_parameters_alone(batches: Any) -> None:
+    plain, mgda = gradient(trainer(), batches(2)), gradient(trainer("mgda"), batches(2))
+    assert_close(*({n: g for n, g in one.items() if n[:7] != "encoder"} for one in (plain, mgda)))
+    matrix = "encoder.stack.layers.1.feed_forward.down.weight"
+    assert not torch.allclose(plain[matrix], mgda[matrix], rtol=0.01)
+
+
+def test_a_window_of_one_task_is_a_plain_step(batches: Any) -> None:
+    window = [one for one in batches(2) if one["task"] == "repair"]
+    plain, upgrad = gradient(trainer(), window), gradient(trainer("upgrad"), window)
+    assert all(torch.equal(plain[name], upgrad[name]) for name in plain)
 
 
 class TwoRanks:
@@ -124,8 +145,7 @@ def test_gradients_are_summed_over_ranks() -> None:
     present = torch.zeros(len(made.parameters))
     present[1] = 1  # the other rank has a gradient of the second parameter alone
     flat = torch.cat([torch.zeros(first.numel()), torch.full((second.numel(),), 3.0)])
-    made.accelerator = TwoRanks([present, flat])  # type: ignore[assignment]
-    made._reduce_gradients()
+    reduce_gradients(made.parameters, TwoRanks([present, flat]))  # type: ignore[arg-type]
     assert first.grad is not None and (first.grad == 2).all() and first.grad.shape == first.shape
     assert second.grad is not None and (second.grad == 3).all()
     assert third.grad is None

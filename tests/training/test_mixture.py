@@ -13,19 +13,31 @@ import torch
 from codemtl.errors import DataError
 from codemtl.tasks.batches import SpecialIds
 from codemtl.tasks.example import Layout
-from codemtl.training.mixture import MicroBatches, Plan
+from codemtl.training.config import TrainingConfig, load_config
+from codemtl.training.mixture import MicroBatches, Plan, sampling_shares
 from codemtl.training.shards import Shards
 
 SHARES = {"repair": 0.7, "summarize": 0.15, "generate": 0.15}
 
 
+def configured(*changes: str, dense: float = 0.5) -> TrainingConfig:
+    shares = [f"tasks.{task}.share={share}" for task, share in SHARES.items()]
+    stages = f"tasks.repair.stages={{dense={dense}, single={1 - dense}}}"
+    return load_config(preset="tiny", overrides=[*shares, stages, "seed=3", *changes])
+
+
+ONLY_REPAIR = ("tasks.summarize.share=0", "tasks.generate.share=0")
+
+
 @pytest.fixture
 def make(shards: Shards, specials: SpecialIds, layout: Layout) -> Any:
-    def call(**changes: Any) -> MicroBatches:
-        options: dict[str, Any] = {
-            "shares": SHARES, "tokens": 2048, "micro_batches": 120, "dense_until": 60, "seed": 3,
-        }  # fmt: skip
-        return MicroBatches(shards, specials, layout, **{**options, **changes})
+    def call(
+        *changes: str, dense: float = 0.5, rank: int = 0, world: int = 1, micro_batches: int = 120
+    ) -> MicroBatches:
+        return MicroBatches(
+            shards, specials, layout, configured(*changes, dense=dense),
+            micro_batches=micro_batches, rank=rank, world=world,
+        )  # fmt: skip
 
     return call
 
@@ -74,7 +86,7 @@ def test_micro_batches_are_a_pure_function_of_seed_and_position(make: Any) -> No
     order = np.random.default_rng(0).permutation(40)
     late = {int(number): two[int(number)] for number in order}
     assert all(same(one[number], late[number]) for number in range(40))
-    other = make(seed=4)
+    other = make("seed=4")
     assert not all(same(one[number], other[number]) for number in range(40))
 
 
@@ -87,13 +99,13 @@ def test_it_travels_to_a_worker_without_its_data(make: Any) -> None:
 
 
 def test_corruption_is_drawn_anew_each_epoch(make: Any) -> None:
-    data = make(shares={"repair": 1.0})
+    data = make(*ONLY_REPAIR)
     plan = data.plans["repair"]
     first = plan.batch(0)[1]
     number = next(
         n for n in range(1, 500) if plan.batch(n)[0] == 1 and np.isin(first, plan.batch(n)[1]).any()
     )
-    one, two = data.make("repair", 0, True), data.make("repair", number, True)
+    one, two = data.make("repair", 0, "dense"), data.make("repair", number, "dense")
     assert one.arrays["site_label"].sum() > 0 and two.arrays["site_label"].sum() > 0
     shared = np.intersect1d(first, plan.batch(number)[1])
     rows = [np.flatnonzero(plan.batch(n)[1] == shared[0])[0] for n in (0, number)]
@@ -131,7 +143,7 @@ def test_little_is_padding(make: Any) -> None:
 
 
 def test_dense_comes_first(make: Any) -> None:
-    data = make(shares={"repair": 1.0}, micro_batches=4, dense_until=2)
+    data = make(*ONLY_REPAIR, micro_batches=4)
     assert [data[i]["dense"] for i in range(4)] == [True, True, False, False]
     assert "token" in data[0]["counts"] and "site" in data[3]["counts"]
     assert data[3]["arrays"]["site_label"].sum(1).max() <= 1
@@ -146,7 +158,45 @@ def test_a_task_without_examples_is_named(specials: SpecialIds, layout: Layout) 
             return 3
 
     with pytest.raises(DataError, match="no example for repair"):
-        MicroBatches(
-            Empty(), specials, layout, shares={"repair": 1.0},  # type: ignore[arg-type]
-            tokens=10, micro_batches=1, dense_until=0, seed=0,
-        )  # fmt: skip
+        MicroBatches(Empty(), specials, layout, configured(), micro_batches=1)  # type: ignore[arg-type]
+
+
+def test_a_curriculum_cuts_the_run_into_stages() -> None:
+    config = configured(dense=0.6)
+    stages = [config.stage("repair", number, 10) for number in range(10)]
+    assert stages == ["dense"] * 6 + ["single"] * 4
+    assert config.stage("summarize", 0, 10) == ""
+    assert configured(dense=0.0).stage("repair", 0, 10) == "single"
+    only = configured(dense=1.0)
+    assert (
+        {only.stage("repair", n, 7) for n in range(7)} == {only.last_stage("repair")} == {"dense"}
+    )
+    relative = configured("tasks.repair.stages={dense=1, single=3}")
+    assert [relative.stage("repair", n, 4) for n in range(4)] == ["dense", *["single"] * 3]
+
+
+def test_an_epoch_that_begins_anew_is_counted(make: Any) -> None:
+    data = make(*ONLY_REPAIR, "tasks.repair.micro_tokens=8192")
+    plan = data.plans["repair"]
+    size = next(n for n in range(100) if plan.batch(n)[0] == 1)
+    assert [plan.passes(number) for number in (size - 1, 2 * size - 1)] == [1.0, 2.0]
+    seen = [data[number]["epoch"] for number in range(size + 1)]
+    assert seen == sorted(seen) and 0 < seen[0] < 1 < seen[-1] < 2
+
+
+def test_each_task_may_have_its_own_size_of_micro_batch(make: Any) -> None:
+    data = make("tasks.summarize.micro_tokens=512")
+    slots = {task: [] for task in SHARES}  # type: dict[str, list[int]]
+    for number in range(40):
+        micro = data[number]
+        slots[micro["task"]].append(micro["arrays"]["input_ids"].numel())
+    assert max(slots["summarize"]) <= 512 < 1024 < max(slots["repair"]) <= 2048
+
+
+def test_shares_by_temperature() -> None:
+    sizes = {"repair": 800, "summarize": 100, "generate": 100}
+    assert sampling_shares(configured(), sizes) == pytest.approx(SHARES)
+    one = sampling_shares(configured("temperature=1"), sizes)
+    assert list(one.values()) == pytest.approx([0.8, 0.1, 0.1])
+    three = sampling_shares(configured("temperature=3"), sizes)
+    assert list(three.values()) == pytest.approx([0.5, 0.25, 0.25])

@@ -16,12 +16,14 @@ import pytest
 
 from codemtl.errors import DataError, UsageError
 from codemtl.model.checkpoints import load_network
+from codemtl.training.loop import MicroBatch, Trainer
 from codemtl.training.run import train
 
 SETTINGS = [
     "threads=1", "accumulation=2", "micro_tokens=1024", "checkpoint_every=4", "evaluate_every=10",
     "evaluate_batches=1", "log_every=3",
 ]  # fmt: skip
+MEASURED = ("tokens_per_second", "memory")
 SHORT = [*SETTINGS, "checkpoint_every=2", "evaluate_every=2"]
 
 
@@ -39,16 +41,25 @@ def start(data: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
 
 def logged(out: Path) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
+    return [{k: v for k, v in row.items() if k not in MEASURED} for row in rows]
+
+
+WEIGHTINGS = {
+    "static": [], "uncertainty": [], "famo": [], "upgrad": [],
+    "coba": ["weighting.every=3", "weighting.warmup=2"],
+}  # fmt: skip
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_same_bits(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_a_killed_run_resumes_to_the_same_bits(tiny: Path, tmp_path: Path, weighting: str) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start(tiny, whole)
+    settings = [f"weighting.name={weighting}", *WEIGHTINGS[weighting]]
+    method = [part for one in settings for part in ("--set", one)]
+    process = start(tiny, whole, *method)
     _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints.decode()
-    process = start(tiny, killed)
+    process = start(tiny, killed, *method)
     deadline = time.monotonic() + 200
     while not list(killed.glob("checkpoints/step-*")):
         assert process.poll() is None and time.monotonic() < deadline
@@ -59,7 +70,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tiny: Path, tmp_path: Path) -> No
     process.communicate()
     assert process.returncode == -signal.SIGKILL, f"finished before the kill, after {pause:.2f} s"
     assert not (killed / "checkpoints" / "step-0000040").exists()
-    process = start(tiny, killed, "--resume")
+    process = start(tiny, killed, "--resume", *method)
     _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints.decode()
     names = ["model.safetensors", "config.json", "tokenizer.json", "metrics.json"]
@@ -94,6 +105,23 @@ def test_a_run_writes_a_model_folder_and_its_records(finished: Path, tiny: Path)
         "step-0000002", "step-0000004",
     ]  # fmt: skip
     assert {row["step"] for row in logged(finished)} == {2, 3, 4}
+    assert (finished / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_an_interrupted_run_has_a_report(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer.train_step
+
+    def interrupted(self: Trainer, window: list[MicroBatch]) -> dict[str, float]:
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return step(self, window)
+
+    monkeypatch.setattr(Trainer, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(preset="tiny", data=tiny, out=tmp_path / "run", max_steps=9, overrides=SHORT)
+    assert "step 3 of 9" in (tmp_path / "run" / "report.html").read_text()
 
 
 def again(finished: Path, tiny: Path, *changes: str, resume: bool = True) -> dict[str, float]:

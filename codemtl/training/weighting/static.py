@@ -1,24 +1,12 @@
-"""L(θ) = Σ λ_i L_i(θ) with constant λ: a strong default (Kurin et al. 2022, arXiv:2201.04122)."""
+"""Constant weights, w_i = 1: only λ_i counts; a strong default (Kurin et al. 2022).
+
+https://arxiv.org/abs/2201.04122
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from codemtl.training.weighting import Weighting
 
 
-class StaticWeighting:
-    """Constant weights."""
-
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self._weights = dict(weights)
-
-    def weights(self, losses: Mapping[str, float] | None = None) -> dict[str, float]:
-        """The same weights whatever the losses."""
-        return dict(self._weights)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing changes during training."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to restore."""
+class Static(Weighting):
+    """L(θ) = Σ λ_i L_i(θ)."""
