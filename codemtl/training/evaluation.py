@@ -9,7 +9,7 @@ import torch
 from codemtl.model.network import Network
 from codemtl.tasks.batches import Batch
 from codemtl.training.config import STAGES
-from codemtl.training.mixture import MicroBatches
+from codemtl.training.mixture import REAL, MicroBatches
 
 
 class Validation:
@@ -17,11 +17,14 @@ class Validation:
 
     def __init__(self, data: MicroBatches, batches: int) -> None:
         self.shards = data.shards
-        self.batches: list[tuple[Batch, bool]] = []
+        self.batches: list[tuple[Batch, str]] = []
         for task in data.plans:
-            for number in range(batches):
-                for stage in STAGES[task] or ("",):
-                    self.batches.append((data.make(task, number, stage), stage == "dense"))
+            for stage in STAGES[task] or ("",):
+                if stage == REAL and data.real is None:
+                    continue
+                for number in range(batches):  # every other one of that stage is of real bugs
+                    place = 2 * number + 1 if stage == REAL else number
+                    self.batches.append((data.make(task, place, stage), stage))
 
     @torch.no_grad()
     def run(self, network: Network, device: torch.device) -> dict[str, float]:
@@ -32,12 +35,12 @@ class Validation:
         network.eval()
         sums: dict[str, float] = defaultdict(float)
         counts: dict[str, float] = defaultdict(float)
-        for batch, dense in self.batches:
+        for batch, stage in self.batches:
             arrays = {
                 key: torch.from_numpy(value).to(device) for key, value in batch.arrays.items()
             }
-            prefix = f"{batch.task}/dense_" if dense else f"{batch.task}/"
-            for term, value in network(batch.task, arrays, dense).items():
+            prefix = f"{batch.task}/{stage}_" if stage in _PREFIXED else f"{batch.task}/"
+            for term, value in network(batch.task, arrays, stage == "dense").items():
                 sums[prefix + term] += float(value)
             for term, count in batch.counts.items():
                 counts[prefix + term] += count
@@ -49,12 +52,17 @@ class Validation:
         return row
 
 
+_PREFIXED = ("dense", REAL)
 _ACCURACIES = {
     "repair/dense_edit_correct": "repair/dense_edit",
     "repair/edit_correct": "repair/edit",
     "repair/site_correct": "repair/site",
     "repair/joint_correct": "repair/site",
     "repair/bug_correct": "repair/bug",
+    "repair/real_edit_correct": "repair/real_edit",
+    "repair/real_site_correct": "repair/real_site",
+    "repair/real_joint_correct": "repair/real_site",
+    "repair/real_bug_correct": "repair/real_bug",
     "summarize/text_correct": "summarize/text",
     "generate/text_correct": "generate/text",
 }

@@ -113,7 +113,7 @@ class MicroBatches(Dataset[dict[str, Any]]):
             seed = config.seed + _TASK_NUMBER[task]
             self.plans[task] = Plan(members[task], shards.lengths, tokens, seed)
         buggy = np.flatnonzero(shards.buggy)
-        if len(buggy):
+        if len(buggy) and "repair" in self.plans:
             tokens = (config.tasks["repair"].micro_tokens or config.micro_tokens) // shrink
             self.real = Plan(buggy, shards.lengths, tokens, config.seed + _REAL_NUMBER)
         self.shares = sampling_shares(config, {task: len(members[task]) for task in names})
