@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from codemtl.cli_vision import vision
+
 if TYPE_CHECKING:
     from codemtl.inference import Predictor
     from codemtl.report import Mode
@@ -343,6 +345,9 @@ def info(output: FormatOption = "text", model: ModelOption = None) -> int:
 
     settings = load_settings([], {"model": model})
     return report.informed(describe(settings.model), style=output)
+
+
+_command(vision)
 
 
 def _load(model: Path | None, threads: int | None) -> Predictor:

@@ -41,7 +41,7 @@ class Annotated(NamedTuple):
 def load_coco(
     data: Path, split: str, size: int, channels: int, progress: Progress | None = None
 ) -> Examples:
-    """The pictures of a split, fitted to ``size``×``size`` pixels; split ``all``: every one.
+    """The pictures of a split, fitted to ``size``x``size`` pixels; split ``all``: every one.
 
     Raises DataError that names the file and the annotation.
     """
@@ -59,7 +59,7 @@ def load_coco(
             f"{folder}: no picture falls into the {split} split; add pictures, or put them into "
             f"{data / 'train'}, {data / 'validation'} and {data / 'test'} yourself"
         )
-    most = max(1, max(len(one.boxes) for one in chosen))
+    most = max(1, *(len(one.boxes) for one in chosen))
     images = np.zeros((len(chosen), size, size, channels), np.uint8)
     boxes = np.zeros((len(chosen), most, 4))
     classes = np.full((len(chosen), most), -1, np.int64)
@@ -90,7 +90,7 @@ def read_annotations(folder: Path) -> tuple[list[Annotated], tuple[str, ...]]:
                         f"{ANNOTATIONS}")  # fmt: skip
     path = folder / ANNOTATIONS
     if not path.is_file():
-        raise DataError(f"{path}: the annotations are missing; it should be a file in COCO's format")
+        raise DataError(f"{path}: the annotations are missing; expected COCO's format")
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -151,7 +151,7 @@ def _numbers(where: str, box: list[Any]) -> list[float]:
 
 def _categories(path: Path, rows: list[Any]) -> tuple[dict[Any, int], tuple[str, ...]]:
     places: dict[Any, int] = {}
-    names = []
+    names: list[str] = []
     for number, row in enumerate(rows):
         where = f"{path}: categories[{number}]"
         key = _field(where, row, "id", (int, str))
@@ -180,7 +180,7 @@ def _check_box(path: Path, number: int, box: tuple[float, ...], size: tuple[int,
     if x < -_SLACK or y < -_SLACK or x + width > right or y + height > bottom:
         raise DataError(
             f"{path}: box {number} ({_shown(box)}) lies outside the picture of "
-            f"{size[0]}×{size[1]} pixels; boxes are [x, y, width, height] in pixels"
+            f"{size[0]}x{size[1]} pixels; boxes are [x, y, width, height] in pixels"
         )
 
 

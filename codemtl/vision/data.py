@@ -104,7 +104,7 @@ def load_split(
         return load_coco(data, split, config.image_size, config.channels, progress)
     if config.image_size != CANVAS or config.channels != 1 or config.num_classes != CLASSES:
         raise UsageError(
-            f"the scenes are {CANVAS}×{CANVAS}, grey, of {CLASSES} classes, the model is not; "
+            f"the scenes are {CANVAS}x{CANVAS}, grey, of {CLASSES} classes, the model is not; "
             "give it its own pictures by --data DIR"
         )
     if config.num_detections < MOST_DIGITS:

@@ -51,7 +51,9 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[Box], scale: int = 1) -> Im
     return drawn
 
 
-def sheet(pictures: Sequence[Image.Image], captions: Sequence[str], columns: int = 4) -> Image.Image:
+def sheet(
+    pictures: Sequence[Image.Image], captions: Sequence[str], columns: int = 4
+) -> Image.Image:
     """Pictures of one size in rows, each above its caption."""
     width, height = pictures[0].size
     across, down = width + _MARGIN, height + _CAPTION + _MARGIN

@@ -1,4 +1,4 @@
-"""A model folder: weights in safetensors, configuration and class names in JSON; nothing pickled."""
+"""A model folder: weights in safetensors, configuration and class names in JSON, no pickle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 
 from codemtl.errors import ModelError, UsageError, WriteError
 from codemtl.vision.config import VisionConfig, make_config
-from codemtl.vision.model import DocumentModel, ReferenceModel, make_network
+from codemtl.vision.model import Network, make_network
 from codemtl.vision.pictures import write_whole
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -51,7 +51,7 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
 
 def load_network(
     folder: Path,
-) -> tuple[DocumentModel | ReferenceModel, VisionConfig, tuple[str, ...]]:
+) -> tuple[Network, VisionConfig, tuple[str, ...]]:
     """A trained network, its configuration and the names of its classes. Raises ModelError."""
     if not (folder / WEIGHTS).is_file() or not (folder / CONFIG).is_file():
         raise ModelError(
@@ -77,7 +77,7 @@ def load_network(
         raise ModelError(f"{folder / WEIGHTS} is damaged or of another model: {short}") from error
     if not all(bool(torch.isfinite(one).all()) for one in state.values()):
         raise ModelError(f"{folder / WEIGHTS} holds numbers that are not finite; train anew")
-    return network.to(memory_format=torch.channels_last), config, names
+    return network, config, names
 
 
 def resolve_precision(wanted: str, device: torch.device) -> str:
@@ -92,6 +92,4 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
 
 def fit_to_data(config: VisionConfig, names: tuple[str, ...], most: int) -> VisionConfig:
     """The configuration with as many classes and boxes as the data have."""
-    return replace(
-        config, num_classes=len(names), num_detections=max(config.num_detections, most)
-    )
+    return replace(config, num_classes=len(names), num_detections=max(config.num_detections, most))

@@ -14,16 +14,16 @@ from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
 from codemtl.vision.data import Examples
-from codemtl.vision.model import DocumentModel, Predictions, ReferenceModel
+from codemtl.vision.model import Network, Predictions
 
 
 def predictions(
-    network: DocumentModel | ReferenceModel, images: Tensor, precision: str, batch_size: int = 64
+    network: Network, images: Tensor, precision: str, batch_size: int = 64
 ) -> Iterator[Predictions]:
     """Answers to pictures [N, H, W, C] given as bytes, a batch at a time, on the CPU as float32."""
     device = next(network.parameters()).device
     network.eval()
-    for part in images.split(batch_size):
+    for part in torch.split(images, batch_size):
         with torch.inference_mode():
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                 outputs = network(part.to(device).float() / 255)
@@ -31,9 +31,7 @@ def predictions(
         yield Predictions(*(None if one is None else one.cpu() for one in answers))
 
 
-def measure(
-    network: DocumentModel | ReferenceModel, examples: Examples, precision: str
-) -> dict[str, float]:
+def measure(network: Network, examples: Examples, precision: str) -> dict[str, float]:
     """Shares from 0 to 1: ``accuracy``, ``ap``, ``ap50``, of the tasks that the network has."""
     start = time.perf_counter()
     answers = list(predictions(network, examples.images, precision))
@@ -91,4 +89,4 @@ def _ground_truth(examples: Examples) -> dict[str, list[dict[str, object]]]:
         })  # fmt: skip
     images = [{"id": i, "width": size, "height": size} for i in range(len(examples))]
     categories = [{"id": i, "name": name} for i, name in enumerate(examples.names)]
-    return {"images": images, "annotations": annotations, "categories": categories}  # type: ignore[dict-item]
+    return {"images": images, "annotations": annotations, "categories": categories}

@@ -1,13 +1,13 @@
 """Two networks for the same two tasks: the method's worked example, and a sound one of its kind.
 
-Shapes: B pictures, H×W pixels, C classes, K boxes a picture (``num_detections``), F = x1, y1, x2,
+Shapes: B pictures, HxW pixels, C classes, K boxes a picture (``num_detections``), F = x1, y1, x2,
 y2. Both take pictures as floats from 0 to 1 [B, H, W, channels] and answer with ``Outputs``;
 ``losses`` turns these into one number a task, ``predict`` into labels and boxes.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,24 +29,10 @@ class Predictions(NamedTuple):
     classes_BK: Tensor | None
 
 
-class VisionNetwork(Protocol):
-    """What training and prediction need of a network."""
-
-    def __call__(self, images_BHWC: Tensor) -> Outputs: ...
-
-    def losses(self, outputs: Outputs, targets: Targets) -> dict[str, Tensor]:
-        """One loss a task, each a mean over pictures or boxes."""
-        ...
-
-    def predict(self, outputs: Outputs) -> Predictions:
-        """Labels and boxes."""
-        ...
-
-
 class DocumentModel(nn.Module):
     """The worked example to the letter: one shared convolution, one dense layer a task.
 
-    ``Conv2D(32, 3×3, ReLU)``, then ``Dense(C, softmax)`` and ``Dense(K·4, linear)``, which Keras
+    ``Conv2D(32, 3x3, ReLU)``, then ``Dense(C, softmax)`` and ``Dense(K·4, linear)``, which Keras
     applies at each of the (H-2)·(W-2) positions; nothing pools. What the example leaves open is
     filled with the least that lets it be trained:
 
@@ -137,7 +123,8 @@ class _Residual(nn.Module):
         self.first, self.second = _Block(width, width), _Block(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(self.first(x))
+        added: Tensor = x + self.second(self.first(x))
+        return added
 
 
 class ReferenceModel(nn.Module):
@@ -146,9 +133,9 @@ class ReferenceModel(nn.Module):
     Trunk: strides 2 to 16, then up again to stride 4 by adding. Head ``cls``: features of stride 8
     pooled by learned attention, then a linear layer. Head ``det``: on the stride-4 grid a centre
     score, class scores, and the distances to the four sides of the box (after CenterNet, Zhou et
-    al. 2019, and FCOS, Tian et al. 2019). Each object is assigned to the cell of its centre and, with
-    falling weight, to the cells around it; a local maximum of the centre score is a box, so at most
-    K come out and nothing needs suppression.
+    al. 2019, and FCOS, Tian et al. 2019). Each object is assigned to the cell of its centre and,
+    with falling weight, to the cells around it; a local maximum of the centre score is a box, so
+    at most K come out and nothing needs suppression.
     """
 
     STRIDE = 4
@@ -171,7 +158,8 @@ class ReferenceModel(nn.Module):
         if "det" in config.tasks:
             self.det_features = _Block(w4, w8)
             self.det_out = nn.Conv2d(w8, 5 + config.num_classes, 1)
-            nn.init.constant_(self.det_out.bias[:1], -4.0)  # few cells hold a centre
+            with torch.no_grad():
+                self.det_out.get_parameter("bias")[0] = -4.0  # few cells hold a centre
         middle = (torch.arange(config.image_size // self.STRIDE) + 0.5) * self.STRIDE
         self.register_buffer("middle", middle, persistent=False)
         self.middle: Tensor
@@ -265,9 +253,16 @@ class ReferenceModel(nn.Module):
         return Predictions(label, boxes.clamp(0, self.size), best.sigmoid() * named, classes)
 
 
-def make_network(config: VisionConfig) -> DocumentModel | ReferenceModel:
-    """The network of a configuration, freshly initialised."""
-    return DocumentModel(config) if config.model == "document" else ReferenceModel(config)
+Network = DocumentModel | ReferenceModel
+
+
+def make_network(config: VisionConfig) -> Network:
+    """The network of a configuration, freshly initialised, its weights laid out channels last."""
+    network = DocumentModel(config) if config.model == "document" else ReferenceModel(config)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -30,7 +30,7 @@ def read_picture(path: Path) -> Image.Image:
         with Image.open(path) as file:
             if file.width * file.height > MOST_PIXELS:
                 raise DataError(
-                    f"{path}: {file.width}×{file.height} pixels are too many; "
+                    f"{path}: {file.width}x{file.height} pixels are too many; "
                     f"scale it to at most {MOST_PIXELS:,}"
                 )
             file.load()

@@ -117,5 +117,9 @@ def boxes_of(
         answers.boxes_BKF[number].tolist(), answers.scores_BK[number].tolist(),
         answers.classes_BK[number].tolist(), strict=True,
     )  # fmt: skip
-    found = [Box(*box, names[name], score, name) for box, score, name in rows if score >= threshold]
+    found = [
+        Box(x1, y1, x2, y2, names[name], score, name)
+        for (x1, y1, x2, y2), score, name in rows
+        if score >= threshold
+    ]
     return sorted(found, key=lambda one: -one.score)

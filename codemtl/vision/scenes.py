@@ -2,8 +2,8 @@
 
 The specification, frozen (``tests/vision/test_scenes.py`` holds the test set to its checksum):
 
-- canvas 96×96, one channel, 8 bits; 1 to 5 digits, the number drawn uniformly;
-- digits: scikit-learn's 1,797 (8×8, ten classes), split 1,257 / 180 / 360 over training, validation
+- canvas 96x96, one channel, 8 bits; 1 to 5 digits, the number drawn uniformly;
+- digits: scikit-learn's 1,797 (8x8, ten classes), split 1,257 / 180 / 360 over training, validation
   and test by a fixed shuffle, so that no digit is in two splits; enlarged to 2 pixels a cell,
   cropped to what is at least 3/8 of full ink, then resized bilinearly;
 - size (the longer side of the box) 14 to 40 pixels, the largest at least 20% above the next; the
@@ -84,7 +84,8 @@ def make_scenes(
 def digit_numbers(split: Split) -> Integers:
     """Which of scikit-learn's digits belong to a split."""
     keys = np.random.Generator(np.random.PCG64(_SHUFFLE_SEED)).integers(0, 2**62, 1797)
-    return np.argsort(keys, kind="stable")[slice(*SPLITS[split])]
+    order: Integers = np.argsort(keys, kind="stable")
+    return order[slice(*SPLITS[split])]
 
 
 @lru_cache(maxsize=3)
@@ -122,7 +123,8 @@ def _enlarge(digits: Integers, changes: Integers) -> Integers:
     number = np.arange(len(digits))[:, None, None]
     top = padded[number, y, x] * (_ONE - fx) + padded[number, y, x + 1] * fx
     bottom = padded[number, y + 1, x] * (_ONE - fx) + padded[number, y + 1, x + 1] * fx
-    return (top * (_ONE - fy) + bottom * fy) // _ONE**2
+    enlarged: Integers = (top * (_ONE - fy) + bottom * fy) // _ONE**2
+    return enlarged
 
 
 def _crop(image: Integers) -> Integers:

@@ -1,6 +1,8 @@
 """One training step, readable from top to bottom, and what a checkpoint of a run holds.
 
-    L(θ) = Σ_i λ_i L_i(θ),   i in cls, det: both tasks see every picture
+L(θ) = Σ_i λ_i L_i(θ),   i in cls, det
+
+Both tasks see every picture of a batch.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Trainer:
 
     def __init__(self, config: VisionConfig, accelerator: Accelerator) -> None:
         self.config, self.accelerator = config, accelerator
-        self.trainee = Trainee(config).to(memory_format=torch.channels_last)
+        self.trainee = Trainee(config)
         matrices = [one for one in self.trainee.parameters() if one.ndim > 1]
         others = [one for one in self.trainee.parameters() if one.ndim < 2]
         groups = [
@@ -83,9 +85,9 @@ class Trainer:
 
     def batch(self, examples: Examples) -> tuple[Tensor, Targets]:
         """The pictures of the next step that fall to this process."""
-        numbers = batch_numbers(
-            len(examples), self.config.batch_size, self.step, self.config.seed
-        )[self.accelerator.process_index :: self.accelerator.num_processes]
+        numbers = batch_numbers(len(examples), self.config.batch_size, self.step, self.config.seed)[
+            self.accelerator.process_index :: self.accelerator.num_processes
+        ]
         images, targets = examples.batch(numbers)
         device = self.accelerator.device
         return images.to(device), Targets(*(one.to(device) for one in targets))
@@ -177,11 +179,10 @@ def load_checkpoint(trainer: Trainer, out: Path, data: str, precision: str) -> N
     for key, tensor in load_file(folder / "optimizer.safetensors").items():
         name, _, part = key.partition("|")
         parameter = parameters[name]
-        like = parameter if tensor.shape == parameter.shape and tensor.ndim == 4 else None
-        if like is not None:
-            tensor = tensor.to(memory_format=torch.channels_last)
-        where = "cpu" if part == "step" and parameter.device.type == "cpu" else parameter.device
-        optimizer[parameter][part] = tensor.to(where)
+        if tensor.shape == parameter.shape:  # in the parameter's layout, as the optimizer does
+            optimizer[parameter][part] = torch.empty_like(parameter).copy_(tensor)
+        else:
+            optimizer[parameter][part] = tensor.to(parameter.device)
     trainer.step, trainer.seconds = state["step"], state["seconds"]
 
 
