@@ -19,6 +19,7 @@ _CHOICES = {
 _POSITIVE = (
     "num_classes", "num_detections", "image_size", "channels", "steps", "batch_size",
     "learning_rate", "evaluate_every", "checkpoint_every", "train_scenes",
+    "validation_scenes", "test_scenes",
 )  # fmt: skip
 _NOT_NEGATIVE = ("warmup", "weight_decay", "clip", "weight_cls", "weight_det", "seed", "threads")
 _OF_THE_DOCUMENT = {"steps": 1500, "learning_rate": 1e-3, "weight_decay": 0.0, "ema": 0.0}
@@ -44,7 +45,9 @@ class VisionConfig:
     weighting: str = "static"  # or "uncertainty" (Kendall et al. 2018)
     weight_cls: float = 1.0  # λ of each task, where static
     weight_det: float = 1.0
-    train_scenes: int = 20000  # where the data are scenes
+    train_scenes: int = 20000  # where the data are scenes; of the held-out ones the first so many
+    validation_scenes: int = 1000
+    test_scenes: int = 2000
     seed: int = 0
     precision: str = "auto"  # "no", "bf16", or "auto": bf16 where the machine is fast at it
     threads: int = 0  # 0: as torch decides

@@ -21,7 +21,6 @@ from codemtl.errors import UsageError
 from codemtl.vision.config import VisionConfig
 from codemtl.vision.scenes import CANVAS, CLASSES, MOST_DIGITS, Split, make_scenes
 
-HELD_OUT = {"validation": 1000, "test": 2000}  # scenes
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 
 
@@ -111,11 +110,14 @@ def load_split(
         raise UsageError(
             f"num_detections is {config.num_detections}, but a scene has up to {MOST_DIGITS} digits"
         )
-    if split == "train":
-        return scene_examples("train", config.train_scenes, progress)
-    if split not in HELD_OUT:
-        raise UsageError(f"split is {split!r}; it must be train, validation or test")
-    return scene_examples("test" if split == "test" else "validation", HELD_OUT[split], progress)
+    counts: dict[str, tuple[Split, int]] = {
+        "train": ("train", config.train_scenes),
+        "validation": ("validation", config.validation_scenes),
+        "test": ("test", config.test_scenes),
+    }
+    if split not in counts:
+        raise UsageError(f"split is {split!r}; it must be {', '.join(counts)}")
+    return scene_examples(*counts[split], progress)
 
 
 def batch_numbers(count: int, size: int, step: int, seed: int) -> Tensor:

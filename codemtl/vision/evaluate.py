@@ -33,6 +33,6 @@ def evaluate(model: Path, data: Path | None, settings: Sequence[str] = ()) -> di
     precision = resolve_precision(config.precision, torch.device("cpu"))
     return {
         "model": config.model, "tasks": list(config.tasks), "split": values["split"],
-        "images": len(examples), "parameters": parameter_count(network),
+        "parameters": parameter_count(network),
         **measure(network, examples, precision),
     }  # fmt: skip

@@ -35,7 +35,10 @@ def measure(network: Network, examples: Examples, precision: str) -> dict[str, f
     """Shares from 0 to 1: ``accuracy``, ``ap``, ``ap50``, of the tasks that the network has."""
     start = time.perf_counter()
     answers = list(predictions(network, examples.images, precision))
-    found = {"images_per_second": len(examples) / (time.perf_counter() - start)}
+    found: dict[str, float] = {
+        "images": len(examples),
+        "images_per_second": len(examples) / (time.perf_counter() - start),
+    }
     if answers[0].probabilities_BC is not None:
         chosen = torch.cat([one.probabilities_BC for one in answers]).argmax(1)  # type: ignore[misc]
         labelled = examples.labels >= 0
