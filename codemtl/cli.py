@@ -26,6 +26,7 @@ from codemtl.cli_options import (
     StdinName,
     WriteFlag,
 )
+from codemtl.cli_vision import vision
 
 if TYPE_CHECKING:
     from codemtl.inference import Predictor
@@ -347,6 +348,9 @@ def info(output: FormatOption = "text", model: ModelOption = None) -> int:
 
     settings = load_settings([], {"model": model})
     return report.informed(describe(settings.model), style=output)
+
+
+_command(vision)
 
 
 def _load(model: Path | None, threads: int | None) -> Predictor:

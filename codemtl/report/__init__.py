@@ -23,6 +23,7 @@ from codemtl.report.documents import (
     span,
     summarize_document,
 )
+from codemtl.report.images import vision_measured, vision_predicted
 from codemtl.report.output import (
     complain,
     count,
@@ -40,7 +41,7 @@ from codemtl.syntax.results import FileResult, Generated, has_fix
 __all__ = [
     "KIND_TEXTS", "Model", "Span", "complain", "evaluated", "exit_code", "file_diff", "generated",
     "informed", "mined", "progress", "project_progress", "repaired", "span", "summarized",
-    "trained",
+    "trained", "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

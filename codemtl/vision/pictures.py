@@ -1,0 +1,78 @@
+"""Pictures in and out of files: read safely, fitted to the network's canvas, written whole."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from codemtl.errors import DataError, WriteError
+
+MOST_PIXELS = 100_000_000  # beyond this a small file could fill the memory
+
+
+class Fitted(NamedTuple):
+    """A picture scaled to fit a square canvas, at its top left, the rest black."""
+
+    pixels: NDArray[np.uint8]  # [size, size, channels]
+    scale_x: float  # canvas pixels a picture pixel
+    scale_y: float
+
+
+def read_picture(path: Path) -> Image.Image:
+    """A picture, decoded. Raises DataError that names the file."""
+    try:
+        with Image.open(path) as file:
+            if file.width * file.height > MOST_PIXELS:
+                raise DataError(
+                    f"{path}: {file.width}x{file.height} pixels are too many; "
+                    f"scale it to at most {MOST_PIXELS:,}"
+                )
+            file.load()
+            return file.convert("RGB" if file.mode not in ("L", "1") else "L")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such picture; check the path") from error
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a picture that Pillow can read (PNG, JPEG, …)") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: the picture is damaged: {error}; replace or remove it") from error
+
+
+def fit(picture: Image.Image, size: int, channels: int) -> Fitted:
+    """Scale a picture to the canvas, keeping its proportions."""
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    scale = size / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    scales = width / picture.width, height / picture.height
+    if (width, height) != picture.size:
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    canvas = np.zeros((size, size, channels), np.uint8)
+    canvas[:height, :width] = np.asarray(picture).reshape(height, width, channels)
+    return Fitted(canvas, *scales)
+
+
+def encode_png(picture: Image.Image) -> bytes:
+    """The bytes of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write or replace a file in one step, on the disk when this returns."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)

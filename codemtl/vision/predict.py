@@ -1,0 +1,125 @@
+"""Labels and boxes for the user's own pictures, drawn on a copy of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from codemtl.errors import CodemtlError, UsageError
+from codemtl.vision.config import check_names, parse_settings
+from codemtl.vision.drawing import Box, draw_boxes
+from codemtl.vision.folders import load_network, make_folder, resolve_precision
+from codemtl.vision.metrics import predictions
+from codemtl.vision.model import Predictions
+from codemtl.vision.pictures import encode_png, fit, read_picture, write_whole
+
+THRESHOLD = 0.3  # boxes below it are not shown
+
+
+@dataclass(frozen=True, slots=True)
+class PictureResult:
+    """What was found in one picture, in its own pixels."""
+
+    path: str
+    message: str | None = None  # the error, if there was one
+    label: str | None = None
+    probability: float | None = None
+    boxes: list[Box] = field(default_factory=list)
+    drawn: str | None = None  # the PNG that was written
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; boxes as COCO has them: x, y, width, height."""
+        return {
+            "path": self.path, "status": "error" if self.message else "ok",
+            "message": self.message, "label": self.label, "probability": self.probability,
+            "boxes": [
+                {
+                    "class": one.name, "score": round(one.score, 4),
+                    "box": [round(v, 2) for v in
+                            (one.x1, one.y1, one.x2 - one.x1, one.y2 - one.y1)],
+                }
+                for one in self.boxes
+            ],
+            "drawn": self.drawn,
+        }  # fmt: skip
+
+
+def predict(
+    images: Sequence[Path], model: Path, out: Path, settings: Sequence[str] = ()
+) -> Iterator[PictureResult]:
+    """Predict picture by picture; each is drawn to ``out/NAME.predicted.png``.
+
+    A picture that cannot be read becomes a result with a message. Raises UsageError, ModelError.
+    """
+    values = {"threshold": THRESHOLD, "threads": 0, **parse_settings(settings)}
+    check_names(values, dict.fromkeys(("threshold", "threads")))
+    threshold, threads = values["threshold"], values["threads"]
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+        raise UsageError(f"threshold is {threshold!r}; it must be a number from 0 to 1")
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
+        raise UsageError(f"threads is {threads!r}; it must be a whole number, 0 or above")
+    if not images:
+        raise UsageError("no picture is named: codemtl vision predict IMAGE... --model DIR")
+    if threads:
+        torch.set_num_threads(threads)
+    network, config, names = load_network(model)
+    precision = resolve_precision(config.precision, torch.device("cpu"))
+    make_folder(out)
+    for path, target in zip(images, _targets(images, out), strict=True):
+        try:
+            picture = read_picture(path)
+            fitted = fit(picture, config.image_size, config.channels)
+            pixels = torch.from_numpy(fitted.pixels)[None]
+            (answers,) = predictions(network, pixels, precision)
+            scaled = [
+                one._replace(
+                    x1=one.x1 / fitted.scale_x, x2=one.x2 / fitted.scale_x,
+                    y1=one.y1 / fitted.scale_y, y2=one.y2 / fitted.scale_y,
+                )
+                for one in boxes_of(answers, 0, names, threshold)
+            ]  # fmt: skip
+            scale = max(1, 384 // max(picture.size))
+            write_whole(target, encode_png(draw_boxes(picture, scaled, scale)))
+        except CodemtlError as error:
+            yield PictureResult(str(path), str(error))
+            continue
+        label, probability = None, None
+        if answers.probabilities_BC is not None:
+            best, place = answers.probabilities_BC[0].max(0)
+            label, probability = names[int(place)], round(float(best), 4)
+        yield PictureResult(str(path), None, label, probability, scaled, str(target))
+
+
+def _targets(images: Sequence[Path], out: Path) -> list[Path]:
+    """A file for each picture, no two the same."""
+    taken: set[str] = set()
+    targets = []
+    for path in images:
+        name, number = f"{path.stem}.predicted.png", 2
+        while name in taken:
+            name, number = f"{path.stem}.{number}.predicted.png", number + 1
+        taken.add(name)
+        targets.append(out / name)
+    return targets
+
+
+def boxes_of(
+    answers: Predictions, number: int, names: Sequence[str], threshold: float = THRESHOLD
+) -> list[Box]:
+    """The boxes of one picture of a batch that score at least ``threshold``, best first."""
+    if answers.boxes_BKF is None or answers.scores_BK is None or answers.classes_BK is None:
+        return []
+    rows = zip(
+        answers.boxes_BKF[number].tolist(), answers.scores_BK[number].tolist(),
+        answers.classes_BK[number].tolist(), strict=True,
+    )  # fmt: skip
+    found = [
+        Box(x1, y1, x2, y2, names[name], score, name)
+        for (x1, y1, x2, y2), score, name in rows
+        if score >= threshold
+    ]
+    return sorted(found, key=lambda one: -one.score)

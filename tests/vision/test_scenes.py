@@ -1,0 +1,89 @@
+"""The scenes are what their specification says, on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from codemtl.vision.data import scene_examples
+from codemtl.vision.scenes import CANVAS, SPLITS, Scenes, Split, digit_numbers, make_scenes
+
+# SHA-256 of pixels, boxes and classes: the first 2,000 test scenes, the first 200 of the others.
+CHECKSUMS: dict[Split, tuple[int, str]] = {
+    "train": (200, ""),
+    "validation": (200, ""),
+    "test": (2000, ""),
+}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_scenes_are_frozen(split: Split) -> None:
+    count, expected = CHECKSUMS[split]
+    scenes = make_scenes(split, count)
+    digest = hashlib.sha256(scenes.images.tobytes())
+    digest.update(scenes.boxes.astype("<i8").tobytes())
+    digest.update(scenes.classes.astype("<i8").tobytes())
+    assert digest.hexdigest() == expected
+
+
+def test_no_digit_is_in_two_splits() -> None:
+    numbers = np.concatenate([digit_numbers(split) for split in SPLITS])
+    assert sorted(numbers.tolist()) == list(range(1797))
+
+
+def test_every_class_is_in_every_split() -> None:
+    for split in SPLITS:
+        assert set(make_scenes(split, 200).classes.ravel().tolist()) == {-1, *range(10)}
+
+
+def test_a_scene_depends_on_nothing_but_its_number() -> None:
+    many, one = make_scenes("train", 5), make_scenes("train", 1, first=3)
+    assert np.array_equal(many.images[3], one.images[0])
+    assert np.array_equal(many.boxes[3], one.boxes[0])
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    return make_scenes("validation", 300)
+
+
+def test_boxes_are_as_specified(scenes: Scenes) -> None:
+    counts = set()
+    for boxes, classes in zip(scenes.boxes, scenes.classes, strict=True):
+        there = classes >= 0
+        counts.add(int(there.sum()))
+        assert (boxes[~there] == 0).all()
+        present = boxes[there]
+        assert present.min() >= 0
+        assert present.max() <= CANVAS
+        sizes = (present[:, 2:] - present[:, :2]).max(1)
+        assert (np.sort(sizes)[::-1] == sizes).all()
+        assert sizes.min() >= 14
+        assert sizes.max() <= 40
+        assert len(sizes) == 1 or sizes[0] * 5 >= sizes[1] * 6
+        for i in range(len(present)):
+            for j in range(i):
+                assert iou(present[i], present[j]) <= 0.3
+    assert counts == {1, 2, 3, 4, 5}
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    width = max(0, min(one[2], other[2]) - max(one[0], other[0]))
+    height = max(0, min(one[3], other[3]) - max(one[1], other[1]))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return float(width * height / (sum(areas) - width * height))
+
+
+def test_a_digit_is_brighter_than_what_surrounds_it(scenes: Scenes) -> None:
+    for image, boxes in zip(scenes.images, scenes.boxes, strict=True):
+        x1, y1, x2, y2 = boxes[0]
+        assert image[y1:y2, x1:x2].mean() > np.median(image) + 20
+
+
+def test_the_label_is_the_class_of_the_largest() -> None:
+    examples = scene_examples("validation", 50)
+    sides = (examples.boxes[..., 2:] - examples.boxes[..., :2]).amax(-1)
+    assert (sides.argmax(1) == 0).all()
+    assert (examples.labels == examples.classes[:, 0]).all()
