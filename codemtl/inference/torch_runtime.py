@@ -31,6 +31,7 @@ from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, dec
 BATCH_PIECES = 4096
 TOP_EDITS = 20  # of a function
 SECOND_LOOK = 0.02  # uncalibrated probability from which the best edit is looked at again
+NO_REPEAT = {"summarize": 3}  # pieces; code repeats itself, a sentence should not
 NO_SITES = FunctionSites([], [])
 
 
@@ -227,6 +228,7 @@ class TorchPredictor:
         found = beam_search(
             self.network, task, _tensors(arrays),
             bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=limit,
+            no_repeat=NO_REPEAT.get(task, 0),
         )  # fmt: skip
         return [[self.tokenizer.decode(pieces) for pieces, _ in row] for row in found]
 

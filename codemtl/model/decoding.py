@@ -20,17 +20,21 @@ def beam_search(
     beams: int,
     limit: int,
     length_penalty: float = 0.6,
+    no_repeat: int = 0,
 ) -> list[list[tuple[list[int], float]]]:
     """For each row of ``batch`` up to ``beams`` hypotheses (pieces, score), best first.
 
     The score is the log-probability over length ** ``length_penalty`` (Wu et al. 2016,
     arXiv:1609.08144). ``limit`` is the number of pieces at most. One beam is greedy decoding.
+    No run of ``no_repeat`` pieces comes twice in a hypothesis (Paulus et al. 2018,
+    arXiv:1705.04304); 0 permits all.
     """
     states, mask = network.encode(batch)
     head = network.text_head(task)
     return [
         _one(network.encoder.embedding.weight, head, states[row : row + 1], mask[row : row + 1],
-             bos=bos, eos=eos, beams=beams, limit=limit, length_penalty=length_penalty)
+             bos=bos, eos=eos, beams=beams, limit=limit, length_penalty=length_penalty,
+             no_repeat=no_repeat)
         for row in range(len(states))
     ]  # fmt: skip
 
@@ -46,6 +50,7 @@ def _one(
     beams: int,
     limit: int,
     length_penalty: float,
+    no_repeat: int,
 ) -> list[tuple[list[int], float]]:
     """Beam search for one encoder input."""
     memory = head.memory(states)
@@ -58,6 +63,8 @@ def _one(
         shared = [(_spread(k, len(ids)), _spread(v, len(ids))) for k, v in memory]
         logits = head.next_logits(embedding, ids, shared, _spread(mask, len(ids)), cache)
         scores = totals[:, None] + logits.log_softmax(-1)
+        for row, sequence in enumerate(sequences):
+            scores[row, _repeating(sequence, no_repeat)] = -torch.inf
         best = scores.flatten().topk(min(2 * beams, scores.numel()))
         rows, pieces = best.indices // logits.shape[-1], best.indices % logits.shape[-1]
         keep: list[int] = []
@@ -80,6 +87,15 @@ def _one(
             for sequence, total in zip(sequences, totals, strict=True)
         ]
     return sorted(done, key=lambda item: -item[1])[:beams]
+
+
+def _repeating(sequence: list[int], size: int) -> list[int]:
+    """The pieces after which a run of ``size`` pieces would have come twice."""
+    if not 0 < size <= len(sequence):
+        return []
+    last = sequence[len(sequence) - size + 1 :]
+    starts = range(len(sequence) - size + 1)
+    return [sequence[at + size - 1] for at in starts if sequence[at : at + size - 1] == last]
 
 
 def _spread(tensor: Tensor, beams: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -53,9 +55,11 @@ def greedy(network: Network, states: Tensor, mask: Tensor) -> list[int]:
 
 
 def search(
-    network: Network, inputs: dict[str, Tensor], beams: int
+    network: Network, inputs: dict[str, Tensor], beams: int, **options: int
 ) -> list[list[tuple[list[int], float]]]:
-    return beam_search(network, "summarize", inputs, bos=BOS, eos=EOS, beams=beams, limit=LIMIT)
+    return beam_search(
+        network, "summarize", inputs, bos=BOS, eos=EOS, beams=beams, limit=LIMIT, **options
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -101,3 +105,18 @@ def test_hypotheses_are_distinct_sorted_and_scored_by_their_own_probability(
                 logs = functional.linear(hidden[0], embedding).log_softmax(-1)
             total = logs[torch.arange(len(target)), torch.tensor(target)].sum()
             assert score == pytest.approx(float(total) / len(target) ** 0.6, rel=1e-3)
+
+
+def test_no_run_of_pieces_comes_twice_where_that_is_asked(
+    network: Network, inputs: dict[str, Tensor]
+) -> None:
+    with torch.no_grad():
+        network.encoder.embedding.weight[EOS] = 0.0  # hypotheses go on to the limit
+    free, checked = search(network, inputs, 2), search(network, inputs, 2, no_repeat=2)
+    assert any(_repeats(pieces) for row in free for pieces, _ in row), "else nothing is tested"
+    assert not any(_repeats(pieces) for row in checked for pieces, _ in row)
+
+
+def _repeats(pieces: list[int]) -> bool:
+    pairs = list(pairwise(pieces))
+    return len(set(pairs)) < len(pairs)
