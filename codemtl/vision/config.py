@@ -35,7 +35,7 @@ class VisionConfig:
     num_detections: int = 5  # boxes a picture at most
     image_size: int = 96  # pixels, both sides; a multiple of 16
     channels: int = 1  # 1: grey, 3: colour
-    steps: int = 6000  # optimizer steps
+    steps: int = 4000  # optimizer steps
     batch_size: int = 64
     learning_rate: float = 3e-3
     warmup: float = 0.04  # share of the run

@@ -15,7 +15,7 @@ from codemtl.vision.drawing import Box, draw_boxes
 from codemtl.vision.folders import load_network, make_folder, resolve_precision
 from codemtl.vision.metrics import predictions
 from codemtl.vision.model import Predictions
-from codemtl.vision.pictures import encode_png, fit, read_picture, write_whole
+from codemtl.vision.pictures import Fitted, encode_png, fit, read_picture, write_whole
 
 THRESHOLD = 0.3  # boxes below it are not shown
 
@@ -75,15 +75,12 @@ def predict(
             fitted = fit(picture, config.image_size, config.channels)
             pixels = torch.from_numpy(fitted.pixels)[None]
             (answers,) = predictions(network, pixels, precision)
-            scaled = [
-                one._replace(
-                    x1=one.x1 / fitted.scale_x, x2=one.x2 / fitted.scale_x,
-                    y1=one.y1 / fitted.scale_y, y2=one.y2 / fitted.scale_y,
-                )
+            boxes = [
+                _unfitted(one, fitted, picture.size)
                 for one in boxes_of(answers, 0, names, threshold)
-            ]  # fmt: skip
+            ]
             scale = max(1, 384 // max(picture.size))
-            write_whole(target, encode_png(draw_boxes(picture, scaled, scale)))
+            write_whole(target, encode_png(draw_boxes(picture, boxes, scale)))
         except CodemtlError as error:
             yield PictureResult(str(path), str(error))
             continue
@@ -91,7 +88,14 @@ def predict(
         if answers.probabilities_BC is not None:
             best, place = answers.probabilities_BC[0].max(0)
             label, probability = names[int(place)], round(float(best), 4)
-        yield PictureResult(str(path), None, label, probability, scaled, str(target))
+        yield PictureResult(str(path), None, label, probability, boxes, str(target))
+
+
+def _unfitted(box: Box, fitted: Fitted, size: tuple[int, int]) -> Box:
+    """A box of the canvas in pixels of the picture, cut at its edges."""
+    x1, x2 = (min(x / fitted.scale_x, size[0]) for x in (box.x1, box.x2))
+    y1, y2 = (min(y / fitted.scale_y, size[1]) for y in (box.y1, box.y2))
+    return box._replace(x1=x1, y1=y1, x2=x2, y2=y2)
 
 
 def _targets(images: Sequence[Path], out: Path) -> list[Path]:

@@ -8,8 +8,9 @@ The specification, frozen (``tests/vision/test_scenes.py`` holds the test set to
   cropped to what is at least 3/8 of full ink, then resized bilinearly;
 - size (the longer side of the box) 14 to 40 pixels, the largest at least 20% above the next; the
   image's label is the class of the largest; the box is the digit's cropped extent;
-- position uniform on the canvas, pairwise IoU of boxes at most 0.3; ink 150 to 255, the brighter of
-  two overlapping pixels is seen;
+- position uniform on the canvas, pairwise IoU of boxes at most 0.3, and no box covered by another
+  for more than half (what lies inside of another digit cannot be read by anyone); ink 150 to 255,
+  the brighter of two overlapping pixels is seen;
 - clutter: 4 to 10 straight strokes of up to 14 pixels, brightness 40 to 130; background 0 to 40;
   noise: the sum of two uniform integers from -16 to 16 (standard deviation 13.5) on each pixel;
 - training digits come in 8 variants, the first unchanged, the others with random affine changes of
@@ -173,15 +174,15 @@ def _scaled(shape: tuple[int, ...], size: int) -> tuple[int, int]:
 def _free_place(
     places: list[tuple[int, int, int, int]], width: int, height: int, random: np.random.Generator
 ) -> tuple[int, int, int, int] | None:
-    """A box of IoU at most 0.3 with the others; None after 20 trials."""
+    """A box that keeps clear of the others, see above; None after 20 trials."""
     for _ in range(20):
         x = int(random.integers(0, CANVAS - width + 1))
         y = int(random.integers(0, CANVAS - height + 1))
         for left, top, right, bottom in places:
             both = max(0, min(x + width, right) - max(x, left))
             both *= max(0, min(y + height, bottom) - max(y, top))
-            either = width * height + (right - left) * (bottom - top) - both
-            if 10 * both > 3 * either:
+            areas = width * height, (right - left) * (bottom - top)
+            if 10 * both > 3 * (sum(areas) - both) or 2 * both > min(areas):
                 break
         else:
             return x, y, x + width, y + height

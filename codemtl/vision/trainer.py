@@ -166,6 +166,11 @@ def load_checkpoint(trainer: Trainer, out: Path, data: str, precision: str) -> N
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{folder} is damaged: {error}; remove it and start anew") from error
     now = {**trainer.config.to_dict(), **_run(trainer, data, precision)}
+    if before.get("data") != data:
+        raise UsageError(
+            f"{folder} was made with other pictures; resume with the same --data and settings, "
+            "or choose another --out"
+        )
     for key, value in now.items():
         if key not in ("evaluate_every", "checkpoint_every") and before.get(key) != value:
             raise UsageError(

@@ -12,9 +12,9 @@ from codemtl.vision.scenes import CANVAS, SPLITS, Scenes, Split, digit_numbers, 
 
 # SHA-256 of pixels, boxes and classes: the first 2,000 test scenes, the first 200 of the others.
 CHECKSUMS: dict[Split, tuple[int, str]] = {
-    "train": (200, ""),
-    "validation": (200, ""),
-    "test": (2000, ""),
+    "train": (200, "91d8df7c31c1869b640ecf9161b44a0df46dc94d6b1c053f1ad4248d4ce3d660"),
+    "validation": (200, "ec5daf652d704b53fa56189bd94968e096c736c9ebb5effdf93910a005e6fed4"),
+    "test": (2000, "a6b436b8b299cfa7c7b7620f6ce361d9abcedd12164a8947582a0253ae6621de"),
 }
 
 
@@ -65,15 +65,19 @@ def test_boxes_are_as_specified(scenes: Scenes) -> None:
         assert len(sizes) == 1 or sizes[0] * 5 >= sizes[1] * 6
         for i in range(len(present)):
             for j in range(i):
-                assert iou(present[i], present[j]) <= 0.3
+                iou, covered = overlap(present[i], present[j])
+                assert iou <= 0.3
+                assert covered <= 0.5
     assert counts == {1, 2, 3, 4, 5}
 
 
-def iou(one: np.ndarray, other: np.ndarray) -> float:
+def overlap(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """IoU, and the covered share of the smaller box."""
     width = max(0, min(one[2], other[2]) - max(one[0], other[0]))
     height = max(0, min(one[3], other[3]) - max(one[1], other[1]))
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return float(width * height / (sum(areas) - width * height))
+    both = width * height
+    return float(both / (sum(areas) - both)), float(both / min(areas))
 
 
 def test_a_digit_is_brighter_than_what_surrounds_it(scenes: Scenes) -> None:

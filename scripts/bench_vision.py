@@ -1,0 +1,112 @@
+"""Did multi-task learning help on images? Both models, each task alone and both, several seeds.
+
+    python scripts/bench_vision.py --out RUNS [--seconds 600] [--seeds 0,1,2] [--models reference]
+
+Every run is one `codemtl vision train` in a process of its own; ended runs are not repeated, and
+one that was stopped is resumed. All runs of a model take the same number of steps unless the time
+ends them (the table shows steps and seconds). Figures are of the 2,000 frozen test scenes: means
+over seeds, with the standard deviation. The gain of multi-task learning is the difference to the
+single-task run of the same seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+MODELS, TASKS = ("document", "reference"), ("cls", "det", "cls,det")
+FIGURES = {"accuracy": "accuracy", "ap": "AP", "ap50": "AP50"}
+
+
+def main() -> None:
+    options = _arguments()
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    models = options.models.split(",")
+    found = {
+        (model, tasks): [run(options, model, tasks, seed) for seed in seeds]
+        for model in models
+        for tasks in TASKS
+    }
+    print(f"command: {shlex.join(['python', *sys.argv])}")
+    facts = found[models[0], TASKS[0]][0]
+    print(
+        f"seeds {options.seeds}; {facts['threads']} threads, precision {facts['precision']}; "
+        f"{facts['test']['images']} test scenes"
+    )
+    print()
+    print("| model | tasks | accuracy | AP | AP50 | parameters | steps | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for (model, tasks), rows in found.items():
+        figures = " | ".join(spread([row["test"].get(key) for row in rows]) for key in FIGURES)
+        steps = f"{statistics.mean(row['steps'] for row in rows):.0f}"
+        seconds = f"{statistics.mean(row['seconds'] for row in rows):.0f}"
+        parameters = f"{rows[0]['parameters']:,}"
+        print(f"| {model} | {tasks} | {figures} | {parameters} | {steps} | {seconds} |")
+    print()
+    for model in models:
+        print(gains(model, found))
+
+
+def run(options: argparse.Namespace, model: str, tasks: str, seed: int) -> dict[str, Any]:
+    """The metrics of one run, which is made if it is not there."""
+    out = options.out / f"{model}-{tasks.replace(',', '-')}-{seed}"
+    metrics = out / "metrics.json"
+    if not metrics.is_file():
+        command = [
+            sys.executable, "-m", "codemtl", "vision", "train", "--model", model,
+            "--tasks", tasks, "--seed", str(seed), "--time-budget", str(options.seconds),
+            "--out", str(out), "--resume",
+        ]  # fmt: skip
+        command += [part for one in options.set for part in ("--set", one)]
+        print(f"{out.name} ...", file=sys.stderr)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    document: dict[str, Any] = json.loads(metrics.read_text("utf-8"))
+    return document
+
+
+def spread(values: list[float | None], sign: str = "") -> str:
+    """Mean and standard deviation in per cent."""
+    there = [value for value in values if value is not None]
+    if not there:
+        return "-"
+    deviation = f" ± {statistics.stdev(there):.1%}" if len(there) > 1 else ""
+    return f"{statistics.mean(there):{sign}.1%}{deviation}"
+
+
+def gains(model: str, found: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
+    """What both tasks together gained over each alone, seed by seed."""
+    parts = []
+    for key, name in FIGURES.items():
+        alone = found[model, "cls" if key == "accuracy" else "det"]
+        pairs = zip(found[model, "cls,det"], alone, strict=True)
+        parts.append(f"{name} {spread([a['test'][key] - b['test'][key] for a, b in pairs], '+')}")
+    both, cls, det = (found[model, tasks][0]["parameters"] for tasks in ("cls,det", "cls", "det"))
+    seconds = [
+        statistics.mean(row["seconds"] for row in found[model, tasks])
+        for tasks in ("cls,det", "cls", "det")
+    ]
+    return (
+        f"{model}, gain of multi-task learning: {', '.join(parts)}; one network of {both:,} "
+        f"parameters instead of two of {cls + det:,}; {seconds[0]:.0f} s of training instead of "
+        f"{seconds[1] + seconds[2]:.0f}"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--seconds", type=float, default=600, help="longest time of a run")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Prediction on the user's own pictures: labels, boxes, and a drawing of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageChops
+
+from codemtl.vision.drawing import Box, draw_boxes, sheet
+from codemtl.vision.model import Predictions
+from codemtl.vision.pictures import fit, read_picture
+from codemtl.vision.predict import boxes_of, predict
+
+
+def test_each_picture_gets_a_drawing_and_one_bad_file_stops_none(
+    trained: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    bad, wide = tmp_path / "bad.png", tmp_path / "wide.jpg"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n nonsense")
+    Image.new("RGB", (300, 100), "white").save(wide)
+    same = tmp_path / "again" / "wide.png"
+    same.parent.mkdir()
+    Image.new("L", (8, 200)).save(same)
+    out = tmp_path / "out"
+    ended = run("vision", "predict", trained / "example.png", bad, wide, same, tmp_path / "gone",
+                "--model", trained, "--out", out, "--format", "json",
+                "--set", "threshold=0")  # fmt: skip
+    assert ended.code == 2
+    document = json.loads(ended.out)
+    assert document["version"] == 1
+    rows = document["images"]
+    assert [row["status"] for row in rows] == ["ok", "error", "ok", "ok", "error"]
+    assert "not a picture" in rows[1]["message"]
+    assert "there is no such picture" in rows[4]["message"]
+    names = ["example.predicted.png", "wide.predicted.png", "wide.2.predicted.png"]
+    assert [row["drawn"] for row in rows if row["drawn"]] == [str(out / name) for name in names]
+    assert sorted(one.name for one in out.iterdir()) == sorted(names)
+    assert rows[0]["label"] in "0123456789"
+    assert len(rows[0]["boxes"]) == 5
+    for row, (width, height) in ((rows[2], (300, 100)), (rows[3], (8, 200))):
+        for one in row["boxes"]:
+            x, y, w, h = one["box"]
+            assert min(x, y, w, h) >= 0
+            assert x + w <= width + 0.02
+            assert y + h <= height + 0.02
+
+
+def test_text_goes_to_stdout_and_complaints_to_stderr(
+    trained: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    ended = run("vision", "predict", trained / "example.png", "--model", trained,
+                "--out", tmp_path)  # fmt: skip
+    assert ended.code == 0
+    assert f"wrote {tmp_path / 'example.predicted.png'}" in ended.out
+    ended = run("vision", "predict", tmp_path / "gone.png", "--model", trained, "--out", tmp_path)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert "gone.png: there is no such picture" in ended.err
+
+
+def test_the_drawing_differs_from_the_picture_only_where_boxes_are(tmp_path: Path) -> None:
+    picture = Image.new("L", (100, 60), 40)
+    drawn = draw_boxes(picture, [Box(50, 40, 70, 58, "7", 0.9, 7)])
+    changed = ImageChops.difference(drawn, picture.convert("RGB")).getbbox()
+    assert changed is not None
+    assert changed[0] >= 49
+    assert changed[1] > 20
+    assert changed[3] == 59
+    assert drawn.getpixel((60, 50)) == (40, 40, 40)  # inside
+    assert draw_boxes(picture, [], scale=3).size == (300, 180)
+
+
+def test_boxes_outside_or_inverted_are_drawn_without_harm() -> None:
+    picture = Image.new("RGB", (20, 20))
+    draw_boxes(picture, [Box(15, 15, 3, 2, "x" * 30, 1.0, 12), Box(-5, -5, 40, 40, "y", 0.5, 0)])
+
+
+def test_a_sheet_holds_all_pictures() -> None:
+    page = sheet([Image.new("RGB", (10, 10), "red")] * 5, ["a"] * 5, columns=2)
+    reds = sum(pixel == (255, 0, 0) for pixel in page.get_flattened_data())
+    assert reds == 500
+
+
+def test_boxes_below_the_threshold_are_left_out() -> None:
+    answers = Predictions(
+        None, torch.tensor([[[0.0, 0, 1, 1], [0, 0, 2, 2]]]), torch.tensor([[0.4, 0.2]]),
+        torch.tensor([[1, 0]]),
+    )  # fmt: skip
+    assert [one.name for one in boxes_of(answers, 0, ("a", "b"))] == ["b"]
+    assert len(boxes_of(answers, 0, ("a", "b"), 0.0)) == 2
+    assert boxes_of(Predictions(torch.ones(1, 2), None, None, None), 0, ("a", "b")) == []
+
+
+@pytest.mark.parametrize(("size", "scaled"), [((64, 48), (96, 72)), ((10, 400), (2, 96))])
+def test_pictures_keep_their_proportions(size: tuple[int, int], scaled: tuple[int, int]) -> None:
+    fitted = fit(Image.new("L", size, 255), 96, 1)
+    assert fitted.pixels.shape == (96, 96, 1)
+    assert (fitted.pixels > 0).sum() == scaled[0] * scaled[1]
+    assert (fitted.scale_x * size[0], fitted.scale_y * size[1]) == pytest.approx(scaled)
+
+
+def test_predict_in_python(trained: Path, tmp_path: Path) -> None:
+    (one,) = predict([trained / "example.png"], trained, tmp_path)
+    assert one.message is None
+    assert read_picture(Path(one.drawn or "")).size == (384, 384)
