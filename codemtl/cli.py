@@ -307,12 +307,16 @@ def train(
         bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
     ] = False,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One setting, such as weighting.name=uncertainty."
+        ),
     ] = None,
 ) -> int:
-    """Train a model on a corpus.
+    """Train a model on a corpus, all tasks together.
 
-    The folder it writes is what --model takes.
+    The folder it writes is what --model takes; report.html in it shows the run. Under
+    `accelerate launch` or torchrun, several processes train together.
     """
     from codemtl import report
     from codemtl.errors import DataError, UsageError

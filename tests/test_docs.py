@@ -29,7 +29,18 @@ def test_the_first_screen_holds_the_two_commands() -> None:
 
 
 def test_the_table_has_every_kind() -> None:
-    assert tuple(re.findall(r"^\| `([\w-]+)` \|", README, re.MULTILINE)) == KINDS
+    table = README.partition("## Kinds of findings")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == KINDS
+
+
+def test_the_table_of_weightings_has_every_method_and_setting() -> None:
+    from codemtl.training.weighting import METHODS, check, settings_of
+
+    rows = re.findall(r"^\| `([a-z_]+)` \|[^|]*\|([^|]*)\|$", README, re.MULTILINE)
+    assert [name for name, _ in rows] == list(METHODS)
+    for name, text in rows:
+        told = {key: float(value) for key, value in re.findall(r"`(\w+)` ([\d.]+)", text)}
+        assert told == settings_of(check({"name": name}))
 
 
 def test_the_python_example_runs(
