@@ -27,13 +27,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a folder of prepared shards")
     parser.add_argument("--batches", type=int, default=200)
     options = parser.parse_args()
-    config = load_config(None, options.preset)
+    stages = "tasks.repair.stages={dense=0.5, single=0.5}"
+    config = load_config(None, options.preset, [stages])
     tokenizer = CodeTokenizer.load(options.data)
     data = MicroBatches(
-        Shards(options.data, "train"), special_ids(tokenizer), piece_layout(tokenizer),
-        shares={name: task.share for name, task in config.tasks.items()},
-        tokens=config.micro_tokens, micro_batches=options.batches,
-        dense_until=options.batches // 2, seed=config.seed,
+        Shards(options.data, "train"), special_ids(tokenizer), piece_layout(tokenizer), config,
+        micro_batches=options.batches,
     )  # fmt: skip
     data[0]  # the first plan sorts an epoch
     tokens: Counter[str] = Counter()

@@ -157,7 +157,7 @@ def _theirs(run: Run, folder: Path, *, grouped: bool) -> dict[str, float]:
             clock.step(model.tokens, model.slots)
 
     optimizer = make_optimizer(model.network, run.config)
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
     arguments = TrainingArguments(
         output_dir=str(folder / "trainer"), per_device_train_batch_size=rows, use_cpu=True,
         max_steps=run.config.steps, max_grad_norm=run.config.clip, seed=run.config.seed,

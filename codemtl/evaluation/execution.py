@@ -14,6 +14,7 @@ token in its own process: this is a harness for what models write, not for adver
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import shutil
@@ -28,7 +29,8 @@ from typing import NamedTuple
 
 from codemtl.errors import DataError
 
-SECONDS = 5.0  # of wall time
+SECONDS = 5.0  # of processor time
+PATIENCE = 4  # times as much wall time, as other processes want the processor too
 MEMORY = 1 << 30  # bytes of address space
 _NOBODY = 65534
 _RUNNER = """
@@ -96,7 +98,7 @@ def isolation() -> Isolation:
 
 
 def passes(program: str, seconds: float = SECONDS) -> bool:
-    """Whether a program, tests included, runs to its end."""
+    """Whether a program, tests included, runs to its end in ``seconds`` of processor time."""
     token = secrets.token_hex(32).encode()
     token_read, token_write = os.pipe()
     out_read, out_write = os.pipe()
@@ -107,7 +109,7 @@ def passes(program: str, seconds: float = SECONDS) -> bool:
         folder.chmod(0o755)
         (folder / "program.py").write_text(program, "utf-8", errors="replace")
         limits = {
-            "RLIMIT_CPU": int(seconds) + 1, "RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": 1 << 20,
+            "RLIMIT_CPU": math.ceil(seconds), "RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": 1 << 20,
             "RLIMIT_NOFILE": 64, "RLIMIT_NPROC": 64, "RLIMIT_CORE": 0,
         }  # fmt: skip
         runner = _RUNNER.format(limits=limits, out=out_write, token=token_read)
@@ -145,7 +147,7 @@ def _wait(command: list[str], folder: Path, pipes: tuple[int, int], seconds: flo
     )  # fmt: skip
     try:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
+            process.wait(PATIENCE * seconds)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -35,8 +35,9 @@ def test_one_that_does_not_end_its_tests_fails(program: str) -> None:
     assert not passes(program, 10.0)
 
 
-def test_one_that_hangs_is_ended() -> None:
-    assert not passes("while True:\n    pass\n", 0.5)
+@pytest.mark.parametrize("program", ["while True:\n    pass\n", "import time\ntime.sleep(60)\n"])
+def test_one_that_hangs_is_ended(program: str) -> None:
+    assert not passes(program, 0.5)
 
 
 def test_what_it_leaves_behind_is_ended(tmp_path: Path) -> None:
