@@ -152,7 +152,7 @@ def _theirs(run: Run, folder: Path, *, grouped: bool) -> dict[str, float]:
         arrays = {key: torch.from_numpy(value) for key, value in batch.arrays.items()}
         return {"arrays": arrays, "counts": batch.counts, "size": (batch.tokens, batch.slots)}
 
-    class Ticks(TrainerCallback):  # type: ignore[misc]
+    class Ticks(TrainerCallback):
         def on_step_end(self, *arguments: Any, **options: Any) -> None:
             clock.step(model.tokens, model.slots)
 
