@@ -35,7 +35,7 @@ def test_each_picture_gets_a_drawing_and_one_bad_file_stops_none(
     assert document["version"] == 1
     rows = document["images"]
     assert [row["status"] for row in rows] == ["ok", "error", "ok", "ok", "error"]
-    assert "not a picture" in rows[1]["message"]
+    assert "bad.png: " in rows[1]["message"]
     assert "there is no such picture" in rows[4]["message"]
     names = ["example.predicted.png", "wide.predicted.png", "wide.2.predicted.png"]
     assert [row["drawn"] for row in rows if row["drawn"]] == [str(out / name) for name in names]
