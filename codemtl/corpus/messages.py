@@ -54,6 +54,7 @@ _SUBJECT = re.compile(  # what such a message is about; none of it is the progra
     r"logging|log (messages?|levels?|lines?|output|statements?|entry|format)|log|"
     r"(error|exception|warning|help|info) (messages?|texts?|strings?|output)|"
     r"messages?|wording|phrasing|help text|usage text|perf|performance|speed ?up|"
+    r"slow\w*|faster|unnecessary|needless|redundant|superfluous|useless|harmless|"
     r"optimi[sz]\w*|refactor\w*|clean(ed|ing)? ?ups?|cleanups?|tidy|unused|"
     r"imports? (order|sort\w*)|"
     r"benchmarks?|tracebacks?|namings?|rename\w*|style|styling|formatting|indent(ation|ing)?s?)\b",
