@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,16 +80,10 @@ def _compare(repository: str, options: argparse.Namespace) -> int:
         print("\nPyDriller is not installed; run: pip install --target FOLDER pydriller, then"
               " call this with PYTHONPATH=FOLDER")  # fmt: skip
         return 2
-    driller = [
-        _measure(
-            f"PyDriller {name}", lambda how=how: _pydriller(pydriller, repository, first, *how)
-        )
-        for name, how in (
-            ("walk", (True, False)),
-            ("mine", (True, True)),
-            ("read all", (False, True)),
-        )
-    ]
+    driller = []
+    for name, how in (("walk", (True, False)), ("mine", (True, True)), ("read all", (False, True))):
+        run = partial(_pydriller, pydriller, repository, first, *how)
+        driller.append(_measure(f"PyDriller {name}", run))
     print("\n| PyDriller : codemtl | on the clock | processor time |\n| --- | --- | --- |")
     pairs = (("walk : walk", driller[0], walk), ("mine : mine", driller[1], mine),
              ("read all : mine", driller[2], mine))  # fmt: skip
@@ -128,11 +123,12 @@ def _pydriller(
         commits += 1
         if messages_first and messages.rejection(commit.msg) is not None:
             continue
-        files = {
-            one.new_path or one.old_path: (one.change_type.name, one.source_code_before,
-                                           one.source_code)
-            for one in commit.modified_files
-        }  # fmt: skip
+        files = {}
+        for one in commit.modified_files:
+            path = one.new_path or one.old_path
+            is_python = path.endswith(".py")  # it cannot read the content of a submodule
+            sources = (one.source_code_before, one.source_code) if is_python else (None, None)
+            files[path] = (one.change_type.name, *sources)
         if not messages_first and messages.rejection(commit.msg) is not None:
             continue
         main = history.only_program_file([
