@@ -21,7 +21,7 @@ _FIX = re.compile(
     r"\b(fix(e[sd]|ing|up)?|(bug|hot)[-_ ]?fix(e[sd])?|bugs?|bogus|defect|regress(ion|ed)?|"
     r"crash(e[sd]|ing)?|segfault(s|ed)?|(in|un)correct(ly)?|wrong(ly)?|broken|mistakes?|"
     r"erroneous(ly)?|off[- ]by[- ](one|1)|typos?|forgot(ten)?|repair(s|ed)?|infinite|"
-    r"\w+Error|\w+Exception|thinko|oversight|fail(s|ed|ing)? (to|when|if|on|for|with))\b",
+    r"\w+Error|\w+Exception|thinko|oversight|(wh)?oops|fail(s|ed|ing)? (to|when|if|on|for|with))\b",
     re.I,
 )
 # Issue trackers' words for "this closes a bug", wherever they stand.
