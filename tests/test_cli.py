@@ -246,6 +246,17 @@ def test_mine(run: Run, tmp_path: Path) -> None:
     assert "none" in outcome.err
 
 
+def test_mine_takes_its_flags(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = importlib.import_module("codemtl.corpus.build")
+    seen = {}
+    monkeypatch.setattr(build, "build", lambda *_, **how: seen.update(how) or build.BuildSummary())
+    run("mine", tmp_path, "--out", tmp_path / "out")
+    assert seen.pop("progress") is None
+    assert seen == {"jobs": 2, "any_licence": False, "history": True}
+    run("mine", tmp_path, "--out", tmp_path / "out", "--no-history", "--any-licence", "--jobs", 1)
+    assert (seen["jobs"], seen["any_licence"], seen["history"]) == (1, True, False)
+
+
 def test_version(run: Run) -> None:
     assert run("--version").out == "codemtl 0.1.0\n"
 

@@ -27,6 +27,9 @@ _TESTS = frozenset(
         "unittests",
         "unit_tests",
         "idle_test",
+        "testsuite",
+        "test_suite",
+        "testcases",
         "fixtures",
     )
 )

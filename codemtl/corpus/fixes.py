@@ -21,24 +21,21 @@ from difflib import SequenceMatcher
 from functools import cache
 from typing import Any
 
-from tree_sitter import Node, Query
+from tree_sitter import Query
 
 from codemtl.corpus import filters, git, history
-from codemtl.corpus.examples import MAX_LINES
+from codemtl.corpus.changed_functions import Version, changed_function
 from codemtl.corpus.exclusions import Exclusions
-from codemtl.corpus.hashing import function_tokens, token_hash
+from codemtl.corpus.hashing import token_hash
 from codemtl.corpus.near_duplicates import runs, signature
 from codemtl.corpus.single_edits import single_edit
 from codemtl.corpus.token_changes import TokenChange, compare, unfit
-from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit, common_prefix
 from codemtl.syntax.tree import SourceTree, captures, language, parse, reparse
 
 MAX_APART = 400  # lines from the first changed one to the last
 MAX_CHANGED_LINES = 24  # removed and added, without blank lines and comments
 REWRITE = "rewrite"
-
-_Pair = tuple[Definition, Definition]  # one function in both versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +122,20 @@ def find_fix(
     texts = _decode(old), _decode(new)
     if texts[0] is None or texts[1] is None:
         return "encoding"
-    before = parse(texts[0].encode())
-    after = reparse(before, texts[1].encode())
-    pair = _changed_function(before, after)
+    before = Version(parse(texts[0].encode()))
+    after = Version(reparse(before.tree, texts[1].encode()))
+    pair = changed_function(before, after)
     if isinstance(pair, str):
         return pair
     one, two = pair
-    change = compare(before, one, after, two)
+    change = compare(
+        before.tree, one, before.tokens(one.node), after.tree, two, after.tokens(two.node)
+    )
     reason = unfit(change)
     if reason is None and exclusions is not None:
         for tokens in (change.before, change.after):
             reason = reason or exclusions.reason(project, path, one.name, [t.text for t in tokens])
-    if reason is None and not (_is_python3(before) and _is_python3(after)):
+    if reason is None and not (_is_python3(before.tree) and _is_python3(after.tree)):
         reason = "syntax"
     return reason or _fix(change, texts[0])
 
@@ -216,79 +215,4 @@ def _doubtful() -> Query:
         (except_clause "," @old)
         ((integer) @old (#match? @old "^0[0-9_]*[1-9]|[lL]$"))
         ((string_start) @old (#match? @old "^[uU][rR]"))""",
-    )
-
-
-def _changed_function(before: SourceTree, after: SourceTree) -> _Pair | str:
-    """The innermost function that holds all changes, in both versions."""
-    one, two = functions(before), functions(after)
-    if [found.qualname for found in one] != [found.qualname for found in two]:
-        return "adds or removes a function"
-    pairs = list(zip(one, two, strict=True))
-    changed = _changed(before, after, pairs)
-    if len(changed) > 1:
-        return "several functions"
-    if not changed or not _same_outside(before, after, changed[0], (before.root, after.root)):
-        return "outside functions"
-    pair = changed[0]
-    while True:  # step into a nested function that holds the whole change
-        old, new = pair
-        inner = [(a, b) for a, b in pairs if _holds(old, a) and _holds(new, b)]
-        changed = _changed(before, after, inner)
-        around = (old.node, new.node)
-        if len(changed) != 1 or not _same_outside(before, after, changed[0], around):
-            break
-        pair = changed[0]
-    if old.node.has_error or new.node.has_error:
-        return "syntax"
-    rows = (node.end_point.row - node.start_point.row for node in (old.node, new.node))
-    return "long function" if max(rows) >= MAX_LINES else pair
-
-
-def _changed(before: SourceTree, after: SourceTree, pairs: list[_Pair]) -> list[_Pair]:
-    """The outermost of these functions whose tokens differ."""
-    changed = []
-    inside = -1  # end of the outermost function that was compared
-    for old, new in pairs:
-        if old.node.start_byte < inside:
-            continue
-        one, two = old.node, new.node
-        inside = one.end_byte
-        texts = (
-            before.data[one.start_byte : one.end_byte],
-            after.data[two.start_byte : two.end_byte],
-        )
-        if texts[0] != texts[1] and _texts(before, one) != _texts(after, two):
-            changed.append((old, new))
-    return changed
-
-
-def _same_outside(
-    before: SourceTree, after: SourceTree, inner: _Pair, outer: tuple[Node, Node]
-) -> bool:
-    """Whether two versions of ``outer`` have the same tokens but for those of ``inner``."""
-    rest = []
-    for tree, one, node in zip((before, after), inner, outer, strict=True):
-        start, end = one.node.start_byte, one.node.end_byte
-        rest.append((tree.data[node.start_byte : start], tree.data[end : node.end_byte]))
-    if rest[0] == rest[1]:
-        return True
-    texts = [
-        [
-            token.text
-            for token in function_tokens(tree, node)
-            if not one.node.start_byte <= token.start < one.node.end_byte
-        ]
-        for tree, one, node in zip((before, after), inner, outer, strict=True)
-    ]
-    return texts[0] == texts[1]
-
-
-def _texts(tree: SourceTree, node: Node) -> list[str]:
-    return [token.text for token in function_tokens(tree, node)]
-
-
-def _holds(outer: Definition, inner: Definition) -> bool:
-    return (
-        outer.node.start_byte < inner.node.start_byte and inner.node.end_byte <= outer.node.end_byte
     )

@@ -21,7 +21,7 @@ _FIX = re.compile(
     r"\b(fix(e[sd]|ing|up)?|(bug|hot)[-_ ]?fix(e[sd])?|bugs?|bogus|defect|regress(ion|ed)?|"
     r"crash(e[sd]|ing)?|segfault(s|ed)?|(in|un)correct(ly)?|wrong(ly)?|broken|mistakes?|"
     r"erroneous(ly)?|off[- ]by[- ](one|1)|typos?|forgot(ten)?|repair(s|ed)?|infinite|"
-    r"\w+Error|\w+Exception|thinko|oversight|fail(s|ed|ing)? (to|when|if|on|for|with))\b",
+    r"\w+Error|\w+Exception|thinko|oversight|(wh)?oops|fail(s|ed|ing)? (to|when|if|on|for|with))\b",
     re.I,
 )
 # Issue trackers' words for "this closes a bug", wherever they stand.
@@ -54,6 +54,7 @@ _SUBJECT = re.compile(  # what such a message is about; none of it is the progra
     r"logging|log (messages?|levels?|lines?|output|statements?|entry|format)|log|"
     r"(error|exception|warning|help|info) (messages?|texts?|strings?|output)|"
     r"messages?|wording|phrasing|help text|usage text|perf|performance|speed ?up|"
+    r"slow\w*|faster|unnecessary|needless|redundant|superfluous|useless|harmless|"
     r"optimi[sz]\w*|refactor\w*|clean(ed|ing)? ?ups?|cleanups?|tidy|unused|"
     r"imports? (order|sort\w*)|"
     r"benchmarks?|tracebacks?|namings?|rename\w*|style|styling|formatting|indent(ation|ing)?s?)\b",

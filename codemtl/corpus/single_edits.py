@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from codemtl.corpus.hashing import function_tokens
 from codemtl.corpus.token_changes import TokenChange
 from codemtl.errors import EditError
-from codemtl.syntax.actions import Site, edit_for, edit_for_name
+from codemtl.syntax.actions import ACTIONS, Site, edit_for, edit_for_name
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.lexical import LexicalToken
@@ -24,15 +24,14 @@ from codemtl.syntax.tree import parse
 
 MAX_TOKENS = 8  # removed and added; two arguments that change places may have more
 UNDEFINED = "undefined-name"
+_LABELS = frozenset(word for action in ACTIONS for word in (action.label, *action.label.split()))
 
 
 def single_edit(change: TokenChange) -> tuple[str, Edit] | None:
     """Kind and edit of the file before, or None where no single edit of ours is the repair."""
-    first, last = change.spans[0], change.spans[-1]
-    removed, added = change.removed, change.added
-    exchanged = Counter(token.text for token in removed) == Counter(token.text for token in added)
-    if len(removed) + len(added) > MAX_TOKENS and not exchanged:
+    if not _is_plausible(change):
         return None
+    first, last = change.spans[0], change.spans[-1]
     scopes = analyze(change.old_tree)
     cured = _cured_name(change, scopes)
     if cured is not None:
@@ -48,6 +47,21 @@ def single_edit(change: TokenChange) -> tuple[str, Edit] | None:
             if _squeezed_with(change.before, edit) == wanted and _gives(change, edit):
                 return site.kind, edit
     return None
+
+
+def _is_plausible(change: TokenChange) -> bool:
+    """Whether a single edit could be all of the change: what follows takes much longer to tell."""
+    removed, added = change.removed, change.added
+    one, two = [token.text for token in removed], [token.text for token in added]
+    if Counter(one) == Counter(two):  # exchanged arguments
+        return True
+    if len(change.spans) > 1 or len(one) + len(two) > MAX_TOKENS:
+        return False
+    if len(one) == 1 and removed[0].is_name:
+        return True
+    if not one and "." in (two[0], two[-1]):  # an undefined name that was an attribute
+        return True
+    return all(text in _LABELS or text.isdigit() for text in (*one, *two))
 
 
 def _edits(change: TokenChange, site: Site, groups: list[tuple[str, ...]]) -> Iterator[Edit]:

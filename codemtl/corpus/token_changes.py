@@ -15,7 +15,6 @@ from difflib import SequenceMatcher
 
 from tree_sitter import Node
 
-from codemtl.corpus.hashing import function_tokens
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import common_prefix
 from codemtl.syntax.lexical import LexicalToken
@@ -30,7 +29,8 @@ _SPEAKING = frozenset({"help", "description", "message", "msg", "label", "title"
 _WORDS = re.compile(r"[^\W\d_]{2,}\W+[^\W\d_]{2,}\W+[^\W\d_]{2,}")
 _LAST_NAME = re.compile(rb"(\w+)\s*\Z")
 _IMPORTS = frozenset({"import_statement", "import_from_statement", "future_import_statement"})
-_STRINGS = frozenset({"string", "concatenated_string"})
+_ANNOTATION = frozenset({"type"})
+_LAYOUT = frozenset({"(", ")", "[", "]", ",", ";", "string_start", "string_end"})
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,14 @@ class TokenChange:
 
 
 def compare(
-    old_tree: SourceTree, old: Definition, new_tree: SourceTree, new: Definition
+    old_tree: SourceTree,
+    old: Definition,
+    before: list[LexicalToken],
+    new_tree: SourceTree,
+    new: Definition,
+    after: list[LexicalToken],
 ) -> TokenChange:
     """Line up the tokens of two versions of a function."""
-    before, after = function_tokens(old_tree, old.node), function_tokens(new_tree, new.node)
     one, two = [token.text for token in before], [token.text for token in after]
     head = common_prefix(one, two)
     tail = common_prefix(one[head:][::-1], two[head:][::-1])
@@ -86,22 +90,23 @@ def unfit(change: TokenChange) -> str | None:
         return "signature"
     if _is_renaming(change):
         return "renaming"
-    if _without_annotations(change.old_tree, change.before) == _without_annotations(
-        change.new_tree, change.after
+    nodes = [*_leaves(change.old_tree, removed), *_leaves(change.new_tree, added)]
+    if any(_within(node, _ANNOTATION) for node in nodes) and (
+        _without_annotations(change.old_tree, change.before)
+        == _without_annotations(change.new_tree, change.after)
     ):
         return "annotations"
-    nodes = [*_leaves(change.old_tree, removed), *_leaves(change.new_tree, added)]
     if all(_within(node, _IMPORTS) is not None for node in nodes):
         return "imports"
     if all(_is_logging(node) for node in nodes):
         return "logging"
     if all(_is_text(node) for node in nodes) and any(_is_message(node) for node in nodes):
         return "message"
-    one = _dump(change.old_tree, change.old_definition.node)
-    two = _dump(change.new_tree, change.new_definition.node)
+    one = _module(change.old_tree, change.old_definition.node)
+    two = _module(change.new_tree, change.new_definition.node)
     if one is None or two is None:
         return "syntax"
-    return "layout" if one == two else None
+    return "layout" if all(map(_is_layout, nodes)) and _dump(one) == _dump(two) else None
 
 
 def _leaves(tree: SourceTree, tokens: list[LexicalToken]) -> Iterator[Node]:
@@ -166,7 +171,7 @@ def _in_annotation(tree: SourceTree, token: LexicalToken) -> bool:
     if token.end == token.start:
         return False
     node = tree.root.descendant_for_byte_range(token.start, token.end)
-    return node is not None and _within(node, frozenset({"type"})) is not None
+    return node is not None and _within(node, _ANNOTATION) is not None
 
 
 def _is_logging(node: Node) -> bool:
@@ -204,8 +209,13 @@ def _is_message(node: Node) -> bool:
     return _is_logging(node)
 
 
-def _dump(tree: SourceTree, node: Node) -> str | None:
-    """The syntax tree of a function, equal where only brackets, quotes and commas differ."""
+def _is_layout(node: Node) -> bool:
+    """Whether a leaf is of those that may come and go without effect."""
+    return node.type in _LAYOUT or _is_text(node)
+
+
+def _module(tree: SourceTree, node: Node) -> ast.Module | None:
+    """A function as Python itself parses it, or None where it does not."""
     start = tree.data.rfind(b"\n", 0, node.start_byte) + 1
     indentation = tree.data[start : node.start_byte]
     source = tree.data[node.start_byte : node.end_byte]
@@ -214,9 +224,13 @@ def _dump(tree: SourceTree, node: Node) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = ast.parse(source)
+            return ast.parse(source)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
+
+
+def _dump(found: ast.Module) -> str:
+    """Equal for functions that differ in brackets, commas and quotes only, or in docstrings."""
     for inner in ast.walk(found):
         if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             first = inner.body[0]

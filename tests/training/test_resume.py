@@ -21,7 +21,7 @@ from codemtl.training.run import train
 
 SETTINGS = [
     "threads=1", "accumulation=2", "micro_tokens=1024", "checkpoint_every=4", "evaluate_every=10",
-    "evaluate_batches=1", "log_every=3",
+    "evaluate_batches=3", "log_every=3",
 ]  # fmt: skip
 MEASURED = ("tokens_per_second", "memory")
 SHORT = [*SETTINGS, "checkpoint_every=2", "evaluate_every=2"]
