@@ -26,6 +26,7 @@ from codemtl.cli_options import (
     StdinName,
     WriteFlag,
 )
+from codemtl.cli_search import TestOption
 from codemtl.cli_vision import vision
 
 if TYPE_CHECKING:
@@ -134,8 +135,10 @@ def repair(
         int | None, typer.Option(metavar="K", help="Alternatives for one place (1).")
     ] = None,
     time_budget: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Start no file after 90, 90s, 15m, 2h.")
+        str | None,
+        typer.Option(metavar="DURATION", help="Start no file (or search) after 90, 90s, 15m, 2h."),
     ] = None,
+    test: TestOption = None,
     jobs: JobsOption = None,
     select: Annotated[
         str | None, typer.Option(metavar="KIND,...", help="Only these kinds of findings.")
@@ -148,10 +151,12 @@ def repair(
 ) -> int:
     """Find bugs and show a verified fix for each.
 
-    Nothing is written without --write.
+    Nothing is written without --write. With --test, search for a patch after which the tests pass.
     """
     from codemtl import report
+    from codemtl.cli_search import repair_by_tests
     from codemtl.configuration import load_settings
+    from codemtl.errors import UsageError
     from codemtl.inference.repair import RepairOptions, repair_paths
     from codemtl.inference.sources import find_targets
 
@@ -164,7 +169,11 @@ def repair(
     }  # fmt: skip
     settings = load_settings(_places(paths, stdin_filename), flags)
     targets = find_targets(paths, stdin_filename)
+    if test is not None and stdin:
+        raise UsageError("--test needs files, and - is standard input")
     predictor = _load(settings.model, settings.jobs)
+    if test is not None:
+        return repair_by_tests(targets, predictor, settings, test, mode=mode, output=output)
     options = RepairOptions(
         settings.min_confidence, settings.max_findings, settings.candidates, settings.kinds
     )
@@ -233,6 +242,10 @@ def generate(
     candidates: Annotated[
         int | None, typer.Option(metavar="K", help="How many to ask for (1).")
     ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="With --test: judge so long (60s).")
+    ] = None,
+    test: TestOption = None,
     output: FormatOption = "text",
     jobs: JobsOption = None,
     model: ModelOption = None,
@@ -240,24 +253,30 @@ def generate(
 ) -> int:
     """Write a function, a line, or a body.
 
-    From a description, at a line of a file (--line), or below the header of a function.
+    From a description, at a line of a file (--line), or below the header of a function. With
+    --test, only what makes the tests pass.
     """
     from codemtl import report
+    from codemtl.cli_search import JUDGED, judged
     from codemtl.configuration import load_settings
     from codemtl.inference.generate import generate as run
     from codemtl.inference.generate import is_place
 
     places = _places([what], stdin_filename) if is_place(what) else []
-    flags = {"candidates": candidates, "jobs": jobs, "model": model}
+    flags = {
+        "candidates": candidates, "jobs": jobs, "model": model, "time_budget": time_budget,
+    }  # fmt: skip
     settings = load_settings(places, flags)
     predictor = _load(settings.model, settings.jobs)
     result = run(
         what,
         predictor,
         line=line,
-        candidates=settings.candidates,
+        candidates=settings.candidates if test is None else max(settings.candidates, JUDGED),
         stdin_filename=stdin_filename,
     )
+    if test is not None:
+        result = judged(result, test, settings)
     about = report.Model(predictor.name, predictor.revision)
     return report.generated(result, about, style=output)
 

@@ -43,6 +43,7 @@ UNBOUND = {
     "cli",
     "cli_evaluate",
     "cli_options",
+    "cli_search",
     "__init__",
 }  # the top: may import all, heavy parts inside functions only
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from codemtl.inference.predictor import Calibration, GenerationRequest
+from codemtl.inference.predictor import TOP_EDITS, Calibration, GenerationRequest
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
@@ -46,10 +46,14 @@ class FakePredictor:
         self.calibration = calibration or Calibration()
 
     def repair(
-        self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
+        self,
+        tree: SourceTree,
+        functions: Sequence[Definition],
+        scopes: Scopes,
+        limit: int = TOP_EDITS,
     ) -> list[list[Finding]]:
         """One finding for each leaf that has a replacement, best first."""
-        return [self._findings(tree, function) for function in functions]
+        return [self._findings(tree, function)[:limit] for function in functions]
 
     def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """The same summary for each function."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
     from codemtl.tasks.repair import ScoredEdit
 
 
+TOP_EDITS = 20  # of a function, unless the caller wants more
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What is stored with the weights to turn scores into decisions; all are probabilities."""
@@ -67,9 +70,16 @@ class Predictor(Protocol):
     calibration: Calibration
 
     def repair(
-        self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
+        self,
+        tree: SourceTree,
+        functions: Sequence[Definition],
+        scopes: Scopes,
+        limit: int = TOP_EDITS,
     ) -> list[list[Finding]]:
-        """For each function its findings, best first, with calibrated confidences, unverified."""
+        """For each function its findings, best first, with calibrated confidences, unverified.
+
+        At most ``limit`` for each window of a function that the model sees at once.
+        """
         ...
 
     def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:

@@ -12,7 +12,12 @@ import numpy as np
 import torch
 
 from codemtl.errors import ModelError
-from codemtl.inference.predictor import Calibration, GenerationRequest, RepairRequest
+from codemtl.inference.predictor import (
+    TOP_EDITS,
+    Calibration,
+    GenerationRequest,
+    RepairRequest,
+)
 from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
 from codemtl.model.network import Network
@@ -29,7 +34,6 @@ from codemtl.tasks.example import Example, windows
 from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode, edited
 
 BATCH_PIECES = 4096
-TOP_EDITS = 20  # of a function
 SECOND_LOOK = 0.02  # uncalibrated probability from which the best edit is looked at again
 NO_REPEAT = {"summarize": 3}  # pieces; code repeats itself, a sentence should not
 NO_SITES = FunctionSites([], [])
@@ -76,11 +80,15 @@ class TorchPredictor:
     # --- repair
 
     def repair(
-        self, tree: SourceTree, functions: Sequence[Definition], scopes: Scopes
+        self,
+        tree: SourceTree,
+        functions: Sequence[Definition],
+        scopes: Scopes,
+        limit: int = TOP_EDITS,
     ) -> list[list[Finding]]:
         """Findings of each function, best first, with calibrated confidences, unverified."""
         found: list[list[Finding]] = [[] for _ in functions]
-        for _, owner, scored in self.scored_edits([RepairRequest(tree, functions, scopes)]):
+        for _, owner, scored in self.scored_edits([RepairRequest(tree, functions, scopes)], limit):
             for one in scored:
                 found[owner].append(self._finding(tree, functions[owner], one))
         for findings in found:
@@ -88,7 +96,7 @@ class TorchPredictor:
         return found
 
     def scored_edits(
-        self, requests: Sequence[RepairRequest]
+        self, requests: Sequence[RepairRequest], limit: int = TOP_EDITS
     ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
         """(request, index of the function, its most probable edits) for each window of each."""
         items: list[_Item] = []
@@ -99,10 +107,12 @@ class TorchPredictor:
                     if part.sites:
                         items.append(_Item(number, index, tree, as_input(part)))
         for batch in _by_length(items, [len(item.input.pieces) for item in items]):
-            yield from self._score(batch)
+            yield from self._score(batch, limit)
 
     @torch.no_grad()
-    def _score(self, items: Sequence[_Item]) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
+    def _score(
+        self, items: Sequence[_Item], limit: int
+    ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
         inputs = [item.input for item in items]
         batch = collate(inputs, self.specials, dense=False)
         scores = self.network.repair_scores(_tensors(batch.arrays))
@@ -112,7 +122,7 @@ class TorchPredictor:
         names = names * batch.arrays["name_mask"]
         bugs = scores.bug_B.tolist()
         found = [
-            decode(one.tree, one.input, bug, sites[row], actions[row], names[row], TOP_EDITS)
+            decode(one.tree, one.input, bug, sites[row], actions[row], names[row], limit)
             for row, (one, bug) in enumerate(zip(items, bugs, strict=True))
         ]
         self._second_look(inputs, found)

@@ -32,15 +32,16 @@ from codemtl.report.output import (
     print_line,
     progress,
     project_progress,
+    search_progress,
 )
 from codemtl.report.tables import evaluated
 from codemtl.syntax.edits import Edit, apply, unified_diff
 from codemtl.syntax.positions import Positions
-from codemtl.syntax.results import FileResult, Generated, has_fix
+from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
     "KIND_TEXTS", "Model", "Span", "complain", "evaluated", "exit_code", "file_diff", "generated",
-    "informed", "mined", "progress", "project_progress", "repaired", "span", "summarized",
+    "informed", "mined", "progress", "project_progress", "repaired", "search_progress", "span", "summarized",
     "trained", "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
@@ -115,12 +116,16 @@ def generated(result: Generated, model: Model, *, style: str) -> int:
             print_line(f"# candidate {number}", "bold")
         print_line(one.text)
     if not result.candidates:
-        complain(
-            f"none of {count(result.dropped, 'candidate')} parses; ask for more by --candidates"
-            if result.dropped
-            else "the model had nothing to offer"
-        )
+        complain(_nothing(result))
     return OK if result.candidates else FOUND
+
+
+def _nothing(result: Generated) -> str:
+    if result.failed:
+        return f"the tests accept none of {count(result.failed, 'candidate')}"
+    if result.dropped:
+        return f"none of {count(result.dropped, 'candidate')} parses; ask for more by --candidates"
+    return "the model had nothing to offer"
 
 
 def informed(facts: Mapping[str, Any], *, style: str) -> int:
@@ -167,6 +172,10 @@ def exit_code(results: Sequence[FileResult]) -> int:
     """The exit code of the contract for repaired files."""
     if any(one.status == "error" for one in results):
         return FAILED
+    if any(one.patch is not None and one.patch.status == "not-fixed" for one in results):
+        fixed = any(one.patch is not None and one.patch.status == "fixed" for one in results)
+        if not fixed:
+            return FOUND
     return FOUND if any(one.remaining for one in results) else OK
 
 
@@ -190,6 +199,9 @@ def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
     if mode == "write" and stdin:
         _print_new_text(result)
         return
+    if result.patch is not None:
+        _patch_text(result, result.patch)
+        return
     positions = Positions(result.data)
     for one in result.findings:
         place = span(positions, one)
@@ -208,9 +220,40 @@ def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
         print_line(f"wrote {result.path}", "green")
 
 
+def _patch_text(result: FileResult, patch: Patch) -> None:
+    """What the search came to: the change, and which tests it turned."""
+    tried = f"{count(patch.candidates_tried, 'candidate')} in {patch.seconds:.1f} s"
+    if patch.status != "fixed":
+        if patch.status == "already-passing":
+            print_line(f"{result.path}: {patch.message}", "green")
+        elif patch.status == "not-fixed":
+            print_line(f"{result.path}: not fixed: {patch.message} ({tried})", "bold")
+        return
+    positions = Positions(result.data)
+    places = []
+    for one in result.findings:
+        place = span(positions, one)
+        places.append(f"{result.path}:{place.line}:{place.column + 1}: {one.kind}")
+    where = f" in {result.findings[0].function}" if result.findings[0].function else ""
+    print_line(f"{places[0]}{where}{'  [fixed]' if result.written else ''}", "bold")
+    print_line(f"    {patch.message} ({tried})")
+    versions = [one for one in (result.patched, *patch.alternatives) if one is not None]
+    for number, new in enumerate(versions):
+        if number:
+            print_line(f"    another patch that the tests accept ({number}):")
+        diff = unified_diff("", result.data.decode(), new.decode())
+        for line in diff.split("\n")[2:-1]:
+            print_line("    " + line.rstrip("\r"), _diff_colour(line))
+    print_line("")
+    if result.written:
+        print_line(f"wrote {result.path}", "green")
+
+
 def _verdict(result: FileResult) -> str:
     if result.status != "ok":
         return f"{result.status}: {result.message}"
+    if result.patch is not None and result.patch.status == "not-fixed":
+        return "not fixed"
     if not result.findings:
         return "ok"
     best = result.findings[0]

@@ -75,13 +75,33 @@ def repair_document(results: Sequence[FileResult], model: Model, seconds: float)
             }
             for one in result.findings
         ]
-        files.append({**_file_head(result), "findings": findings, "patch": None})
+        files.append({**_file_head(result), "findings": findings, "patch": _patch(result)})
     found = sum(len(one.findings) for one in results)
     return {
         "version": 1,
         "model": model._asdict(),
         "files": files,
         "summary": _summary(results, {"findings": found}, seconds),
+    }
+
+
+def _patch(result: FileResult) -> dict[str, Any] | None:
+    """What the search with tests came to; ``alternatives`` are the diffs of other patches."""
+    patch = result.patch
+    if patch is None:
+        return None
+    versions = [one for one in (result.patched, *patch.alternatives) if one is not None]
+    diffs = [
+        unified_diff(diff_path(result.path), result.data.decode(), one.decode())
+        for one in versions
+    ]  # fmt: skip
+    return {
+        "status": patch.status,
+        "diff": diffs[0] if diffs else "",
+        "message": patch.message,
+        "candidates_tried": patch.candidates_tried,
+        "seconds": round(patch.seconds, 3),
+        "alternatives": diffs[1:],
     }
 
 
@@ -123,7 +143,7 @@ def generate_document(result: Generated, model: Model) -> dict[str, Any]:
         candidates.append({"text": one.text, "diff": diff})
     place = {"path": result.path, "function": result.function, "line": result.line}
     document = {"version": 1, "model": model._asdict(), **place, "candidates": candidates}
-    return {**document, "dropped": result.dropped}
+    return {**document, "dropped": result.dropped, "failed": result.failed}
 
 
 def sarif_document(results: Sequence[FileResult]) -> dict[str, Any]:

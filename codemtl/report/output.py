@@ -57,6 +57,25 @@ def project_progress(label: str) -> Iterator[Callable[[str, int, int], None] | N
         yield advance
 
 
+@contextmanager
+def search_progress(label: str, seconds: float) -> Iterator[Callable[[int], None] | None]:
+    """What to call with the number of candidates tried; None where no terminal shows it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+
+        def advance(tried: int) -> None:
+            bar.update(task, description=f"{label}: {count(tried, 'candidate')} of {seconds:.0f} s")
+
+        yield advance
+
+
 def print_line(text: str, colour: str = "") -> None:
     """One line on standard output, coloured on a terminal."""
     text = printable(text)

@@ -87,7 +87,7 @@ class SourceFile:
                 "or declare its encoding in the first line: # -*- coding: NAME -*-"
             ) from error
         found = cls(path, data, encoding, bom, hashlib.sha256(raw).hexdigest(), resolved)
-        if found._encoded(data) != raw:
+        if found.raw(data) != raw:
             raise SourceError(
                 f"{path}: the encoding {encoding} would not give the same bytes back; "
                 "save the file as UTF-8"
@@ -108,7 +108,7 @@ class SourceFile:
         if b"\0" in new_data:
             raise EditError(f"{self.path}: the new text holds NUL bytes")
         try:
-            raw = self._encoded(new_data)
+            raw = self.raw(new_data)
             encoding = _encoding(raw)
         except (SyntaxError, LookupError, ValueError) as error:
             raise EditError(
@@ -183,7 +183,8 @@ class SourceFile:
                 f"{self.path}: not written, it changed since it was read; run again"
             )
 
-    def _encoded(self, data: bytes) -> bytes:
+    def raw(self, data: bytes) -> bytes:
+        """UTF-8 text in the encoding of this file, unchecked."""
         body = data if self.encoding == "utf-8" else data.decode("utf-8").encode(self.encoding)
         return codecs.BOM_UTF8 + body if self.bom else body
 

@@ -26,6 +26,23 @@ class Summary:
     documented: bool  # the function had a docstring
 
 
+PatchStatus = Literal["fixed", "not-fixed", "already-passing", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What the search with the user's tests came to; the patch itself is ``patched`` of the file.
+
+    ``alternatives`` are whole files with other patches that the tests accept, the next best first.
+    """
+
+    status: PatchStatus
+    message: str | None
+    candidates_tried: int
+    seconds: float
+    alternatives: list[bytes] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class FileResult:
     """One file after repair or summarize.
@@ -45,6 +62,7 @@ class FileResult:
     summaries: list[Summary] = field(default_factory=list)  # source order
     patched: bytes | None = None
     written: bool = False
+    patch: Patch | None = None  # where tests were given
 
     @property
     def remaining(self) -> list[Finding]:
@@ -70,6 +88,7 @@ class Generated:
     line: int | None = None  # 1-based
     data: bytes = b""
     dropped: int = 0  # candidates that did not parse
+    failed: int = 0  # candidates that the tests did not accept
 
 
 def has_fix(finding: Finding) -> bool:

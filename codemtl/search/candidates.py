@@ -1,0 +1,198 @@
+"""All candidate edits of a function, each with an estimate of how probably it is the repair.
+
+    p = p(here) · p(rule) · share among the rule's proposals here  +  what the model gives this edit
+
+Where several rules propose the same text, their estimates add up.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tree_sitter import Node
+
+from codemtl.errors import EditError
+from codemtl.search.priors import COMPARISON_SHARES, RULES, SITE_RULES
+from codemtl.search.rules.calls import call_rules
+from codemtl.search.rules.conditions import condition_rules
+from codemtl.search.rules.literals import literal_rules
+from codemtl.search.rules.proposal import Proposal
+from codemtl.search.rules.statements import statement_rules
+from codemtl.search.rules.terms import item_rules, term_rules
+from codemtl.search.view import FunctionView
+from codemtl.syntax.edits import Edit, apply
+from codemtl.syntax.sites import ACTIONS, edit_for, edit_for_name, enumerate_sites
+from codemtl.syntax.tree import SourceTree
+
+MODEL_SHARE = 0.3  # of the probability, that the repair head decides
+Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
+EXPRESSION_RULES = (literal_rules, term_rules, call_rules, condition_rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to change a file. ``weight`` is an estimate of its probability, up to a factor."""
+
+    edits: tuple[Edit, ...]
+    weight: float
+    rule: str
+    kind: str
+    function: str | None
+
+    def text(self, data: bytes) -> bytes:
+        """The whole file with the edits made; EditError if they overlap."""
+        return apply(data, self.edits)
+
+
+def function_candidates(view: FunctionView, location: Location) -> list[Candidate]:
+    """The candidates of one function, in no order."""
+    weights: dict[tuple[Edit, ...], float] = defaultdict(float)
+    rules: dict[tuple[Edit, ...], tuple[float, str, str]] = {}
+
+    def add(edits: tuple[Edit, ...], weight: float, rule: str, kind: str) -> None:
+        weights[edits] += weight
+        if weight > rules.get(edits, (0.0, "", ""))[0]:
+            rules[edits] = (weight, rule, kind)
+
+    for proposals, kind_of, place in _all(view):
+        here = location(*place)
+        total = sum(one.share for one in proposals)
+        for one in proposals:
+            if here > 0 and total > 0:
+                weight, kind = kind_of(one)
+                add(one.edits, here * weight * one.share / total, one.rule, kind)
+    function = view.definition.qualname or None
+    return [
+        Candidate(edits, weight, *rules[edits][1:], function) for edits, weight in weights.items()
+    ]
+
+
+def ranked(
+    candidates: Sequence[Candidate], model: Mapping[Edit, float], share: float = MODEL_SHARE
+) -> list[Candidate]:
+    """Candidates with weights that sum up to 1, the most probable first.
+
+    ``model`` gives the repair head's scores of single edits; they count for ``share``.
+    """
+    total = sum(one.weight for one in candidates) or 1.0
+    known = {one.edits[0] for one in candidates if len(one.edits) == 1} & model.keys()
+    heard = sum(model[edit] for edit in known)
+    if not heard:
+        share = 0.0
+    mixed = []
+    for one in candidates:
+        weight = (1 - share) * one.weight / total
+        if share and len(one.edits) == 1 and one.edits[0] in known:
+            weight += share * model[one.edits[0]] / heard
+        mixed.append(replace(one, weight=weight))
+    return sorted(mixed, key=lambda one: (-one.weight, one.edits))
+
+
+Group = tuple[list[Proposal], Callable[[Proposal], tuple[float, str]], tuple[int, int]]
+
+
+def _all(view: FunctionView) -> Iterator[Group]:
+    """Proposals of one rule at one node, with their weight and kind, and where the node is."""
+    yield from _of_sites(view)
+    for node in view.expressions:
+        for rules in EXPRESSION_RULES:
+            yield from _by_rule(rules(view, node), node)
+    for node in _items(view.body):
+        yield from _by_rule(item_rules(view, node), node)
+    for node in view.statements:
+        yield from _by_rule(statement_rules(view, node), _head(node))
+
+
+def _by_rule(proposals: Iterator[Proposal], node: Node) -> Iterator[Group]:
+    groups: dict[str, list[Proposal]] = defaultdict(list)
+    for one in proposals:
+        groups[one.rule].append(one)
+    for rule, members in groups.items():
+        weight = RULES[rule]
+        yield members, lambda _, weight=weight: weight, (node.start_byte, node.end_byte)  # type: ignore[misc]
+
+
+def _head(node: Node) -> Node:
+    """Of a compound statement the first line decides how suspicious it is."""
+    first = node.named_children[0] if node.named_children else node
+    return first if first.start_point[0] == node.start_point[0] else node
+
+
+def _items(top: Node) -> Iterator[Node]:
+    stack = [top]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(node.named_children))
+
+
+def _of_sites(view: FunctionView) -> Iterator[Group]:
+    """What the closed vocabulary permits: the same sites that the repair head scores."""
+    tree = view.tree
+    found = enumerate_sites(tree, view.node, view.scopes)
+    for site in found.sites:
+        rule = SITE_RULES[site.family]
+        proposals = []
+        if site.candidates >= 0:
+            for name in found.groups[site.candidates]:
+                if name != site.state:
+                    share = 2.0 if name in view.names else 0.5
+                    proposals.append(Proposal(site.family, (edit_for_name(tree, site, name),), share))
+        for action in site.options:
+            try:
+                edit = edit_for(tree, site, action)
+            except EditError:
+                continue
+            share = COMPARISON_SHARES.get((site.state, ACTIONS[action].label), 1.0)
+            proposals.append(Proposal(site.family, (edit,), share))
+        place = (site.anchor_start, site.anchor_end)
+        yield proposals, lambda _, rule=rule, kind=site.kind: (rule.weight, kind), place  # type: ignore[misc]
+
+
+class Normalizer:
+    """Tells whether a candidate parses, and which ones are the same code in other words."""
+
+    def __init__(self, tree: SourceTree) -> None:
+        self.data = tree.data
+        self.seen: set[str] = set()
+        self.tops = [
+            (node.start_byte, node.end_byte) for node in tree.root.named_children
+            if node.type != "comment"
+        ]  # fmt: skip
+        for start, end in self.tops:  # the code as it stands is no candidate
+            dumped = self._dump(self.data[start:end])
+            if dumped is not None:
+                self.seen.add(f"{start}:{dumped}")
+
+    def is_new(self, edits: Sequence[Edit]) -> bool:
+        """Whether the edited code compiles and was not seen before; remembers it."""
+        start, end = min(e.start for e in edits), max(e.end for e in edits)
+        around = [top for top in self.tops if top[0] <= start and end <= top[1] + 1]
+        low, high = around[0] if around else (0, len(self.data))
+        high = max(high, end)
+        inner = [Edit(e.start - low, e.end - low, e.replacement) for e in edits]
+        try:
+            text = apply(self.data[low:high], inner)
+        except EditError:
+            return False
+        dumped = self._dump(text)
+        key = f"{low}:{dumped}"
+        if dumped is None or key in self.seen:
+            return False
+        self.seen.add(key)
+        return True
+
+    @staticmethod
+    def _dump(text: bytes) -> str | None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text)
+                compile(tree, "<candidate>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        return ast.dump(tree)

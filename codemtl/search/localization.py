@@ -1,0 +1,98 @@
+"""Where the bug may be: what the failing tests run and the passing ones do not, and where they
+stopped.
+
+A line's suspicion is Ochiai's (Abreu et al. 2007): of F failing tests e_f run it and e_p passing
+ones, e_f / √(F · (e_f + e_p)). A line where an exception came from, or where a program that does
+not end was when it was stopped, is several times as suspicious.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+
+from tree_sitter import Node
+
+from codemtl.search.outcomes import Baseline
+from codemtl.syntax.tree import SourceTree
+
+RAISED = 4.0  # factor of the line from which an exception came
+STACK = 1.5  # of the lines that had called it
+STOPPED = 3.0  # of the loop in which a program was stopped
+NOT_RUN = 0.02  # weight of a line that no failing test runs, in a function that one does run
+LOOPS = ("for_statement", "while_statement")
+_STATEMENT_PARENTS = ("block", "module")
+
+
+class Suspicion:
+    """How suspicious the lines of one file are, from 0 up."""
+
+    def __init__(self, tree: SourceTree, path: Path, baseline: Baseline) -> None:
+        self.tree = tree
+        self._first_lines: dict[int, int] = {}
+        failing = baseline.failing
+        self.known = any(test.lines for test in baseline.tests)
+        self.lines: dict[int, float] = _ochiai(path, baseline)
+        self.run = frozenset(self.lines)  # lines that failing tests run
+        for test in failing:
+            here = [line for where, line in test.trace if where == path]
+            for line in here[:-1]:
+                self._raise(line, STACK)
+            if here and test.timed_out:
+                self._raise(here[-1], STOPPED)
+                self._raise_loop(here[-1])
+            elif here:
+                self._raise(here[-1], RAISED)
+
+    def covers(self, node: Node) -> bool:
+        """Whether a failing test runs anything below the header of a definition."""
+        if not self.known:
+            return True
+        first, last = node.start_point[0] + 2, node.end_point[0] + 1
+        if first > last:  # all on one line
+            first = last
+        return any(first <= line <= last for line in self.run)
+
+    def __call__(self, start: int, end: int) -> float:
+        """The suspicion of the statement that holds the bytes from ``start``."""
+        if not self.known:
+            return 1.0
+        node = self.tree.root.descendant_for_byte_range(start, max(start, end - 1))
+        if node is None:
+            return NOT_RUN
+        found = max(self.lines.get(line, 0.0) for line in self._lines_of(node))
+        return max(found, NOT_RUN)
+
+    def _lines_of(self, node: Node) -> tuple[int, int]:
+        """The line of a node and that on which its statement begins, from 1."""
+        statement = node
+        while statement.parent is not None and statement.parent.type not in _STATEMENT_PARENTS:
+            if statement.type in ("elif_clause", "else_clause", "except_clause"):
+                break
+            statement = statement.parent
+        return node.start_point[0] + 1, statement.start_point[0] + 1
+
+    def _raise(self, line: int, factor: float) -> None:
+        self.lines[line] = max(self.lines.get(line, 0.0), 0.5) * factor
+
+    def _raise_loop(self, line: int) -> None:
+        """The innermost loop around a line: its head and all that it does."""
+        point = (line - 1, 10**6)
+        node = self.tree.root.descendant_for_point_range((line - 1, 0), point)
+        while node is not None and node.type not in LOOPS:
+            node = node.parent
+        if node is not None:
+            for one in range(node.start_point[0] + 1, node.end_point[0] + 2):
+                if one != line and one in self.run:
+                    self._raise(one, STOPPED)
+
+
+def _ochiai(path: Path, baseline: Baseline) -> dict[int, float]:
+    failing, passing = Counter[int](), Counter[int]()
+    for test in baseline.tests:
+        (passing if test.passed else failing).update(test.lines.get(path, ()))
+    total = len(baseline.failing)
+    return {
+        line: count / math.sqrt(total * (count + passing[line])) for line, count in failing.items()
+    }

@@ -1,0 +1,207 @@
+"""``repair --test CMD`` from targets to results: run the tests, search, rank, confirm, explain.
+
+The user's files are only read here; what is written is written by `SourceFile.write` at the end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codemtl.errors import CodemtlError, EditError
+from codemtl.inference.predictor import Predictor
+from codemtl.inference.sources import Target, read_target, select_functions
+from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
+from codemtl.search.patches import Passing, best_first
+from codemtl.search.pool import Validator
+from codemtl.search.search import Outcome, SearchFile, search
+from codemtl.syntax.files import SourceFile
+from codemtl.syntax.findings import Finding
+from codemtl.syntax.positions import Positions
+from codemtl.syntax.results import FileResult, Patch
+from codemtl.syntax.tree import SourceTree
+
+SECONDS = 60.0  # of search, unless the user says otherwise
+SHOWN_TESTS = 5  # names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How to search. ``seconds`` count from the end of the first run of the tests."""
+
+    command: str
+    seconds: float = SECONDS
+    candidates: int = 1  # passing patches to show
+    jobs: int = 2  # candidates judged at once
+    kinds: frozenset[str] | None = None  # of edits; None: all
+
+
+def repair_with_tests(
+    targets: Iterable[Target | FileResult],
+    predictor: Predictor,
+    options: SearchOptions,
+    *,
+    write: bool = False,
+    accept: Callable[[str], None] = lambda protection: None,
+    progress: Callable[[int], None] | None = None,
+) -> list[FileResult]:
+    """Search all targets together for one patch after which the tests pass.
+
+    ``accept`` is told what is not protected before anything runs; it raises to stop. Raises
+    UsageError and SearchError as the validator does.
+    """
+    results: list[FileResult] = []
+    files: dict[Path, SearchFile] = {}
+    by_path: dict[Path, FileResult] = {}
+    for target in targets:
+        result, file = _read(target)
+        results.append(result)
+        if file is not None:
+            files[file.source.path] = file
+            by_path[file.source.path] = result
+    if not files:
+        return results
+    started = time.monotonic()
+    with Validator(options.command, list(files), jobs=options.jobs) as validator:
+        accept(validator.protection.warning)
+        baseline = validator.baseline()
+        if baseline.status != "failing":
+            status = "already-passing" if baseline.status == "passing" else "error"
+            _settle(by_path, Patch(status, baseline.message, 0, time.monotonic() - started))
+            return results
+        outcome = search(
+            list(files.values()), baseline, validator, predictor,
+            seconds=options.seconds, kinds=options.kinds, progress=progress,
+        )  # fmt: skip
+        chosen = _confirmed(outcome, baseline, validator, files, options.candidates)
+    seconds = time.monotonic() - started
+    _settle(by_path, Patch("not-fixed", _failure(outcome, baseline), outcome.tried, seconds))
+    if chosen:
+        _show(by_path[chosen[0].path], chosen, baseline, outcome.tried, seconds)
+        if write:
+            _write(by_path[chosen[0].path], files[chosen[0].path].source)
+    return results
+
+
+def _read(target: Target | FileResult) -> tuple[FileResult, SearchFile | None]:
+    if isinstance(target, FileResult):
+        return target, None
+    result = FileResult(target.path)
+
+    def choose(tree: SourceTree) -> Sequence[object]:
+        return select_functions(tree, target.qualnames)
+
+    try:
+        source = read_target(target)
+        file = SearchFile.of(source, choose)  # type: ignore[arg-type]
+    except CodemtlError as error:
+        message = str(error)
+        result.status = "error"
+        result.message = message if target.path in message else f"{target.path}: {message}"
+        return result, None
+    result.data, result.encoding, result.bom = source.data, source.encoding, source.bom
+    return result, file
+
+
+def _settle(results: dict[Path, FileResult], patch: Patch) -> None:
+    """The same verdict for every file."""
+    for result in results.values():
+        result.patch = patch
+        if patch.status == "error":
+            result.status, result.message = "error", patch.message
+
+
+def _confirmed(
+    outcome: Outcome,
+    baseline: Baseline,
+    validator: Validator,
+    files: dict[Path, SearchFile],
+    count: int,
+) -> list[Passing]:
+    """The best patches, of which the first also passes the whole command in a fresh process."""
+    ranked = best_first(outcome.passing, _test_text(baseline))
+    while ranked:
+        best = ranked[0]
+        try:
+            raw = files[best.path].source.encode(best.patched)
+        except EditError:
+            ranked.pop(0)
+            continue
+        if validator.confirm(best.path, raw).status == "passed":
+            return [one for one in ranked if one.path == best.path][:count]
+        ranked.pop(0)
+    return []
+
+
+def _test_text(baseline: Baseline) -> str:
+    """The source of the failing tests' files, as far as they can be read."""
+    parts = []
+    for name in {test.id.partition("::")[0] for test in baseline.failing}:
+        try:
+            parts.append(Path(name).read_text("utf-8", errors="replace"))
+        except (OSError, ValueError):
+            continue
+    return "\n".join(parts)
+
+
+def _failure(outcome: Outcome, baseline: Baseline) -> str:
+    tests = _named([test.id for test in baseline.failing])
+    if not outcome.tried:
+        return (
+            f"no function of these files runs in what fails ({tests}); name the file that holds"
+            " the bug"
+        )
+    if outcome.exhausted:
+        return f"none of {outcome.tried} candidates makes {tests} pass; none is left to try"
+    return (
+        f"none of {outcome.tried} candidates makes {tests} pass; with more time"
+        " (--time-budget) others would be tried"
+    )
+
+
+def _named(tests: Sequence[str]) -> str:
+    if list(tests) == [WHOLE_COMMAND]:
+        return "the command"
+    more = f" and {len(tests) - SHOWN_TESTS} more" if len(tests) > SHOWN_TESTS else ""
+    return ", ".join(tests[:SHOWN_TESTS]) + more
+
+
+def _show(
+    result: FileResult, chosen: Sequence[Passing], baseline: Baseline, tried: int, seconds: float
+) -> None:
+    best = chosen[0]
+    result.patched = best.patched
+    tests = _named([test.id for test in baseline.failing])
+    verb = "succeeds" if tests == "the command" else "pass" if "," in tests else "passes"
+    result.patch = Patch(
+        "fixed", f"{tests} now {verb}", tried, seconds,
+        alternatives=[one.patched for one in chosen[1:]],
+    )  # fmt: skip
+    positions = Positions(best.data)
+    for edit in best.candidate.edits:
+        original = best.data[edit.start : edit.end].decode("utf-8", "replace")
+        line, _ = positions.line_column(edit.start)
+        result.findings.append(
+            Finding(
+                function=best.candidate.function,
+                kind=best.candidate.kind,
+                start=edit.start,
+                end=edit.end,
+                original=original,
+                replacement=edit.replacement,
+                confidence=1.0,
+                message=f"with this change of line {line}, {tests} {verb}",
+                validated=True,
+            )
+        )
+
+
+def _write(result: FileResult, source: SourceFile) -> None:
+    assert result.patched is not None
+    try:
+        source.write(result.patched)
+        result.written = True
+    except CodemtlError as error:
+        result.status, result.message = "error", str(error)

@@ -1,0 +1,267 @@
+"""Calls, attributes, subscripts and slices: one missing around a value, one too many, another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from codemtl.search.rules.proposal import Proposal, replace
+from codemtl.search.rules.terms import MAX_DONOR, donors
+from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, TRUTH, UNKNOWN, FunctionView
+from codemtl.syntax.edits import Edit
+
+_WRAPPERS: dict[str, tuple[tuple[str, float], ...]] = {
+    NUMBER: (("abs", 1.5), ("int", 1.0), ("round", 0.7), ("str", 0.7), ("float", 0.4),
+             ("bool", 0.1), ("bin", 0.1), ("range", 0.3), ("chr", 0.2)),
+    TEXT: (("len", 1.0), ("int", 1.0), ("set", 1.0), ("sorted", 0.7), ("list", 0.5), ("float", 0.3),
+           ("ord", 0.3), ("reversed", 0.1), ("tuple", 0.1)),
+    SEQUENCE: (("sorted", 1.0), ("set", 1.0), ("len", 1.0), ("sum", 0.8), ("list", 0.8),
+               ("max", 0.5), ("min", 0.5), ("reversed", 0.4), ("tuple", 0.4), ("any", 0.2),
+               ("all", 0.2), ("enumerate", 0.2)),
+    MAPPING: (("len", 1.0), ("list", 0.5), ("sorted", 0.5), ("dict", 0.4)),
+    TRUTH: (("int", 0.3), ("bool", 0.1)),
+    UNKNOWN: (("abs", 0.8), ("len", 0.8), ("int", 0.8), ("str", 0.8), ("set", 0.8), ("sorted", 0.7),
+              ("list", 0.5), ("sum", 0.4), ("max", 0.2), ("min", 0.2), ("float", 0.2),
+              ("round", 0.2), ("reversed", 0.2), ("tuple", 0.2), ("ord", 0.2), ("bin", 0.1),
+              ("range", 0.1), ("chr", 0.1)),
+}  # fmt: skip
+_SUFFIXES: dict[str, tuple[tuple[str, float], ...]] = {
+    TEXT: ((".lower()", 1.5), (".upper()", 0.7), (".strip()", 0.7), ("[::-1]", 1.0), ("[1:]", 0.7),
+           ("[:-1]", 0.7), ("[0]", 0.5), ("[-1]", 0.5), (".split()", 0.5), (".swapcase()", 0.3),
+           (".encode()", 0.2), ("[2:]", 0.2), (".isdigit()", 0.1), (".title()", 0.1)),
+    SEQUENCE: (("[::-1]", 1.0), ("[1:]", 1.0), ("[:-1]", 0.8), ("[0]", 0.7), ("[-1]", 0.7),
+               (".copy()", 0.2), ("[1]", 0.2), ("[2:]", 0.1)),
+    MAPPING: ((".items()", 1.0), (".values()", 1.0), (".keys()", 0.7), (".copy()", 0.3)),
+    UNKNOWN: (("[::-1]", 0.6), (".lower()", 0.6), ("[1:]", 0.6), ("[:-1]", 0.5), ("[0]", 0.5),
+              ("[-1]", 0.4), (".strip()", 0.3), (".upper()", 0.3), (".copy()", 0.2),
+              (".items()", 0.2), (".split()", 0.1), (".keys()", 0.1), (".values()", 0.2)),
+}  # fmt: skip
+FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("lower", "upper", "swapcase", "title", "capitalize"),
+    ("islower", "isupper", "isalpha", "isdigit", "isalnum", "isspace", "isnumeric", "istitle"),
+    ("append", "extend", "insert", "add", "update", "appendleft"),
+    ("pop", "remove", "discard", "popleft", "clear"),
+    ("startswith", "endswith"), ("find", "rfind", "index", "rindex", "count"),
+    ("strip", "lstrip", "rstrip"), ("split", "rsplit", "splitlines", "partition", "rpartition"),
+    ("keys", "values", "items"), ("union", "intersection", "difference", "symmetric_difference"),
+    ("floor", "ceil", "trunc", "sqrt"), ("get", "setdefault", "pop"), ("encode", "decode"),
+)
+FUNCTIONS: tuple[tuple[str, ...], ...] = (
+    ("min", "max", "sum", "len", "sorted"), ("any", "all"), ("int", "float", "str", "round"),
+    ("list", "tuple", "set", "sorted", "dict"), ("sorted", "reversed"), ("ord", "chr"),
+    ("range", "enumerate", "len"), ("map", "filter"), ("bin", "hex", "oct", "str"),
+    ("abs", "int", "round"), ("isinstance", "issubclass"), ("any", "sum"),
+)  # fmt: skip
+
+
+def call_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Edits that put a value into a call or take it out."""
+    yield from _wrapped(view, node)
+    yield from _sliced(view, node)
+    if node.type == "call":
+        yield from _unwrapped(view, node)
+        yield from _renamed(view, node)
+        yield from _arguments(view, node)
+    elif node.type == "subscript":
+        yield from _subscript(view, node)
+    elif node.type == "attribute":
+        value = node.child_by_field_name("object")
+        if value is not None:
+            yield replace("unwrap", node, view.text(value), 0.5)
+    elif node.type == "comparison_operator" and node.named_child_count == 2:
+        left, right = node.named_children
+        kinds = {view.kind(left), view.kind(right)}
+        kind = kinds.pop() if len(kinds) == 1 else UNKNOWN
+        for name, share in _WRAPPERS[kind if kind in _WRAPPERS else UNKNOWN]:
+            yield _both(view, left, right, name + "(", ")", share)
+        for suffix, share in _SUFFIXES.get(kind, ()):
+            if suffix.startswith("."):
+                yield _both(view, left, right, "", suffix, share)
+
+
+def _both(
+    view: FunctionView, left: Node, right: Node, before: str, after: str, share: float
+) -> Proposal:
+    edits = tuple(
+        Edit(n.start_byte, n.end_byte, f"{before}{view.text(n)}{after}") for n in (left, right)
+    )
+    return Proposal("wrap-both", edits, share)
+
+
+def _wrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    here, kind = view.text(node), view.kind(node)
+    if len(here) > 100 or node.type in ("integer", "float", "true", "false", "none", "lambda"):
+        return
+    options = dict(_WRAPPERS.get(kind, ()))
+    for name, parameters in view.file_functions:
+        if parameters == 1:
+            options[name] = 0.8
+    bare = view.text(node)[1:-1] if node.type == "parenthesized_expression" else here
+    around = _function_around(view, node)
+    for name, share in options.items():
+        if around != name and not here.startswith(name + "("):
+            yield replace("wrap", node, f"{name}({bare})", share)
+        elif name in dict(view.file_functions):
+            yield replace("wrap", node, f"{name}({bare})", share)
+    tight = node.type in (
+        "binary_operator", "boolean_operator", "comparison_operator", "unary_operator",
+        "not_operator", "conditional_expression", "generator_expression", "await",
+    )  # fmt: skip
+    for suffix, share in _SUFFIXES.get(kind, ()):
+        if not here.endswith(suffix):
+            yield replace("suffix", node, f"({here}){suffix}" if tight else here + suffix, share)
+
+
+def _function_around(view: FunctionView, node: Node) -> str:
+    """The name of the call whose only argument a node is, or ""."""
+    parent = node.parent
+    if parent is None or parent.type != "argument_list" or parent.named_child_count != 1:
+        return ""
+    call = parent.parent
+    function = call.child_by_field_name("function") if call is not None else None
+    return view.text(function) if function is not None else ""
+
+
+def _sliced(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """A slice or an index by a variable is missing."""
+    kind = view.kind(node)
+    if kind not in (TEXT, SEQUENCE, UNKNOWN, MAPPING) or node.type not in (
+        "identifier", "attribute", "call", "subscript", "list_comprehension",
+    ):  # fmt: skip
+        return
+    here = view.text(node)
+    if len(here) > 40:
+        return
+    for name in view.locals_at(node):
+        share = view.fits(NUMBER, view.names[name])
+        if name == here:
+            continue
+        if kind != MAPPING:
+            for form in ("[{}:]", "[:{}]", "[{} + 1:]", "[:{} + 1]"):
+                weight = 1.0 if "+" not in form else 0.4
+                yield replace("slice", node, here + form.format(name), share * weight)
+        yield replace("slice", node, f"{here}[{name}]", 0.6 * max(share, 0.5 * (kind == MAPPING)))
+
+
+def _unwrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """A call is too much."""
+    function, arguments = (node.child_by_field_name(key) for key in ("function", "arguments"))
+    if function is None or arguments is None:
+        return
+    if function.type == "attribute":
+        value = function.child_by_field_name("object")
+        if value is not None:
+            yield replace("unwrap", node, view.text(value))
+    items = arguments.named_children if arguments.type == "argument_list" else [arguments]
+    for one in items[:3]:
+        if one.type not in ("keyword_argument", "comment", "list_splat", "dictionary_splat"):
+            text = view.text(one)
+            if one.type == "generator_expression" and not text.startswith("("):
+                text = f"({text})"
+            yield replace("unwrap", node, text, 1.0 if len(items) == 1 else 0.4)
+
+
+def _renamed(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Another function or method is meant."""
+    function = node.child_by_field_name("function")
+    if function is None:
+        return
+    if function.type == "attribute":
+        name = function.child_by_field_name("attribute")
+        families = FAMILIES
+    else:
+        name, families = function, FUNCTIONS
+    if name is None or name.type != "identifier":
+        return
+    here = view.text(name)
+    options: dict[str, float] = {}
+    for family in families:
+        if here in family:
+            options.update({other: 1.0 for other in family if other != here})
+    if function.type == "identifier":
+        for other, _ in view.file_functions:
+            options.setdefault(other, 0.7)
+    options.pop(here, None)
+    for other, share in options.items():
+        yield replace("function", name, other, share)
+
+
+def _arguments(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """An argument is missing, or the bounds of a range are off."""
+    function, arguments = (node.child_by_field_name(key) for key in ("function", "arguments"))
+    if function is None or arguments is None or arguments.type != "argument_list":
+        return
+    name = view.text(function).rpartition(".")[2]
+    items = [one for one in arguments.named_children if one.type != "comment"]
+    texts = [view.text(one) for one in items]
+    open_, close = arguments.start_byte + 1, arguments.end_byte - 1
+
+    def written(rule: str, text: str, share: float = 1.0) -> Proposal:
+        return Proposal(rule, (Edit(open_, close, text),), share)
+
+    if name == "range":
+        if len(items) == 1:
+            for text, share in ((f"1, {texts[0]}", 1.0), (f"1, {texts[0]} + 1", 1.0),
+                                (f"2, {texts[0]}", 0.5), (f"2, {texts[0]} + 1", 0.4),
+                                (f"0, {texts[0]}, 2", 0.3), (f"1, {texts[0]}, 2", 0.2),
+                                (f"{texts[0]} - 1, -1, -1", 0.4), (f"{texts[0]}, 0, -1", 0.2),
+                                (f"{texts[0]} + 1", 0.5)):  # fmt: skip
+                yield written("range", text, share)
+        elif len(items) == 2:
+            for text, share in ((texts[1], 0.5), (f"{texts[0]}, {texts[1]}, 2", 0.3),
+                                (f"{texts[0]}, {texts[1]}, -1", 0.4),
+                                (f"{texts[1]}, {texts[0]}, -1", 0.3)):  # fmt: skip
+                yield written("range", text, share)
+        for one in view.names if len(items) < 3 else ():
+            yield written("range", f"{one}, {texts[-1]}" if len(items) == 1 else
+                          f"{', '.join(texts)}, {one}", 0.3)  # fmt: skip
+    here = ", ".join(texts)
+    if name in ("sorted", "sort", "max", "min"):
+        head = here + ", " if here else ""
+        for text, share in (("reverse=True", 1.0), ("key=len", 0.5), ("key=abs", 0.2),
+                            ("key=str", 0.2), ("key=lambda x: x[1]", 0.2),
+                            ("key=lambda x: (len(x), x)", 0.2), ("default=0", 0.1),
+                            ("default=None", 0.1), ("key=lambda x: x[0]", 0.1),
+                            ("key=lambda x: -x", 0.1),
+                            ("key=lambda x: (-len(set(x)), x)", 0.05)):  # fmt: skip
+            if text.partition("=")[0] not in here:
+                yield written("add-argument", head + text, share)
+    elif name in ("split", "strip", "join", "pop") and not items:
+        for text in ("' '", "','", "0", "-1"):
+            yield written("add-argument", text)
+    if 0 < len(items) < 5 and len(here) <= 80 and "keyword" not in items[-1].type:
+        for one in view.locals_at(node):
+            yield written("add-argument", f"{here}, {one}", 0.3)
+
+
+def _subscript(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """An index or slice is too much, or of another form."""
+    value = node.child_by_field_name("value")
+    inner = node.child_by_field_name("subscript")
+    if value is None or inner is None:
+        return
+    base = view.text(value)
+    yield replace("unwrap", node, base)
+    for name in ("sum", "max", "min", "len", "sorted", "set"):
+        yield replace("index-call", node, f"{name}({base})")
+    if inner.type == "slice":
+        start, _, rest = view.text(inner).partition(":")
+        stop = rest.partition(":")[0]
+        forms = {f"{start}:": 1.0, f":{stop}": 1.0, f"{stop}:{start}": 0.3, f"{start}:{stop}:2": 0.3,
+                 f"{start}:{stop}:-1": 0.4, f"{stop}:": 0.7, f":{start}": 0.7,
+                 f"{start}:-{stop}": 0.2, f"-{start}:{stop}": 0.2, "::-1": 0.3,
+                 f"{start}:{stop}": 0.6, start: 0.2}  # fmt: skip
+    else:
+        text = view.text(inner)
+        forms = {f"{text}:": 0.7, f":{text}": 0.7, f"-{text}": 0.4, f"{text} + 1": 0.8,
+                 f"{text} - 1": 0.8, f"-{text} - 1": 0.5, f":{text} + 1": 0.3,
+                 f"{text} + 1:": 0.3}  # fmt: skip
+    for form, share in forms.items():
+        if form.strip() and "--" not in form and form != view.text(inner) and form != "-":
+            yield replace("index", inner, form, share)
+    if len(base) > MAX_DONOR:
+        return
+    for other, kind, near, one in donors(view, node):
+        if kind in (SEQUENCE, TEXT) and one.type == "identifier" and other != base:
+            yield replace("index-call", value, other, near)

@@ -1,0 +1,166 @@
+"""Conditions: a term is missing, a filter is missing or too much."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from codemtl.search.rules.proposal import Proposal, replace
+from codemtl.search.rules.terms import reaches
+from codemtl.search.view import NUMBER, SEQUENCE, TEXT, TRUTH, FunctionView
+from codemtl.syntax.edits import Edit
+
+_TESTS = ("comparison_operator", "boolean_operator", "not_operator")
+_NAME = re.compile(r"\b[A-Za-z_]\w*\b")
+_INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", " in ": " not in "}
+_COMPARE = re.compile(r"(==|!=|<=|>=|<|>| in )")
+MAX_CONDITION = 60  # characters
+MAX_CONDITIONS = 100  # at one place
+
+
+def condition_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """A condition with one term more; a filter of a comprehension taken away or put in."""
+    if node.type in ("list_comprehension", "set_comprehension", "generator_expression",
+                     "dictionary_comprehension"):  # fmt: skip
+        yield from _filters(view, node)
+    if not is_condition(view, node):
+        return
+    here = view.text(node)
+    if len(here) > 160 or "\n" in here:
+        return
+    loose = node.type in ("boolean_operator", "conditional_expression", "lambda")
+    inner = f"({here})" if loose else here
+    for text, share in conditions(view, node):
+        if text == here:
+            continue
+        term = f"({text})" if " or " in text or " and " in text else text
+        yield replace("add-condition", node, f"{inner} and {term}", share)
+        yield replace("add-condition", node, f"{inner} or {term}", share)
+        yield replace("add-condition", node, f"{term} and {inner}", share * 0.3)
+        yield replace("add-condition", node, f"{term} or {inner}", share * 0.1)
+        yield replace("condition", node, text, share)
+
+
+def is_condition(view: FunctionView, node: Node) -> bool:
+    """Whether a node decides something: in if, while, ternary, filter, assert or a truth value."""
+    parent = node.parent
+    if parent is None:
+        return False
+    if parent.type in ("if_statement", "elif_clause", "while_statement"):
+        return parent.child_by_field_name("condition") == node
+    if parent.type in ("if_clause", "assert_statement", "not_operator", "boolean_operator"):
+        return True
+    if parent.type == "conditional_expression" and parent.named_child_count == 3:
+        return parent.named_children[1] == node
+    if node.type in _TESTS:
+        return True
+    return parent.type == "return_statement" and view.kind(node) == TRUTH
+
+
+def conditions(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
+    """Conditions that may stand at a place: those of the function, varied, and simple new ones."""
+    found: dict[str, float] = {}
+    for one in view.expressions:
+        text = view.text(one)
+        if (
+            len(text) <= MAX_CONDITION
+            and "\n" not in text
+            and (one.type in _TESTS or view.kind(one) == TRUTH)
+            and one.type not in ("true", "false")
+            and reaches(view, one, place)
+        ):
+            near = 1 / (1 + abs(view.line(one) - view.line(place)) / 4)
+            found[text] = max(found.get(text, 0.0), 1.0 * near)
+            for other, share in _varied(view, text, place):
+                found.setdefault(other, share * near)
+    for text, share in _simple(view, place):
+        found.setdefault(text, share)
+    yield from sorted(found.items(), key=lambda item: -item[1])[:MAX_CONDITIONS]
+
+
+def _varied(view: FunctionView, text: str, place: Node) -> Iterator[tuple[str, float]]:
+    """A condition with its operator turned, two names exchanged, or one name or number changed."""
+    for match in _COMPARE.finditer(text):
+        opposite = _OPPOSITE[match[1]]
+        yield text[: match.start()] + opposite + text[match.end() :], 0.5
+        if match[1] in ("<", ">", "<=", ">="):
+            other = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}[match[1]]
+            yield text[: match.start()] + other + text[match.end() :], 0.2
+    local = view.locals_at(place)
+    used = [name for name in dict.fromkeys(_NAME.findall(text)) if name in view.names]
+    for index, one in enumerate(used):
+        for other in used[index + 1 :]:
+            swapped = _NAME.sub(
+                lambda m, a=one, b=other: {a: b, b: a}.get(m[0], m[0]),  # type: ignore[misc]
+                text,
+            )
+            yield swapped, 0.6
+        for other in local:
+            if other not in used and view.fits(view.names[one], view.names[other]) >= 0.5:
+                yield re.sub(rf"\b{one}\b", other, text), 0.3
+    for match in _INTEGER.finditer(text):
+        value = int(match[0][:6])
+        options = [str(value + 1), str(max(0, value - 1)), "0", "1", "2", *view.numerals]
+        for option in dict.fromkeys(options):
+            if option != match[0]:
+                yield text[: match.start()] + option + text[match.end() :], 0.25
+
+
+def _simple(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
+    """Conditions on single variables and on pairs of them."""
+    local = view.locals_at(place)
+    for name in local:
+        kind = view.names[name]
+        yield f"not {name}", 0.4
+        yield name, 0.2
+        if kind != SEQUENCE:
+            for operator, number, share in (
+                ("==", "0", 0.3), ("!=", "0", 0.2), (">", "0", 0.3), ("<", "0", 0.3),
+                ("==", "1", 0.3), (">", "1", 0.2), ("<", "1", 0.1), ("<", "2", 0.2),
+                ("<=", "1", 0.1), (">=", "0", 0.1), ("<=", "0", 0.1), ("==", "2", 0.1),
+            ):  # fmt: skip
+                yield f"{name} {operator} {number}", share * view.fits(NUMBER, kind)
+            yield f"{name} % 2 == 0", 0.15 * view.fits(NUMBER, kind)
+            yield f"{name} % 2 == 1", 0.1 * view.fits(NUMBER, kind)
+        if kind != NUMBER:
+            for form, share in (("len({}) == 0", 0.3), ("len({}) > 1", 0.2), ("len({}) == 1", 0.2),
+                                ("len({}) < 2", 0.2), ("len({}) == 2", 0.1),
+                                ("{} == ''", 0.2 * (kind != SEQUENCE)),
+                                ("{} is None", 0.2), ("{} == []", 0.1 * (kind != TEXT)),
+                                ("{}[-1] == ' '", 0.02), ("{}.isdigit()", 0.1),
+                                ("{}.isalpha()", 0.1)):  # fmt: skip
+                if share:
+                    yield form.format(name), share
+        for other in local:
+            if other == name:
+                continue
+            fits = view.fits(kind, view.names[other])
+            if fits >= 0.5:
+                share = 0.3 * fits
+                if name < other:
+                    yield f"{name} == {other}", share
+                    yield f"{name} != {other}", share
+                yield f"{name} < {other}", share * 0.6
+                yield f"{name} <= {other}", share * 0.3
+            if view.names[other] != NUMBER:
+                yield f"{name} in {other}", 0.15
+                yield f"{name} not in {other}", 0.25
+
+
+def _filters(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    clauses = [one for one in node.named_children if one.type == "if_clause"]
+    for clause in clauses:
+        start = clause.start_byte
+        while view.tree.data[start - 1 : start] == b" ":
+            start -= 1
+        yield Proposal("drop-filter", (Edit(start, clause.end_byte, ""),))
+    loops = [one for one in node.named_children if one.type == "for_in_clause"]
+    if not loops or clauses:
+        return
+    at = loops[-1].end_byte
+    body = node.named_children[0]
+    for text, share in conditions(view, body):
+        yield Proposal("add-filter", (Edit(at, at, f" if {text}"),), share)

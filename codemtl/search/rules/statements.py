@@ -1,0 +1,397 @@
+"""Statements: one too many, one missing, or in the wrong place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from tree_sitter import Node
+
+from codemtl.search.rules.conditions import conditions
+from codemtl.search.rules.proposal import Proposal, exchange
+from codemtl.search.rules.terms import reaches
+from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, FunctionView, inside
+from codemtl.syntax.edits import Edit
+
+COMPOUND = frozenset({
+    "if_statement", "for_statement", "while_statement", "with_statement", "try_statement",
+    "function_definition", "class_definition", "match_statement", "decorated_definition",
+})  # fmt: skip
+_ENDS = frozenset({"return_statement", "break_statement", "continue_statement", "raise_statement"})
+_LOOPS = ("for_statement", "while_statement")
+MAX_DONOR_STATEMENT = 80  # characters
+EXIT_CONDITIONS, EXIT_VALUES = 50, 8  # the most probable ones under which a new exit stands
+_EMPTY = {NUMBER: "0", TEXT: "''", SEQUENCE: "[]", MAPPING: "{}"}
+
+
+def statement_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Edits that take away, move, guard or add whole statements at ``node``."""
+    yield from _deleted(view, node)
+    yield from _moved(view, node)
+    yield from _guarded(view, node)
+    yield from _inserted(view, node)
+    yield from _turned(view, node)
+
+
+# --- lines of a statement
+
+
+def _lines(view: FunctionView, node: Node) -> tuple[int, int]:
+    """The bytes of a statement's lines: from the start of the first to after the last line feed."""
+    data = view.tree.data
+    start = data.rfind(b"\n", 0, node.start_byte) + 1
+    end = data.find(b"\n", node.end_byte)
+    return start, len(data) if end < 0 else end + 1
+
+
+def _block_of(view: FunctionView, node: Node) -> list[Node]:
+    parent = node.parent
+    found = parent.named_children if parent is not None else [node]
+    return [one for one in found if one.type != "comment"]
+
+
+def _alone(view: FunctionView, node: Node) -> bool:
+    """Whether the statement's lines hold nothing else."""
+    end = view.tree.data.find(b"\n", node.end_byte)
+    rest = view.tree.data[node.end_byte : end if end >= 0 else None].strip()
+    return view.begins_line(node) and (not rest or rest.startswith(b"#"))
+
+
+def _shifted(text: str, old: str, new: str) -> str:
+    """Lines indented by ``new`` where they were by ``old``."""
+    lines = text.split("\n")
+    return "\n".join(
+        new + line[len(old) :] if line.startswith(old) else line for line in lines
+    )  # fmt: skip
+
+
+def _text_of_lines(view: FunctionView, node: Node) -> str:
+    start, end = _lines(view, node)
+    text = view.tree.data[start:end].decode()
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _insertion(view: FunctionView, before: Node, lines: str) -> Edit:
+    """New lines above a statement; each of ``lines`` ends in a line feed."""
+    start, _ = _lines(view, before)
+    return Edit(start, start, lines)
+
+
+def _after(view: FunctionView, node: Node, lines: str) -> Edit:
+    _, end = _lines(view, node)
+    if end == len(view.tree.data) and not view.tree.data.endswith(b"\n"):
+        return Edit(end, end, "\n" + lines.removesuffix("\n"))
+    return Edit(end, end, lines)
+
+
+# --- too many, wrong place
+
+
+def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    if not _alone(view, node):
+        return
+    block = _block_of(view, node)
+    start, end = _lines(view, node)
+    if len(block) == 1:
+        yield Proposal("delete", (Edit(node.start_byte, node.end_byte, "pass"),), 0.5)
+    else:
+        yield Proposal("delete", (Edit(start, end, ""),))
+    at = block.index(node) if node in block else -1
+    for count in (2, 3):
+        if 0 <= at and at + count <= len(block) - (len(block) == count):
+            last = block[at + count - 1]
+            if _alone(view, last):
+                yield Proposal("delete-run", (Edit(start, _lines(view, last)[1], ""),), 1 / count)
+    alternative = node.child_by_field_name("alternative")
+    if alternative is not None and view.begins_line(alternative):
+        clauses = [one for one in node.named_children if one.type in ("elif_clause", "else_clause")]
+        for clause in clauses:
+            low = view.tree.data.rfind(b"\n", 0, clause.start_byte)
+            yield Proposal("delete", (Edit(low, clause.end_byte, ""),), 0.5)
+    if node.type in ("if_statement", *_LOOPS) and alternative is None:
+        body = node.child_by_field_name("consequence") or node.child_by_field_name("body")
+        if body is not None and body.named_children and view.begins_line(body.named_children[0]):
+            inner = view.indent(body.named_children[0])
+            text = view.tree.data[_lines(view, body.named_children[0])[0] : end].decode()
+            yield Proposal(
+                "unguard", (Edit(start, end, _shifted(text, inner, view.indent(node))),)
+            )
+
+
+def _moved(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    if not _alone(view, node):
+        return
+    block = _block_of(view, node)
+    at = block.index(node) if node in block else -1
+    if 0 <= at < len(block) - 1 and _alone(view, block[at + 1]):
+        other = block[at + 1]
+        texts = (_text_of_lines(view, node), _text_of_lines(view, other))
+        one, two = _lines(view, node), _lines(view, other)
+        yield Proposal("move", (Edit(*one, texts[1]), Edit(*two, texts[0])))
+        if other.type in COMPOUND:
+            yield from _into(view, node, other)
+    if at > 0 and block[at - 1].type in COMPOUND:
+        yield from _indented(view, node, block[at - 1])
+    if at == len(block) - 1 and at > 0:
+        yield from _dedented(view, node)
+
+
+def _into(view: FunctionView, node: Node, compound: Node) -> Iterator[Proposal]:
+    """Move a statement to the top of the block below it."""
+    body = compound.child_by_field_name("body") or compound.child_by_field_name("consequence")
+    if body is None or not body.named_children or not view.begins_line(body.named_children[0]):
+        return
+    first = body.named_children[0]
+    text = _shifted(_text_of_lines(view, node), view.indent(node), view.indent(first))
+    yield Proposal("reindent", (Edit(*_lines(view, node), ""), _insertion(view, first, text)))
+
+
+def _indented(view: FunctionView, node: Node, above: Node) -> Iterator[Proposal]:
+    """Move a statement into the block above it, or into a new ``else`` of it."""
+    depth = view.indent(node)
+    start, end = _lines(view, node)
+    last = _last_statement(view, above)
+    text = _text_of_lines(view, node)
+    levels = {view.indent(last), depth + view.unit} if last is not None else {depth + view.unit}
+    for level in levels:
+        yield Proposal("reindent", (Edit(start, end, _shifted(text, depth, level)),))
+    if above.type in ("if_statement", *_LOOPS):
+        clauses = [one.type for one in above.named_children]
+        if "else_clause" not in clauses:
+            lines = f"{depth}else:\n{_shifted(text, depth, depth + view.unit)}"
+            yield Proposal("else", (Edit(start, end, lines),))
+
+
+def _last_statement(view: FunctionView, node: Node) -> Node | None:
+    """The last simple statement inside a compound one, where it begins its line."""
+    found = None
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        if one.parent is not None and one.parent.type == "block" and view.begins_line(one):
+            if found is None or one.start_byte > found.start_byte:
+                found = one
+        stack.extend(one.named_children)
+    return found
+
+
+def _dedented(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Move the last statement of a block out of it."""
+    parent = inside(node, *COMPOUND)
+    if parent is None or parent == view.node or not view.begins_line(parent):
+        return
+    if node.end_byte != parent.end_byte:
+        return
+    text = _shifted(_text_of_lines(view, node), view.indent(node), view.indent(parent))
+    yield Proposal("reindent", (Edit(*_lines(view, node), text),))
+
+
+# --- missing
+
+
+def _guarded(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Put a statement under a condition."""
+    if not _alone(view, node) or node.type in ("function_definition", "class_definition"):
+        return
+    depth = view.indent(node)
+    text = _shifted(_text_of_lines(view, node), depth, depth + view.unit)
+    simple = node.type not in COMPOUND
+    for condition, share in conditions(view, node):
+        yield Proposal(
+            "guard", (Edit(*_lines(view, node), f"{depth}if {condition}:\n{text}"),),
+            share * (1.0 if simple else 0.3),
+        )  # fmt: skip
+
+
+def _returned(view: FunctionView) -> dict[str, float]:
+    """Values to return early."""
+    values: dict[str, float] = {"False": 0.5, "True": 0.5, "None": 0.5, "0": 0.4, "[]": 0.4,
+                                "''": 0.3, "1": 0.3, "-1": 0.3}  # fmt: skip
+    stack = [view.body]
+    while stack:
+        one = stack.pop()
+        if one.type == "return_statement" and one.named_children:
+            value = one.named_children[0]
+            text = view.text(value)
+            if len(text) <= 24:
+                values[text] = max(1.0, values.get(text, 0.0))
+            kind = view.kind(value)
+            if kind in _EMPTY:
+                values[_EMPTY[kind]] = max(0.9, values.get(_EMPTY[kind], 0.0))
+        stack.extend(one.named_children)
+    for name in view.names:
+        values.setdefault(name, 0.3)
+    return values
+
+
+def _inserted(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    if not view.begins_line(node):
+        return
+    depth = view.indent(node)
+    block = _block_of(view, node)
+    first = bool(block) and block[0] == node
+    loop = inside(node, *_LOOPS)
+    in_loop = loop is not None and loop.start_byte > view.node.start_byte
+    leaves = ["continue", "break"] if in_loop else []
+    if first or node.type in ("return_statement", "for_statement", "while_statement"):
+        values = sorted(_returned(view).items(), key=lambda item: -item[1])[:EXIT_VALUES]
+        for condition, share in islice(conditions(view, node), EXIT_CONDITIONS):
+            for text in leaves:
+                lines = f"{depth}if {condition}:\n{depth}{view.unit}{text}\n"
+                yield Proposal("insert-exit", (_insertion(view, node, lines),), share)
+            for value, weight in values:
+                lines = f"{depth}if {condition}:\n{depth}{view.unit}return {value}\n"
+                yield Proposal("insert-return", (_insertion(view, node, lines),), share * weight)
+    if block and block[-1] == node and node.type not in _ENDS and _ends_cleanly(view, node):
+        for text in [*leaves, *(f"return {v}" for v in _returned(view))]:
+            yield Proposal("insert-end", (_after(view, node, f"{depth}{text}\n"),))
+    yield from _updates(view, node, depth, in_loop, bool(block) and block[-1] == node)
+    yield from _copied(view, node, depth)
+
+
+def _ends_cleanly(view: FunctionView, node: Node) -> bool:
+    return _alone(view, node)
+
+
+def _updates(
+    view: FunctionView, node: Node, depth: str, in_loop: bool, last: bool
+) -> Iterator[Proposal]:
+    """A counter is not moved on, a variable is not set again."""
+    if not _alone(view, node):
+        return
+    for name in view.locals_at(node):
+        kind = view.names[name]
+        forms: list[tuple[str, float]] = []
+        if kind not in (TEXT, SEQUENCE, MAPPING):
+            forms += [(f"{name} += 1", 1.0 if in_loop else 0.3), (f"{name} -= 1", 0.7 if in_loop
+                      else 0.2), (f"{name} = 0", 0.4), (f"{name} = 1", 0.2)]  # fmt: skip
+            forms += [(f"{name} = abs({name})", 0.1), (f"{name} = int({name})", 0.1)]
+        if kind != NUMBER:
+            forms += [(f"{name} = []", 0.2), (f"{name} = sorted({name})", 0.2), (f"{name}.sort()", 0.2),
+                      (f"{name} = {name}.lower()", 0.2), (f"{name} = ''", 0.2),
+                      (f"{name} = {name}[::-1]", 0.1), (f"{name} = list({name})", 0.1),
+                      (f"{name}.pop()", 0.1)]  # fmt: skip
+        for other in view.locals_at(node):
+            if other != name:
+                fits = view.fits(kind, view.names[other])
+                forms.append((f"{name} = {other}", 0.3 * fits))
+                forms.append((f"{name} += {other}", 0.2 * fits * (kind != MAPPING)))
+                if kind in (SEQUENCE, "unknown"):
+                    forms.append((f"{name}.append({other})", 0.3))
+        for text, share in forms:
+            if not share:
+                continue
+            yield Proposal("insert-update", (_insertion(view, node, f"{depth}{text}\n"),), share)
+            if last and node.type not in _ENDS:
+                yield Proposal("insert-update", (_after(view, node, f"{depth}{text}\n"),), share)
+
+
+def _copied(view: FunctionView, node: Node, depth: str) -> Iterator[Proposal]:
+    """A statement of the function once more, at another place."""
+    for one in view.statements:
+        text = view.text(one)
+        if one.type in COMPOUND or "\n" in text or len(text) > MAX_DONOR_STATEMENT:
+            continue
+        if not all(reaches(view, child, node) for child in one.named_children):
+            continue
+        near = 1 / (1 + abs(view.line(one) - view.line(node)) / 6)
+        yield Proposal("copy", (_insertion(view, node, f"{depth}{text}\n"),), near)
+        if _alone(view, node) and one != node and node.type not in COMPOUND:
+            yield Proposal("copy-over", (Edit(node.start_byte, node.end_byte, text),), near)
+            yield Proposal("copy", (_after(view, node, f"{depth}{text}\n"),), near * 0.5)
+
+
+# --- another word at its start
+
+
+def _turned(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    start = node.start_byte
+    kind = node.type
+    if kind == "if_statement":
+        block = _block_of(view, node)
+        at = block.index(node) if node in block else -1
+        if at > 0 and block[at - 1].type == "if_statement" and view.begins_line(node):
+            yield Proposal("if-elif", (Edit(start, start + 2, "elif"),))
+        yield Proposal("if-while", (Edit(start, start + 2, "while"),))
+        for clause in node.named_children:
+            if clause.type == "elif_clause" and view.begins_line(clause):
+                at_byte = clause.start_byte
+                yield Proposal("if-elif", (Edit(at_byte, at_byte + 4, "if"),))
+    elif kind == "while_statement":
+        yield Proposal("if-while", (Edit(start, start + 5, "if"),))
+    elif kind in ("break_statement", "continue_statement"):
+        other = "continue" if kind == "break_statement" else "break"
+        yield Proposal("exit", (Edit(start, node.end_byte, other),))
+        yield Proposal("exit", (Edit(start, node.end_byte, "pass"),), 0.3)
+    elif kind == "expression_statement" and node.named_child_count == 1:
+        inner = node.named_children[0]
+        if inner.type in ("call", "identifier", "binary_operator", "comparison_operator"):
+            yield Proposal("return", (Edit(start, start, "return "),))
+        if inner.type == "call":
+            for name in view.locals_at(node):
+                yield Proposal("assign", (Edit(start, start, f"{name} = "),), 0.3)
+        if inner.type in ("assignment", "augmented_assignment"):
+            yield from _targets(view, inner)
+    elif kind == "return_statement":
+        yield from _returns(view, node)
+
+
+def _targets(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Another variable is assigned to; an assignment adds up; the value is returned."""
+    left, right = (node.child_by_field_name(key) for key in ("left", "right"))
+    if left is None or right is None:
+        return
+    here = view.text(left)
+    if left.type == "identifier":
+        for name in view.names:
+            if name != here:
+                yield Proposal("target", (Edit(left.start_byte, left.end_byte, name),))
+        yield Proposal("return", (Edit(node.start_byte, right.start_byte, "return "),), 0.5)
+        if node.type == "assignment":
+            for operator, share in (("+", 1.0), ("-", 0.3), ("*", 0.3)):
+                yield Proposal(
+                    "accumulate",
+                    (Edit(left.end_byte, right.start_byte, f" {operator}= "),), share,
+                )  # fmt: skip
+    elif left.type == "pattern_list" and right.type == "expression_list":
+        pairs = (left.named_children, right.named_children)
+        if len(pairs[0]) == len(pairs[1]) == 2:
+            one, two = pairs[1]
+            yield exchange("swap-item", one, two, (view.text(one), view.text(two)), 1.0)
+
+
+def _returns(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """What two returns give is exchanged; True and False everywhere."""
+    if not node.named_children:
+        for name in view.names:
+            yield Proposal("return-value", (Edit(node.end_byte, node.end_byte, f" {name}"),))
+        return
+    others: list[Node] = []
+    stack = [view.body]
+    while stack:
+        one = stack.pop()
+        if one.type == "return_statement" and one.named_children:
+            others.append(one)
+        stack.extend(reversed(one.named_children))
+    value = node.named_children[0]
+    for other in others:
+        if other.start_byte > node.start_byte:
+            two = other.named_children[0]
+            if view.text(two) != view.text(value) and two.end_byte - two.start_byte < 80:
+                yield exchange("swap-returns", value, two, (view.text(value), view.text(two)), 1.0)
+    if others and others[0].start_byte == node.start_byte:
+        flags = [one.named_children[0] for one in others
+                 if one.named_children[0].type in ("true", "false")]  # fmt: skip
+        if len(flags) > 1:
+            turned = {"true": "False", "false": "True"}
+            yield Proposal(
+                "flip-returns",
+                tuple(Edit(f.start_byte, f.end_byte, turned[f.type]) for f in flags),
+            )
+    names = list(view.names)
+    for name in names:
+        for other_name in names:
+            if name != other_name:
+                text = f"{name}, {other_name}"
+                edit = Edit(value.start_byte, value.end_byte, text)
+                yield Proposal("return-pair", (edit,), 0.1)

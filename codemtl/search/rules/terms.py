@@ -1,0 +1,288 @@
+"""Terms of expressions: too many, too few, in the wrong order, or another one in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tree_sitter import Node
+
+from codemtl.search.rules.proposal import Proposal, exchange, replace
+from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, UNKNOWN, FunctionView
+from codemtl.syntax.edits import Edit
+
+MAX_DONOR = 60  # characters
+MAX_EXCHANGE = 200
+_ITEMS = ("list", "tuple", "set", "expression_list", "pattern_list", "tuple_pattern",
+          "argument_list")  # fmt: skip
+
+
+def term_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Edits of one expression and its parts."""
+    kind = node.type
+    if kind == "binary_operator":
+        yield from _chain(view, node)
+        yield from _swap(view, node)
+    elif kind == "boolean_operator":
+        yield from _boolean(view, node)
+    elif kind == "comparison_operator":
+        if node.named_child_count == 2:
+            left, right = node.named_children
+            yield exchange("swap", left, right, (view.text(left), view.text(right)), 1.0)
+    elif kind == "unary_operator":
+        argument = node.child_by_field_name("argument")
+        if argument is not None:
+            yield replace("drop-sign", node, view.text(argument))
+    elif kind == "conditional_expression" and node.named_child_count == 3:
+        yes, _, no = node.named_children
+        yield replace("ternary-arm", node, view.text(yes))
+        yield replace("ternary-arm", node, view.text(no))
+        yield exchange("ternary-arm", yes, no, (view.text(yes), view.text(no)), 1.0)
+    yield from donor_rules(view, node)
+    yield from _added(view, node)
+
+
+def item_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Items of a sequence, targets of an assignment, arguments: one too many, two exchanged."""
+    if node.type not in _ITEMS:
+        return
+    items = [one for one in node.named_children if one.type != "comment"]
+    rule = "argument" if node.type == "argument_list" else "item"
+    for first, one in enumerate(items[:8]):
+        for other in items[first + 1 : 8]:
+            if other.end_byte - one.start_byte <= MAX_EXCHANGE and "keyword_argument" not in (
+                one.type, other.type,
+            ):  # fmt: skip
+                share = 1.0 if other == items[first + 1] else 0.4
+                yield exchange(f"swap-{rule}", one, other, (view.text(one), view.text(other)), share)
+    if len(items) > 1 and "pattern" not in node.type:
+        for index, one in enumerate(items[:16]):
+            start = items[index - 1].end_byte if index else one.start_byte
+            end = one.end_byte if index else items[1].start_byte
+            yield Proposal(f"drop-{rule}", (Edit(start, end, ""),))
+
+
+def _flatten(node: Node) -> list[Node]:
+    """Operands and operators of a chain of binary operators, in source order."""
+    if node.type != "binary_operator":
+        return [node]
+    left, operator, right = (node.child_by_field_name(k) for k in ("left", "operator", "right"))
+    if left is None or operator is None or right is None:
+        return [node]
+    return [*_flatten(left), operator, *_flatten(right)]
+
+
+def _chain(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """One operand with its operator is too much."""
+    if node.parent is not None and node.parent.type == "binary_operator":
+        return
+    parts = _flatten(node)
+    for at in range(0, len(parts), 2):
+        if at:
+            yield Proposal("drop-operand", (Edit(parts[at - 1].start_byte, parts[at].end_byte, ""),))
+        if at + 1 < len(parts):
+            end = parts[at + 2].start_byte
+            yield Proposal("drop-operand", (Edit(parts[at].start_byte, end, ""),))
+            if at + 3 < len(parts):
+                end = parts[at + 4].start_byte
+                yield Proposal("drop-operand", (Edit(parts[at].start_byte, end, ""),), 0.3)
+    if len(parts) > 3:  # the same operands, grouped otherwise
+        for first in range(0, len(parts) - 2, 2):
+            start, end = parts[first].start_byte, parts[first + 2].end_byte
+            yield Proposal("group", (Edit(start, start, "("), Edit(end, end, ")")))
+    for child in (node.child_by_field_name("left"), node.child_by_field_name("right")):
+        if child is not None and child.type == "parenthesized_expression":
+            inner = view.text(child)[1:-1]
+            yield replace("group", child, inner)
+    if len(parts) > 3:
+        last = parts[-1]
+        for middle in range(2, len(parts) - 1, 2):
+            span = view.tree.data[parts[middle].start_byte : last.end_byte].decode()
+            yield Proposal("group", (Edit(parts[middle].start_byte, last.end_byte, f"({span})"),))
+
+
+def _swap(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    left, right = (node.child_by_field_name(key) for key in ("left", "right"))
+    operator = node.child_by_field_name("operator")
+    if left is None or right is None or operator is None:
+        return
+    commutes = operator.type in ("+", "*") and TEXT not in (view.kind(left), view.kind(right))
+    commutes = commutes and SEQUENCE not in (view.kind(left), view.kind(right))
+    texts = (view.text(left), view.text(right))
+    yield exchange("swap", left, right, texts, 0.1 if commutes else 1.0)
+
+
+def _boolean(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    left, right = (node.child_by_field_name(key) for key in ("left", "right"))
+    if left is None or right is None:
+        return
+    yield replace("drop-condition", node, view.text(left))
+    yield replace("drop-condition", node, view.text(right))
+    yield exchange("swap", left, right, (view.text(left), view.text(right)), 0.2)
+    for inner in (left, right):
+        if inner.type == "boolean_operator":  # a and b or c  ->  a and (b or c)
+            data = view.tree.data
+            if inner == left and (last := inner.child_by_field_name("right")) is not None:
+                text = data[last.start_byte : node.end_byte].decode()
+                yield Proposal("group", (Edit(last.start_byte, node.end_byte, f"({text})"),))
+    parent = node.parent
+    if parent is None or parent.type != "boolean_operator":
+        operators = _operators(node)
+        if len(operators) > 1:
+            other = {"and": "or", "or": "and"}
+            yield Proposal(
+                "all-boolean",
+                tuple(Edit(o.start_byte, o.end_byte, other[o.type]) for o in operators),
+            )
+
+
+def _operators(node: Node) -> list[Node]:
+    if node.type == "parenthesized_expression" and node.named_child_count == 1:
+        return _operators(node.named_children[0])
+    if node.type != "boolean_operator":
+        return []
+    left, operator, right = (node.child_by_field_name(k) for k in ("left", "operator", "right"))
+    if left is None or operator is None or right is None:
+        return []
+    return [*_operators(left), operator, *_operators(right)]
+
+
+# --- another expression in its place, or one more beside it
+
+
+def donors(view: FunctionView, node: Node) -> Iterator[tuple[str, str, float, Node]]:
+    """Other expressions of the function that may stand at a node: (text, kind, nearness, node)."""
+    seen: set[str] = set()
+    for one in view.expressions:
+        text = view.text(one)
+        if text in seen or len(text) > MAX_DONOR or "\n" in text:
+            continue
+        seen.add(text)
+        if reaches(view, one, node):
+            yield text, view.kind(one), 1 / (1 + abs(view.line(one) - view.line(node)) / 4), one
+
+
+def reaches(view: FunctionView, donor: Node, place: Node) -> bool:
+    """Whether all names of an expression may stand at another place."""
+    visible = view.visible(place)
+    inner = _bound_within(view, donor)
+    return all(
+        name in visible or name in inner for name in map(view.text, _identifiers(donor))
+    )
+
+
+def _identifiers(node: Node) -> Iterator[Node]:
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        if one.type == "identifier":
+            parent = one.parent
+            if parent is not None and (
+                (parent.type == "attribute" and parent.child_by_field_name("attribute") == one)
+                or (parent.type == "keyword_argument" and parent.child_by_field_name("name") == one)
+            ):
+                continue
+            yield one
+        stack.extend(one.named_children)
+
+
+def _bound_within(view: FunctionView, node: Node) -> set[str]:
+    """Names that comprehensions and lambdas inside an expression bind."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        target = None
+        if one.type == "for_in_clause":
+            target = one.child_by_field_name("left")
+        elif one.type == "lambda":
+            target = one.child_by_field_name("parameters")
+        if target is not None:
+            found |= {view.text(n) for n in _identifiers(target)}
+        stack.extend(one.named_children)
+    return found
+
+
+def donor_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Another expression of the function in place of this one."""
+    here, kind = view.text(node), view.kind(node)
+    if len(here) > 120:
+        return
+    is_name = node.type == "identifier"
+    for text, other, near, one in donors(view, node):
+        if text == here or (here in text and not is_name and one.type == node.type == "call"):
+            continue
+        share = view.fits(kind, other) * near
+        if one.type in ("integer", "float", "string", "true", "false", "none") and not is_name:
+            share *= 0.3
+        if one.type == "identifier" and is_name:
+            continue  # the closed vocabulary's, and `_names`
+        share *= 1.0 if one.type == node.type else 0.5
+        yield replace("donor", node, text, share)
+    yield from _names(view, node)
+
+
+def _names(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """A variable in place of an expression; its negative too."""
+    here, kind = view.text(node), view.kind(node)
+    rule = "name" if node.type == "identifier" else "name-for"
+    for name in view.locals_at(node):
+        if name != here:
+            share = view.fits(kind, view.names[name])
+            yield replace(rule, node, name, share)
+            if kind in (NUMBER, UNKNOWN) and node.type != "identifier":
+                yield replace("negative", node, f"-{name}", share)
+
+
+def _operand_donors(view: FunctionView, node: Node, kind: str) -> Iterator[tuple[str, float]]:
+    """What may be added to an expression of a kind: variables, small numbers, near expressions."""
+    for name in view.locals_at(node):
+        yield name, view.fits(kind, view.names[name])
+    if kind in (NUMBER, UNKNOWN):
+        for text, share in (("1", 1.5), ("2", 0.4), ("10", 0.05)):
+            yield text, share
+    for text, other, near, one in donors(view, node):
+        if one.type in ("identifier", "integer", "lambda") or len(text) > 40:
+            continue
+        share = 0.5 * view.fits(kind, other) * near
+        if one.type in ("binary_operator", "conditional_expression", "comparison_operator"):
+            text = f"({text})"
+        yield text, share
+
+
+_OPERATORS = {
+    NUMBER: (("+", 1.0), ("-", 1.0), ("*", 0.5), ("%", 0.25), ("//", 0.25), ("**", 0.05), ("/", 0.2)),
+    UNKNOWN: (("+", 0.7), ("-", 0.5), ("*", 0.3), ("%", 0.15), ("//", 0.15), ("/", 0.1)),
+    TEXT: (("+", 1.0),),
+    SEQUENCE: (("+", 1.0),),
+}  # fmt: skip
+
+
+def _added(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """An operand is missing."""
+    kind = view.kind(node)
+    if kind not in _OPERATORS or kind == MAPPING or node.type in ("tuple", "generator_expression"):
+        return
+    parent = node.parent
+    if parent is not None and parent.type in ("attribute", "parenthesized_expression"):
+        return
+    here = view.text(node)
+    if len(here) > 80 or "\n" in here:
+        return
+    tight = node.type in ("conditional_expression", "boolean_operator", "comparison_operator")
+    inner = f"({here})" if tight or node.type == "binary_operator" else here
+    for text, share in _operand_donors(view, node, kind):
+        for operator, weight in _OPERATORS[kind]:
+            if operator in ("*", "//", "**", "/") and text == "1":
+                continue
+            yield replace("add-operand", node, f"{inner} {operator} {text}", share * weight)
+            if tight or node.type == "binary_operator":
+                continue
+            if operator in ("-", "//", "/", "%") or kind in (TEXT, SEQUENCE):
+                yield replace(
+                    "add-operand", node, f"{text} {operator} {inner}", share * weight * 0.4
+                )
+
+
+def siblings(node: Node) -> Sequence[Node]:
+    """The named nodes beside a node, itself included."""
+    return node.parent.named_children if node.parent is not None else [node]

@@ -1,0 +1,335 @@
+"""One function as the templates see it: its expressions and statements, what each is likely to
+hold, and what of the file could stand in their place.
+
+The kinds are guesses from spelling and use (``len(x)`` is a number, ``for c in text`` a text); they
+only order candidates, so a wrong guess costs time, never a fix.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+
+from tree_sitter import Node
+
+from codemtl.syntax.builtin_names import BUILTINS
+from codemtl.syntax.definitions import Definition
+from codemtl.syntax.scopes import Scopes
+from codemtl.syntax.tree import SourceTree
+
+NUMBER, TEXT, TRUTH, SEQUENCE, MAPPING, NOTHING, UNKNOWN = (
+    "number", "text", "truth", "sequence", "mapping", "nothing", "unknown",
+)  # fmt: skip
+EXPRESSIONS = frozenset({
+    "identifier", "attribute", "call", "subscript", "binary_operator", "unary_operator",
+    "comparison_operator", "boolean_operator", "not_operator", "integer", "float", "string",
+    "true", "false", "none", "list", "tuple", "set", "dictionary", "list_comprehension",
+    "set_comprehension", "dictionary_comprehension", "generator_expression",
+    "conditional_expression", "parenthesized_expression", "lambda", "concatenated_string", "await",
+})  # fmt: skip
+_NOT_VALUES = frozenset({  # below these stand targets, patterns and names of things, not values
+    "parameters", "lambda_parameters", "type", "decorator", "import_statement",
+    "import_from_statement", "global_statement", "nonlocal_statement", "case_pattern", "ERROR",
+    "string_content", "interpolation", "comment",
+})  # fmt: skip
+_KIND_OF_NODE = {
+    "integer": NUMBER, "float": NUMBER, "string": TEXT, "concatenated_string": TEXT, "true": TRUTH,
+    "false": TRUTH, "comparison_operator": TRUTH, "not_operator": TRUTH, "list": SEQUENCE,
+    "tuple": SEQUENCE, "set": SEQUENCE, "list_comprehension": SEQUENCE,
+    "set_comprehension": SEQUENCE, "generator_expression": SEQUENCE, "expression_list": SEQUENCE,
+    "dictionary": MAPPING, "dictionary_comprehension": MAPPING, "none": NOTHING,
+}  # fmt: skip
+_KIND_OF_CALL = {
+    **dict.fromkeys(
+        "len int sum abs ord round float pow count index find rfind floor ceil sqrt divmod".split(),
+        NUMBER,
+    ),
+    **dict.fromkeys(
+        "str chr bin hex oct repr join lower upper strip lstrip rstrip replace format title"
+        " capitalize swapcase hexdigest read input zfill".split(),
+        TEXT,
+    ),
+    **dict.fromkeys(
+        "sorted list set tuple range split reversed enumerate zip map filter keys values items"
+        " splitlines frozenset copy".split(),
+        SEQUENCE,
+    ),
+    **dict.fromkeys(
+        "isinstance any all bool startswith endswith isdigit isalpha isupper islower hasattr"
+        " callable isalnum isspace issubset".split(),
+        TRUTH,
+    ),
+    **dict.fromkeys("dict Counter defaultdict OrderedDict".split(), MAPPING),
+}
+_ANNOTATED = (
+    (re.compile(r"\b(int|float|complex)\b"), NUMBER),
+    (re.compile(r"\bbool\b"), TRUTH),
+    (re.compile(r"\b[dD]ict|Mapping\b"), MAPPING),
+    (re.compile(r"\b([lL]ist|[tT]uple|[sS]et|Sequence|Iterable)\b"), SEQUENCE),
+    (re.compile(r"\bstr\b"), TEXT),
+)
+_QUOTED = re.compile(r"""(?<![\w])(['"])(.{1,20}?)\1""")
+_WORD = re.compile(r"[A-Za-z]{4,}")
+_NUMERAL = re.compile(r"(?<![\w.])\d{1,6}(?![\w.])")
+
+
+class FunctionView:
+    """A function of a file; spans are byte offsets into the file's UTF-8 text."""
+
+    def __init__(self, tree: SourceTree, definition: Definition, scopes: Scopes) -> None:
+        self.tree, self.definition, self.scopes = tree, definition, scopes
+        self.node = definition.node
+        body = self.node.child_by_field_name("body")
+        self.body = body if body is not None else self.node
+        self._kinds: dict[int, str] = {}
+        self._visible: dict[int, frozenset[str]] = {}
+        self.names: dict[str, str] = {}  # local name -> kind
+        self.expressions = list(self._expressions(self.body))
+        self.statements = list(self._statements(self.body))
+        self._learn_names()
+
+    def text(self, node: Node) -> str:
+        """The source text of a node."""
+        return self.tree.text(node)
+
+    def line(self, node: Node) -> int:
+        """The 1-based line where a node starts."""
+        return node.start_point[0] + 1
+
+    # --- what stands in the function
+
+    def _expressions(self, top: Node) -> Iterator[Node]:
+        """Nodes that hold a value, in source order; what is called and docstrings left out."""
+        stack = [top]
+        while stack:
+            node = stack.pop()
+            if node.type in _NOT_VALUES or _is_docstring(node):
+                continue
+            if node.type in EXPRESSIONS and _is_value(node):
+                yield node
+            stack.extend(reversed(node.named_children))
+
+    def _statements(self, top: Node) -> Iterator[Node]:
+        """Statements that begin their line, in source order; docstrings left out."""
+        stack = [top]
+        while stack:
+            node = stack.pop()
+            parent = node.parent
+            if parent is not None and parent.type == "block" and not _is_docstring(node):
+                if self.begins_line(node) and node.type != "comment":
+                    yield node
+            if node.child_count and node.type not in EXPRESSIONS:
+                stack.extend(reversed(node.named_children))
+
+    def begins_line(self, node: Node) -> bool:
+        """Whether only blanks stand before a node on its line."""
+        start = node.start_byte
+        line = self.tree.data.rfind(b"\n", 0, start) + 1
+        return not self.tree.data[line:start].strip()
+
+    def indent(self, node: Node) -> str:
+        """The blanks before a statement that begins its line."""
+        line = self.tree.data.rfind(b"\n", 0, node.start_byte) + 1
+        return self.tree.data[line : node.start_byte].decode()
+
+    @cached_property
+    def unit(self) -> str:
+        """One level of indentation as this function writes it."""
+        outer = self.indent(self.node) if self.begins_line(self.node) else ""
+        first = next((one for one in self.statements), None)
+        inner = self.indent(first) if first is not None else ""
+        return inner[len(outer) :] if len(inner) > len(outer) else "    "
+
+    @cached_property
+    def docstring(self) -> str:
+        """The text of the docstring, or ""."""
+        first = self.body.named_children[0] if self.body.named_children else None
+        return self.text(first) if first is not None and _is_docstring(first) else ""
+
+    @cached_property
+    def quoted(self) -> list[str]:
+        """Short strings that the docstring quotes; what doctest examples print is among them."""
+        return list(dict.fromkeys(match[2] for match in _QUOTED.finditer(self.docstring)))[:12]
+
+    @cached_property
+    def numerals(self) -> list[str]:
+        """Whole numbers that the docstring's prose names, examples left out."""
+        prose = "\n".join(
+            line for line in self.docstring.split("\n") if not line.lstrip().startswith(">>>")
+        )
+        return list(dict.fromkeys(_NUMERAL.findall(prose)))[:8]
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of the docstring."""
+        return list(dict.fromkeys(_WORD.findall(self.docstring)))
+
+    # --- names
+
+    def visible(self, node: Node) -> frozenset[str]:
+        """Names that may stand at a node: those in reach, and all builtins."""
+        scope = self.scopes.scope_at(node).index
+        found = self._visible.get(scope)
+        if found is None:
+            found = self._visible[scope] = frozenset(self.scopes.visible_in(scope)) | BUILTINS
+        return found
+
+    def locals_at(self, node: Node) -> list[str]:
+        """Variables of this function that may stand at a node."""
+        visible = self.visible(node)
+        return [name for name in self.names if name in visible]
+
+    @cached_property
+    def file_functions(self) -> list[tuple[str, int]]:
+        """Functions of the file at module level: (name, number of plain parameters)."""
+        found = []
+        for node in self.tree.root.named_children:
+            if node.type == "decorated_definition":
+                node = node.named_children[-1]
+            name = node.child_by_field_name("name")
+            if node.type == "function_definition" and name is not None:
+                parameters = node.child_by_field_name("parameters")
+                count = len(parameters.named_children) if parameters is not None else 0
+                found.append((self.text(name), count))
+        return found
+
+    def _learn_names(self) -> None:
+        for scope_text in (self.node.child_by_field_name("parameters"),):
+            for one in scope_text.named_children if scope_text is not None else ():
+                name = one if one.type == "identifier" else _first_identifier(one)
+                if name is not None:
+                    self.names.setdefault(self.text(name), _annotated(self.text(one)))
+        for _ in range(2):  # once more, as later lines tell of earlier names
+            self._kinds.clear()
+            stack = [self.body]
+            while stack:
+                node = stack.pop()
+                self._learn_from(node)
+                stack.extend(reversed(node.named_children))
+        self._kinds.clear()
+
+    def _learn_from(self, node: Node) -> None:
+        if node.type in ("assignment", "augmented_assignment", "named_expression"):
+            left = node.child_by_field_name("left") or node.child_by_field_name("name")
+            right = node.child_by_field_name("right") or node.child_by_field_name("value")
+            if left is not None:
+                self._bind(left, UNKNOWN if right is None else self.kind(right))
+        elif node.type in ("for_statement", "for_in_clause"):
+            left, right = (node.child_by_field_name(key) for key in ("left", "right"))
+            if left is not None and right is not None:
+                self._bind_items(left, right)
+
+    def _bind_items(self, left: Node, right: Node) -> None:
+        text = self.text(right)
+        if text.startswith(("range(", "reversed(range(")):
+            self._bind(left, NUMBER)
+        elif text.startswith("enumerate(") and left.named_child_count == 2:
+            self._bind(left.named_children[0], NUMBER)
+            self._bind(left.named_children[1], UNKNOWN)
+        else:
+            self._bind(left, TEXT if self.kind(right) == TEXT else UNKNOWN)
+
+    def _bind(self, target: Node, kind: str) -> None:
+        if target.type == "identifier":
+            name = self.text(target)
+            if self.names.get(name, UNKNOWN) == UNKNOWN:
+                self.names[name] = kind
+        elif target.type in ("pattern_list", "tuple_pattern", "list_pattern"):
+            for child in target.named_children:
+                self._bind(child, UNKNOWN)
+
+    # --- kinds
+
+    def kind(self, node: Node) -> str:
+        """What an expression is likely to hold."""
+        found = self._kinds.get(node.id)
+        if found is None:
+            found = self._kinds[node.id] = self._kind(node)
+        return found
+
+    def _kind(self, node: Node) -> str:
+        kind = node.type
+        if kind == "identifier":
+            return self.names.get(self.text(node), UNKNOWN)
+        if kind == "parenthesized_expression" and node.named_child_count == 1:
+            return self.kind(node.named_children[0])
+        if kind == "call":
+            function = node.child_by_field_name("function")
+            name = self.text(function).rpartition(".")[2] if function is not None else ""
+            return _KIND_OF_CALL.get(name, UNKNOWN)
+        if kind in ("binary_operator", "boolean_operator"):
+            sides = {self.kind(n) for key in ("left", "right")
+                     if (n := node.child_by_field_name(key)) is not None}  # fmt: skip
+            known = sides - {UNKNOWN}
+            if kind == "binary_operator" and len(known) > 1 and NUMBER in known:
+                return (known - {NUMBER}).pop()  # "ab" * 2, [0] * n
+            return known.pop() if len(known) == 1 else UNKNOWN
+        if kind == "unary_operator":
+            return NUMBER
+        if kind == "subscript":
+            value, index = (node.child_by_field_name(key) for key in ("value", "subscript"))
+            held = self.kind(value) if value is not None else UNKNOWN
+            if held == TEXT or (index is not None and index.type == "slice"):
+                return held
+            return UNKNOWN
+        if kind == "conditional_expression" and node.named_child_count == 3:
+            return self.kind(node.named_children[0])
+        return _KIND_OF_NODE.get(kind, UNKNOWN)
+
+    def fits(self, one: str, other: str) -> float:
+        """How likely a value of one kind stands where one of another kind stood."""
+        if one == other:
+            return 1.0 if one != UNKNOWN else 0.6
+        return 0.5 if UNKNOWN in (one, other) else 0.06
+
+
+def inside(node: Node, *types: str) -> Node | None:
+    """The nearest ancestor of one of ``types``."""
+    parent = node.parent
+    while parent is not None and parent.type not in types:
+        parent = parent.parent
+    return parent
+
+
+def _is_docstring(node: Node) -> bool:
+    return (
+        node.type == "expression_statement"
+        and node.named_child_count == 1
+        and node.named_children[0].type == "string"
+    )
+
+
+def _is_value(node: Node) -> bool:
+    """Whether a node is read: not a target, a called name, an attribute's or keyword's name."""
+    parent = node.parent
+    if parent is None:
+        return False
+    kind = parent.type
+    if kind == "call":
+        return parent.child_by_field_name("function") != node
+    if kind == "attribute":
+        return parent.child_by_field_name("attribute") != node
+    if kind in ("keyword_argument", "named_expression"):
+        return parent.child_by_field_name("name") != node
+    if kind in ("assignment", "augmented_assignment", "for_statement", "for_in_clause"):
+        return parent.child_by_field_name("left") != node
+    if kind == "function_definition":
+        return False
+    return kind not in (
+        "pattern_list", "tuple_pattern", "list_pattern", "as_pattern_target", "delete_statement",
+        "format_specifier", "class_definition", "type",
+    )  # fmt: skip
+
+
+def _first_identifier(node: Node) -> Node | None:
+    if node.type == "identifier":
+        return node
+    return next((one for one in node.named_children if one.type == "identifier"), None)
+
+
+def _annotated(text: str) -> str:
+    _, _, annotation = text.partition(":")
+    best = [(match.start(), kind) for pattern, kind in _ANNOTATED
+            if (match := pattern.search(annotation))]  # fmt: skip
+    return min(best)[1] if best else UNKNOWN
