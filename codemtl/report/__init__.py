@@ -41,8 +41,8 @@ from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
     "KIND_TEXTS", "Model", "Span", "complain", "evaluated", "exit_code", "file_diff", "generated",
-    "informed", "mined", "progress", "project_progress", "repaired", "search_progress", "span", "summarized",
-    "trained", "vision_measured", "vision_predicted",
+    "informed", "mined", "progress", "project_progress", "repaired", "search_progress", "span",
+    "summarized", "trained", "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

@@ -8,6 +8,7 @@ Where several rules propose the same text, their estimates add up.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from codemtl.syntax.sites import ACTIONS, edit_for, edit_for_name, enumerate_sit
 from codemtl.syntax.tree import SourceTree
 
 MODEL_SHARE = 0.3  # of the probability, that the repair head decides
+_LINE_FEED = re.compile(r"(?<!\r)\n")
 Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
 EXPRESSION_RULES = (literal_rules, term_rules, call_rules, condition_rules)
 
@@ -66,9 +68,16 @@ def function_candidates(view: FunctionView, location: Location) -> list[Candidat
                 weight, kind = kind_of(one)
                 add(one.edits, here * weight * one.share / total, one.rule, kind)
     function = view.definition.qualname or None
+    crlf = b"\r\n" in view.tree.data
     return [
-        Candidate(edits, weight, *rules[edits][1:], function) for edits, weight in weights.items()
+        Candidate(_with_crlf(edits) if crlf else edits, weight, *rules[edits][1:], function)
+        for edits, weight in weights.items()
     ]
+
+
+def _with_crlf(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    """New lines end as those of the file do."""
+    return tuple(Edit(e.start, e.end, _LINE_FEED.sub("\r\n", e.replacement)) for e in edits)
 
 
 def ranked(
@@ -141,7 +150,9 @@ def _of_sites(view: FunctionView) -> Iterator[Group]:
             for name in found.groups[site.candidates]:
                 if name != site.state:
                     share = 2.0 if name in view.names else 0.5
-                    proposals.append(Proposal(site.family, (edit_for_name(tree, site, name),), share))
+                    proposals.append(
+                        Proposal(site.family, (edit_for_name(tree, site, name),), share)
+                    )
         for action in site.options:
             try:
                 edit = edit_for(tree, site, action)

@@ -30,7 +30,6 @@ class Suspicion:
 
     def __init__(self, tree: SourceTree, path: Path, baseline: Baseline) -> None:
         self.tree = tree
-        self._first_lines: dict[int, int] = {}
         failing = baseline.failing
         self.known = any(test.lines for test in baseline.tests)
         self.lines: dict[int, float] = _ochiai(path, baseline)
@@ -78,8 +77,9 @@ class Suspicion:
 
     def _raise_loop(self, line: int) -> None:
         """The innermost loop around a line: its head and all that it does."""
-        point = (line - 1, 10**6)
-        node = self.tree.root.descendant_for_point_range((line - 1, 0), point)
+        text = self.tree.data.split(b"\n")[line - 1]
+        first = (line - 1, len(text) - len(text.lstrip()))
+        node = self.tree.root.descendant_for_point_range(first, (line - 1, len(text)))
         while node is not None and node.type not in LOOPS:
             node = node.parent
         if node is not None:

@@ -83,7 +83,9 @@ class CandidateQueue:
 
 def _apart(one: Candidate, other: Candidate) -> bool:
     return all(
-        a.end < b.start or b.end < a.start or (a.end == b.start and a.start < a.end and b.start < b.end)
+        a.end < b.start
+        or b.end < a.start
+        or (a.end == b.start and a.start < a.end and b.start < b.end)
         or (b.end == a.start and a.start < a.end and b.start < b.end)
         for a in one.edits
         for b in other.edits

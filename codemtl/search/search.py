@@ -18,8 +18,8 @@ from codemtl.search.candidates import Candidate, Normalizer, function_candidates
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import Passing
-from codemtl.search.queue import CandidateQueue, Item
 from codemtl.search.priors import RULES
+from codemtl.search.queue import CandidateQueue, Item
 from codemtl.search.view import FunctionView
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit, common_prefix
@@ -62,7 +62,9 @@ class SearchFile:
     scopes: Scopes
 
     @classmethod
-    def of(cls, source: SourceFile, choose: Callable[[SourceTree], Sequence[Definition]]) -> SearchFile:
+    def of(
+        cls, source: SourceFile, choose: Callable[[SourceTree], Sequence[Definition]]
+    ) -> SearchFile:
         """Parse a file and choose its functions."""
         tree = parse(source.data)
         return cls(source, choose(tree), tree, analyze(tree))
@@ -193,7 +195,9 @@ def _written(
                 edit = _difference(file.source.data, one.patched)
                 share = RULES["written"].weight * weight / (1 + rank) / 1e4
                 kind = RULES["written"].kind
-                items.append(Item(file.source.path, Candidate((edit,), share, "written", kind, None)))
+                items.append(
+                    Item(file.source.path, Candidate((edit,), share, "written", kind, None))
+                )
         yield items
 
 

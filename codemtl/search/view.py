@@ -40,28 +40,17 @@ _KIND_OF_NODE = {
     "set_comprehension": SEQUENCE, "generator_expression": SEQUENCE, "expression_list": SEQUENCE,
     "dictionary": MAPPING, "dictionary_comprehension": MAPPING, "none": NOTHING,
 }  # fmt: skip
-_KIND_OF_CALL = {
-    **dict.fromkeys(
-        "len int sum abs ord round float pow count index find rfind floor ceil sqrt divmod".split(),
-        NUMBER,
-    ),
-    **dict.fromkeys(
-        "str chr bin hex oct repr join lower upper strip lstrip rstrip replace format title"
-        " capitalize swapcase hexdigest read input zfill".split(),
-        TEXT,
-    ),
-    **dict.fromkeys(
-        "sorted list set tuple range split reversed enumerate zip map filter keys values items"
-        " splitlines frozenset copy".split(),
-        SEQUENCE,
-    ),
-    **dict.fromkeys(
-        "isinstance any all bool startswith endswith isdigit isalpha isupper islower hasattr"
-        " callable isalnum isspace issubset".split(),
-        TRUTH,
-    ),
-    **dict.fromkeys("dict Counter defaultdict OrderedDict".split(), MAPPING),
+_CALLS = {
+    NUMBER: "len int sum abs ord round float pow count index find rfind floor ceil sqrt divmod",
+    TEXT: "str chr bin hex oct repr join lower upper strip lstrip rstrip replace format title "
+    "capitalize swapcase hexdigest read input zfill",
+    SEQUENCE: "sorted list set tuple range split reversed enumerate zip map filter keys values "
+    "items splitlines frozenset copy",
+    TRUTH: "isinstance any all bool startswith endswith isdigit isalpha isupper islower hasattr "
+    "callable isalnum isspace issubset",
+    MAPPING: "dict Counter defaultdict OrderedDict",
 }
+_KIND_OF_CALL = {name: kind for kind, names in _CALLS.items() for name in names.split()}
 _ANNOTATED = (
     (re.compile(r"\b(int|float|complex)\b"), NUMBER),
     (re.compile(r"\bbool\b"), TRUTH),
@@ -71,7 +60,7 @@ _ANNOTATED = (
 )
 _QUOTED = re.compile(r"""(?<![\w])(['"])(.{1,20}?)\1""")
 _WORD = re.compile(r"[A-Za-z]{4,}")
-_NUMERAL = re.compile(r"(?<![\w.])\d{1,6}(?![\w.])")
+_NUMERAL = re.compile(r"(?<![\w.])\d{1,6}(?!\w|\.\d)")
 
 
 class FunctionView:
@@ -116,9 +105,14 @@ class FunctionView:
         while stack:
             node = stack.pop()
             parent = node.parent
-            if parent is not None and parent.type == "block" and not _is_docstring(node):
-                if self.begins_line(node) and node.type != "comment":
-                    yield node
+            if (
+                parent is not None
+                and parent.type == "block"
+                and node.type != "comment"
+                and not _is_docstring(node)
+                and self.begins_line(node)
+            ):
+                yield node
             if node.child_count and node.type not in EXPRESSIONS:
                 stack.extend(reversed(node.named_children))
 
@@ -184,9 +178,8 @@ class FunctionView:
     def file_functions(self) -> list[tuple[str, int]]:
         """Functions of the file at module level: (name, number of plain parameters)."""
         found = []
-        for node in self.tree.root.named_children:
-            if node.type == "decorated_definition":
-                node = node.named_children[-1]
+        for outer in self.tree.root.named_children:
+            node = outer.named_children[-1] if outer.type == "decorated_definition" else outer
             name = node.child_by_field_name("name")
             if node.type == "function_definition" and name is not None:
                 parameters = node.child_by_field_name("parameters")

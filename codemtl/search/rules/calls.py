@@ -42,10 +42,15 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
     ("islower", "isupper", "isalpha", "isdigit", "isalnum", "isspace", "isnumeric", "istitle"),
     ("append", "extend", "insert", "add", "update", "appendleft"),
     ("pop", "remove", "discard", "popleft", "clear"),
-    ("startswith", "endswith"), ("find", "rfind", "index", "rindex", "count"),
-    ("strip", "lstrip", "rstrip"), ("split", "rsplit", "splitlines", "partition", "rpartition"),
-    ("keys", "values", "items"), ("union", "intersection", "difference", "symmetric_difference"),
-    ("floor", "ceil", "trunc", "sqrt"), ("get", "setdefault", "pop"), ("encode", "decode"),
+    ("startswith", "endswith"),
+    ("find", "rfind", "index", "rindex", "count"),
+    ("strip", "lstrip", "rstrip"),
+    ("split", "rsplit", "splitlines", "partition", "rpartition"),
+    ("keys", "values", "items"),
+    ("union", "intersection", "difference", "symmetric_difference"),
+    ("floor", "ceil", "trunc", "sqrt"),
+    ("get", "setdefault", "pop"),
+    ("encode", "decode"),
 )
 FUNCTIONS: tuple[tuple[str, ...], ...] = (
     ("min", "max", "sum", "len", "sorted"), ("any", "all"), ("int", "float", "str", "round"),
@@ -94,15 +99,15 @@ def _wrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if len(here) > 100 or node.type in ("integer", "float", "true", "false", "none", "lambda"):
         return
     options = dict(_WRAPPERS.get(kind, ()))
+    own = {name for name, _ in view.file_functions}
     for name, parameters in view.file_functions:
         if parameters == 1:
             options[name] = 0.8
     bare = view.text(node)[1:-1] if node.type == "parenthesized_expression" else here
     around = _function_around(view, node)
     for name, share in options.items():
-        if around != name and not here.startswith(name + "("):
-            yield replace("wrap", node, f"{name}({bare})", share)
-        elif name in dict(view.file_functions):
+        again = around == name or here.startswith(name + "(")
+        if not again or name in own:  # f(f(x)) is for functions that one calls twice
             yield replace("wrap", node, f"{name}({bare})", share)
     tight = node.type in (
         "binary_operator", "boolean_operator", "comparison_operator", "unary_operator",
@@ -248,7 +253,8 @@ def _subscript(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if inner.type == "slice":
         start, _, rest = view.text(inner).partition(":")
         stop = rest.partition(":")[0]
-        forms = {f"{start}:": 1.0, f":{stop}": 1.0, f"{stop}:{start}": 0.3, f"{start}:{stop}:2": 0.3,
+        forms = {f"{start}:": 1.0, f":{stop}": 1.0, f"{stop}:{start}": 0.3,
+                 f"{start}:{stop}:2": 0.3,
                  f"{start}:{stop}:-1": 0.4, f"{stop}:": 0.7, f":{start}": 0.7,
                  f"{start}:-{stop}": 0.2, f"-{start}:{stop}": 0.2, "::-1": 0.3,
                  f"{start}:{stop}": 0.6, start: 0.2}  # fmt: skip

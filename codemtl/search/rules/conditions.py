@@ -18,7 +18,8 @@ _INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", " in ": " not in "}
 _COMPARE = re.compile(r"(==|!=|<=|>=|<|>| in )")
 MAX_CONDITION = 60  # characters
-MAX_CONDITIONS = 100  # at one place
+MAX_CONDITIONS = 120  # at one place
+ELSEWHERE = 0.4  # factor of variables that the place itself does not use
 
 
 def condition_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -112,42 +113,53 @@ def _varied(view: FunctionView, text: str, place: Node) -> Iterator[tuple[str, f
 def _simple(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
     """Conditions on single variables and on pairs of them."""
     local = view.locals_at(place)
+    used = frozenset(_NAME.findall(view.text(place)))
     for name in local:
         kind = view.names[name]
-        yield f"not {name}", 0.4
-        yield name, 0.2
-        if kind != SEQUENCE:
-            for operator, number, share in (
-                ("==", "0", 0.3), ("!=", "0", 0.2), (">", "0", 0.3), ("<", "0", 0.3),
-                ("==", "1", 0.3), (">", "1", 0.2), ("<", "1", 0.1), ("<", "2", 0.2),
-                ("<=", "1", 0.1), (">=", "0", 0.1), ("<=", "0", 0.1), ("==", "2", 0.1),
-            ):  # fmt: skip
-                yield f"{name} {operator} {number}", share * view.fits(NUMBER, kind)
-            yield f"{name} % 2 == 0", 0.15 * view.fits(NUMBER, kind)
-            yield f"{name} % 2 == 1", 0.1 * view.fits(NUMBER, kind)
-        if kind != NUMBER:
-            for form, share in (("len({}) == 0", 0.3), ("len({}) > 1", 0.2), ("len({}) == 1", 0.2),
-                                ("len({}) < 2", 0.2), ("len({}) == 2", 0.1),
-                                ("{} == ''", 0.2 * (kind != SEQUENCE)),
-                                ("{} is None", 0.2), ("{} == []", 0.1 * (kind != TEXT)),
-                                ("{}[-1] == ' '", 0.02), ("{}.isdigit()", 0.1),
-                                ("{}.isalpha()", 0.1)):  # fmt: skip
-                if share:
-                    yield form.format(name), share
+        for text, share in _of_one(view, name, kind):
+            yield text, share * (1.0 if name in used else ELSEWHERE)
         for other in local:
-            if other == name:
-                continue
-            fits = view.fits(kind, view.names[other])
-            if fits >= 0.5:
-                share = 0.3 * fits
-                if name < other:
-                    yield f"{name} == {other}", share
-                    yield f"{name} != {other}", share
-                yield f"{name} < {other}", share * 0.6
-                yield f"{name} <= {other}", share * 0.3
-            if view.names[other] != NUMBER:
-                yield f"{name} in {other}", 0.15
-                yield f"{name} not in {other}", 0.25
+            if other != name:
+                near = 1.0 if used & {name, other} else ELSEWHERE
+                for text, share in _of_two(view, name, other):
+                    yield text, share * near
+
+
+def _of_one(view: FunctionView, name: str, kind: str) -> Iterator[tuple[str, float]]:
+    yield f"not {name}", 0.4
+    yield name, 0.2
+    if kind != SEQUENCE:
+        for operator, number, share in (
+            ("==", "0", 0.3), ("!=", "0", 0.2), (">", "0", 0.3), ("<", "0", 0.3),
+            ("==", "1", 0.3), (">", "1", 0.2), ("<", "1", 0.1), ("<", "2", 0.2),
+            ("<=", "1", 0.1), (">=", "0", 0.1), ("<=", "0", 0.1), ("==", "2", 0.1),
+        ):  # fmt: skip
+            yield f"{name} {operator} {number}", share * view.fits(NUMBER, kind)
+        yield f"{name} % 2 == 0", 0.15 * view.fits(NUMBER, kind)
+        yield f"{name} % 2 == 1", 0.1 * view.fits(NUMBER, kind)
+    if kind != NUMBER:
+        for form, share in (("len({}) == 0", 0.3), ("len({}) > 1", 0.2), ("len({}) == 1", 0.2),
+                            ("len({}) < 2", 0.2), ("len({}) == 2", 0.1),
+                            ("{} == ''", 0.2 * (kind != SEQUENCE)),
+                            ("{} is None", 0.2), ("{} == []", 0.1 * (kind != TEXT)),
+                            ("{}[-1] == ' '", 0.02), ("{}.isdigit()", 0.1),
+                            ("{}.isalpha()", 0.1)):  # fmt: skip
+            if share:
+                yield form.format(name), share
+
+
+def _of_two(view: FunctionView, name: str, other: str) -> Iterator[tuple[str, float]]:
+    fits = view.fits(view.names[name], view.names[other])
+    if fits >= 0.5:
+        share = 0.3 * fits
+        if name < other:
+            yield f"{name} == {other}", share
+            yield f"{name} != {other}", share
+        yield f"{name} < {other}", share * 0.6
+        yield f"{name} <= {other}", share * 0.3
+    if view.names[other] != NUMBER:
+        yield f"{name} in {other}", 0.15
+        yield f"{name} not in {other}", 0.25
 
 
 def _filters(view: FunctionView, node: Node) -> Iterator[Proposal]:

@@ -46,10 +46,7 @@ def _numbers(view: FunctionView, node: Node) -> Iterator[Proposal]:
         value = int(here)
         for near, share in ((value + 1, 2.0), (value - 1, 2.0), (value + 2, 0.3), (value - 2, 0.2),
                             (value * 2, 0.2), (value * 10, 0.2), (-value, 0.4)):  # fmt: skip
-            if near < 0:
-                near_text = f"({near})" if _is_operand(node) else str(near)
-            else:
-                near_text = str(near)
+            near_text = f"({near})" if near < 0 and _is_operand(node) else str(near)
             options[near_text] = max(share, options.get(near_text, 0.0))
         if value > 2 and value % 2 == 0:
             options.setdefault(str(value // 2), 0.2)
@@ -87,9 +84,9 @@ def _other_texts(view: FunctionView, here: str) -> dict[str, float]:
     if len(here) <= LONG_TEXT:
         options.update({"": 0.8, " ": 0.8})
         for one in view.expressions:
-            if one.type == "string" and (match := _QUOTES.match(view.text(one))):
-                if len(match[3]) <= LONG_TEXT:
-                    options.setdefault(match[3], 1.0)
+            match = _QUOTES.match(view.text(one)) if one.type == "string" else None
+            if match is not None and len(match[3]) <= LONG_TEXT:
+                options.setdefault(match[3], 1.0)
         for text in view.quoted:
             options.setdefault(text, 0.4 if len(text) > 3 else 0.8)
         if len(here) == 1:
@@ -102,7 +99,7 @@ def _other_texts(view: FunctionView, here: str) -> dict[str, float]:
             options.setdefault(text, share)
         if here.lower() + here.upper() != here:
             options.setdefault(here.lower() + here.upper(), 0.2)
-        if 3 < len(here):
+        if len(here) > 3:
             for at in range(len(here)):
                 options.setdefault(here[:at] + here[at + 1 :], 0.05)
         for character in "aeiou" if set(here.lower()) & set("aeiou") else "":

@@ -98,7 +98,7 @@ def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield Proposal("delete", (Edit(start, end, ""),))
     at = block.index(node) if node in block else -1
     for count in (2, 3):
-        if 0 <= at and at + count <= len(block) - (len(block) == count):
+        if at >= 0 and at + count <= len(block) - (len(block) == count):
             last = block[at + count - 1]
             if _alone(view, last):
                 yield Proposal("delete-run", (Edit(start, _lines(view, last)[1], ""),), 1 / count)
@@ -113,9 +113,7 @@ def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
         if body is not None and body.named_children and view.begins_line(body.named_children[0]):
             inner = view.indent(body.named_children[0])
             text = view.tree.data[_lines(view, body.named_children[0])[0] : end].decode()
-            yield Proposal(
-                "unguard", (Edit(start, end, _shifted(text, inner, view.indent(node))),)
-            )
+            yield Proposal("unguard", (Edit(start, end, _shifted(text, inner, view.indent(node))),))
 
 
 def _moved(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -168,9 +166,9 @@ def _last_statement(view: FunctionView, node: Node) -> Node | None:
     stack = [node]
     while stack:
         one = stack.pop()
-        if one.parent is not None and one.parent.type == "block" and view.begins_line(one):
-            if found is None or one.start_byte > found.start_byte:
-                found = one
+        later = found is None or one.start_byte > found.start_byte
+        if later and one.parent is not None and one.parent.type == "block":
+            found = one if view.begins_line(one) else found
         stack.extend(one.named_children)
     return found
 
@@ -267,7 +265,8 @@ def _updates(
                       else 0.2), (f"{name} = 0", 0.4), (f"{name} = 1", 0.2)]  # fmt: skip
             forms += [(f"{name} = abs({name})", 0.1), (f"{name} = int({name})", 0.1)]
         if kind != NUMBER:
-            forms += [(f"{name} = []", 0.2), (f"{name} = sorted({name})", 0.2), (f"{name}.sort()", 0.2),
+            forms += [(f"{name} = []", 0.2), (f"{name} = sorted({name})", 0.2),
+                      (f"{name}.sort()", 0.2),
                       (f"{name} = {name}.lower()", 0.2), (f"{name} = ''", 0.2),
                       (f"{name} = {name}[::-1]", 0.1), (f"{name} = list({name})", 0.1),
                       (f"{name}.pop()", 0.1)]  # fmt: skip

@@ -53,7 +53,9 @@ def item_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
                 one.type, other.type,
             ):  # fmt: skip
                 share = 1.0 if other == items[first + 1] else 0.4
-                yield exchange(f"swap-{rule}", one, other, (view.text(one), view.text(other)), share)
+                yield exchange(
+                    f"swap-{rule}", one, other, (view.text(one), view.text(other)), share
+                )
     if len(items) > 1 and "pattern" not in node.type:
         for index, one in enumerate(items[:16]):
             start = items[index - 1].end_byte if index else one.start_byte
@@ -78,7 +80,9 @@ def _chain(view: FunctionView, node: Node) -> Iterator[Proposal]:
     parts = _flatten(node)
     for at in range(0, len(parts), 2):
         if at:
-            yield Proposal("drop-operand", (Edit(parts[at - 1].start_byte, parts[at].end_byte, ""),))
+            yield Proposal(
+                "drop-operand", (Edit(parts[at - 1].start_byte, parts[at].end_byte, ""),)
+            )
         if at + 1 < len(parts):
             end = parts[at + 2].start_byte
             yield Proposal("drop-operand", (Edit(parts[at].start_byte, end, ""),))
@@ -165,9 +169,7 @@ def reaches(view: FunctionView, donor: Node, place: Node) -> bool:
     """Whether all names of an expression may stand at another place."""
     visible = view.visible(place)
     inner = _bound_within(view, donor)
-    return all(
-        name in visible or name in inner for name in map(view.text, _identifiers(donor))
-    )
+    return all(name in visible or name in inner for name in map(view.text, _identifiers(donor)))
 
 
 def _identifiers(node: Node) -> Iterator[Node]:
@@ -245,12 +247,14 @@ def _operand_donors(view: FunctionView, node: Node, kind: str) -> Iterator[tuple
             continue
         share = 0.5 * view.fits(kind, other) * near
         if one.type in ("binary_operator", "conditional_expression", "comparison_operator"):
-            text = f"({text})"
-        yield text, share
+            yield f"({text})", share
+        else:
+            yield text, share
 
 
 _OPERATORS = {
-    NUMBER: (("+", 1.0), ("-", 1.0), ("*", 0.5), ("%", 0.25), ("//", 0.25), ("**", 0.05), ("/", 0.2)),
+    NUMBER: (("+", 1.0), ("-", 1.0), ("*", 0.5), ("%", 0.25), ("//", 0.25), ("**", 0.05),
+             ("/", 0.2)),
     UNKNOWN: (("+", 0.7), ("-", 0.5), ("*", 0.3), ("%", 0.15), ("//", 0.15), ("/", 0.1)),
     TEXT: (("+", 1.0),),
     SEQUENCE: (("+", 1.0),),
