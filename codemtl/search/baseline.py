@@ -1,0 +1,324 @@
+"""The user's test command, run once on the code as it is: what fails, and where to look.
+
+Also decides how candidates are validated: patched in memory in a fork server, in a file of a
+private copy, or by running the whole command. What a search cannot help with is said in words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from codemtl.search import sandbox
+from codemtl.search.outcomes import WHOLE_COMMAND, Baseline, TestOutcome
+from codemtl.search.worker import Worker
+from codemtl.search.workplace import Workplace
+
+SECONDS_A_TEST = 5.0  # after which a test that is inside a target file is stopped
+SECONDS = 600.0  # for everything
+_TRIES = 5  # runs, each leaving out what ended the one before
+_GOOD = ("passed", "xfailed")
+
+Mode = Literal["memory", "file", "command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How candidates are to be validated."""
+
+    mode: Mode
+    failing: tuple[str, ...] = ()  # tests to be run first
+    covering: tuple[str, ...] = ()  # tests that pass and run a target
+    files: Mapping[str, str] = field(default_factory=dict)  # test → its file, as the user sees it
+    times: Mapping[str, float] = field(default_factory=dict)
+    hanging: tuple[str, ...] = ()  # of the failing ones, those that never ended
+    collecting: float = 0.0
+    modules: tuple[str, ...] = ()
+    seconds: float = 0.0  # of the whole command
+
+
+@dataclass(slots=True)
+class _Record:
+    """What the recording process told."""
+
+    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken: list[dict[str, Any]] = field(default_factory=list)  # collections that failed
+    started: str = ""
+    collecting: float = 0.0
+    done: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    output: str = ""
+    late: bool = False
+
+
+def record(place: Workplace, timeout: float | None) -> tuple[Baseline, Plan | None]:
+    """Run the tests as they are."""
+    began = time.perf_counter()
+    limit = timeout if timeout is not None else SECONDS
+    if place.command.is_pytest:
+        baseline, plan = _pytest(place, began + limit, limit)
+    else:
+        baseline, plan = _command(place, limit)
+    return replace(baseline, seconds=time.perf_counter() - began), plan
+
+
+# -- pytest ----------------------------------------------------------------------------------------
+
+
+def _pytest(place: Workplace, deadline: float, limit: float) -> tuple[Baseline, Plan | None]:
+    view = place.view(writable=place.parts is not None, record=True)
+    lost: dict[str, TestOutcome] = {}
+    try:
+        for _ in range(_TRIES):
+            heard = _listen(place, view, sorted(lost), deadline, limit)
+            if heard.done or heard.error or heard.late or not heard.started:
+                break
+            one = _ended(place, view, heard)
+            if one.id in lost or "::" not in one.id:
+                if not one.trace:
+                    return _error(f"{one.id or 'pytest'}: {one.message}\n{heard.output}"), None
+                lost[one.id] = one
+                break
+            lost[one.id] = one
+    finally:
+        _drop_copy(place, view)
+    wrong = _hopeless(place, heard, limit)
+    if wrong:
+        return _error(wrong), None
+    if heard.error:  # a target that breaks a conftest: every candidate needs the whole command
+        tests: tuple[TestOutcome, ...] = (
+            TestOutcome(WHOLE_COMMAND, False, 0.0, message=str(heard.error["message"])),
+        )
+        return Baseline("failing", "", tests), Plan("command", seconds=limit / 10)
+    tests = (*lost.values(), *_outcomes(place, view, heard))
+    if not tests:
+        return _error(_nothing(heard)), None
+    if all(test.passed for test in tests):
+        return Baseline("passing", "", tests), None
+    return _judge(place, view, heard, tests)
+
+
+def _judge(
+    place: Workplace, view: sandbox.View, heard: _Record, tests: tuple[TestOutcome, ...]
+) -> tuple[Baseline, Plan | None]:
+    failing = [test for test in tests if not test.passed]
+    imports = (heard.done or {}).get("lines", {}).get("", {})
+    touched = [test for test in failing if test.lines or test.trace]
+    if not touched and not imports:
+        baseline, plan = _command(place, SECONDS)
+        if plan is not None and baseline.failing and baseline.failing[0].lines:
+            lines = baseline.failing[0].lines
+            tests = tuple(test if test.passed else replace(test, lines=lines) for test in tests)
+            return Baseline("failing", "", tests), plan
+        names = ", ".join(path.name for path in place.targets)
+        return _error(
+            f"{failing[0].id} fails, but no failing test runs {names}: {failing[0].message}; "
+            "name the file that the failing tests run"
+        ), None
+    files = {
+        one["id"]: str(place.user_path(view, one["file"]))
+        for one in (*heard.tests.values(), *heard.broken)
+    }
+    own = (heard.done or {}).get("lines", {})
+    plan = Plan(
+        "memory" if (heard.done and heard.done["seen"]) or not heard.done else "file",
+        failing=tuple(test.id for test in sorted(failing, key=lambda one: one.seconds)),
+        covering=tuple(test.id for test in tests if test.passed and test.id in own),
+        files=files,
+        times={test.id: test.seconds for test in tests},
+        hanging=tuple(test.id for test in failing if test.timed_out),
+        collecting=heard.collecting,
+        modules=tuple(heard.done["modules"]) if heard.done else (),
+        seconds=sum(test.seconds for test in tests) + heard.collecting,
+    )
+    return Baseline("failing", "", tests), plan
+
+
+def _listen(
+    place: Workplace, view: sandbox.View, leave_out: list[str], deadline: float, limit: float
+) -> _Record:
+    """Start a recording and hear it to its end."""
+    heard = _Record()
+    with tempfile.TemporaryFile() as output:
+        setup = place.setup(
+            view, "record", seconds_a_test=min(SECONDS_A_TEST, limit / 4), leave_out=leave_out
+        )
+        worker = place.start(view, setup, output)
+        try:
+            for frame in _frames(worker, deadline):
+                _take(heard, frame)
+            heard.late = time.perf_counter() >= deadline
+        finally:
+            worker.kill()
+            place.workers.remove(worker)
+        heard.output = _tail(output)
+    return heard
+
+
+def _frames(worker: Worker, deadline: float) -> Iterator[dict[str, Any]]:
+    with selectors.DefaultSelector() as selector:
+        selector.register(worker.replies, selectors.EVENT_READ)
+        while selector.select(max(0.0, deadline - time.perf_counter())):
+            frame = worker.receive()
+            if frame is None:
+                return
+            yield frame
+
+
+def _take(heard: _Record, frame: dict[str, Any]) -> None:
+    kind = frame["type"]
+    if kind == "start":
+        heard.started = frame["id"]
+    elif kind == "test":
+        heard.tests[frame["id"]] = frame
+    elif kind == "collect":
+        if frame["failed"]:
+            heard.broken.append(frame)
+        heard.collecting += frame["seconds"]
+    elif kind == "done":
+        heard.done = frame
+    else:
+        heard.error = frame
+
+
+def _outcomes(place: Workplace, view: sandbox.View, heard: _Record) -> list[TestOutcome]:
+    lines = heard.done["lines"] if heard.done else {}
+    found = []
+    for one in [*heard.broken, *heard.tests.values()]:
+        if one.get("outcome") in ("skipped", None) and "outcome" in one:
+            continue
+        run: dict[Path, set[int]] = {}
+        for context in ("", one["id"]):
+            for file, numbers in lines.get(context, {}).items():
+                run.setdefault(place.user_path(view, file), set()).update(numbers)
+        trace = tuple((place.user_path(view, file), line) for file, line in one.get("trace", ()))
+        for path, line in trace:
+            run.setdefault(path, set()).add(line)
+        found.append(TestOutcome(
+            one["id"], one.get("outcome") in _GOOD, one["seconds"],
+            {path: frozenset(numbers) for path, numbers in run.items()}, trace,
+            one.get("message", ""), one.get("progress", 0), one.get("timed_out", False),
+        ))  # fmt: skip
+    return found
+
+
+def _ended(place: Workplace, view: sandbox.View, heard: _Record) -> TestOutcome:
+    """The test that took the whole process with it."""
+    stack = [
+        (match[1], int(match[2]))
+        for match in re.finditer(r'File "([^"\n]+)", line (\d+) in ', heard.output)
+    ]
+    targets = {str(path) for path in place.targets}
+    trace = tuple(
+        (path, line)
+        for name, line in reversed(stack)
+        if str(path := place.user_path(view, name)) in targets
+    )
+    hung = "Timeout (" in heard.output
+    message = f"stopped after {SECONDS_A_TEST * 2:g} seconds" if hung else "the process ended"
+    lines: dict[Path, set[int]] = {}
+    for path, line in trace:
+        lines.setdefault(path, set()).add(line)
+    return TestOutcome(
+        heard.started, False, SECONDS_A_TEST if hung else 0.0,
+        {path: frozenset(one) for path, one in lines.items()}, trace, message, 0, hung,
+    )  # fmt: skip
+
+
+def _hopeless(place: Workplace, heard: _Record, limit: float) -> str:
+    """Why no search can help; empty if it can."""
+    text = place.command.text
+    if heard.late:
+        return (
+            f"--test {text!r} did not end within {limit:g} seconds (it was at "
+            f"{heard.started or 'the start'}); name fewer tests, or give more time"
+        )
+    if heard.error and heard.error.get("missing") in ("pytest", "_pytest"):
+        python = place.command.interpreter
+        return f"--test {text!r}: {python.executable if python else 'python'} has no pytest"
+    if heard.error and not heard.error.get("target"):
+        return f"--test {text!r} cannot run: {heard.error['message']}"
+    for one in heard.broken:
+        if not one["chain"]:
+            return (
+                f"{one['id']} cannot be collected, and not because of the file to be repaired: "
+                f"{one['message']}; make --test {text!r} run first"
+            )
+    for name, test in heard.tests.items():
+        if test.get("fixture"):
+            return f"{name}: {test['message']}; make --test {text!r} run first"
+    if heard.done is None and heard.error is None and not heard.started:
+        return f"--test {text!r} cannot run: {heard.output or 'its process ended at once'}"
+    return ""
+
+
+def _nothing(heard: _Record) -> str:
+    skipped = sum(one.get("outcome") == "skipped" for one in heard.tests.values())
+    if skipped:
+        return f"all {skipped} tests were skipped, so they cannot show a bug"
+    return "the command ran no tests; name a file or folder with tests"
+
+
+# -- any other command -----------------------------------------------------------------------------
+
+
+def _command(place: Workplace, limit: float) -> tuple[Baseline, Plan | None]:
+    view = place.view(writable=True, record=True)
+    hook = place.folder / "hook-data"
+    hook.mkdir(exist_ok=True)
+    view = replace(view, writable=(*view.writable, hook))
+    worker = place.start_command(view, hook)
+    text = place.command.text
+    try:
+        worker.receive()
+        worker.send({"key": 0, "seconds": limit, "ask": True})
+        frame = next(_frames(worker, time.perf_counter() + limit + 30), None)
+        lines, trace = place.hooked(view, hook)
+    finally:
+        place.discard(worker)
+    if frame is None:
+        return _error(f"--test {text!r}: its sandbox ended without a result"), None
+    code, tail = frame["code"], str(frame["tail"]).strip()
+    last = tail.splitlines()[-1] if tail else ""
+    if frame["status"] == "passed":
+        return Baseline(
+            "passing", "", (TestOutcome(WHOLE_COMMAND, True, frame["seconds"], lines),)
+        ), None
+    if code in (126, 127):
+        return _error(f"--test {text!r} cannot start: {last or f'exit code {code}'}"), None
+    late = frame["status"] == "timeout"
+    if late and not trace:
+        return _error(
+            f"--test {text!r} did not end within {limit:g} seconds; name fewer tests, or give "
+            "more time"
+        ), None
+    test = TestOutcome(
+        WHOLE_COMMAND, False, frame["seconds"], lines, trace,
+        last if not late else f"stopped after {limit:g} seconds", 0, late,
+    )  # fmt: skip
+    return Baseline("failing", "", (test,)), Plan("command", seconds=frame["seconds"])
+
+
+def _error(message: str) -> Baseline:
+    return Baseline("error", message.strip())
+
+
+def _tail(output: IO[bytes]) -> str:
+    output.seek(0, os.SEEK_END)
+    output.seek(max(0, output.tell() - 8192))
+    return output.read().decode("utf-8", "replace").strip()
+
+
+def _drop_copy(place: Workplace, view: sandbox.View) -> None:
+    from codemtl.search.workplace import remove
+
+    for one in (view.copy, view.scratch):
+        if one is not None and one.is_relative_to(place.folder):
+            remove(one)

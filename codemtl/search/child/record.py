@@ -1,0 +1,232 @@
+"""Runs the user's tests once, as the code is, and tells what each of them did.
+
+For each test: its outcome and time, the lines of target files that it ran, the lines of target
+files on the stack when it failed. A test that never ends inside a target file is stopped, with
+the place where it was; one that hangs in C code ends the process, and the next one leaves it out.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from . import patching, session, wire
+
+
+class Stopped(BaseException):
+    """A test took too long in a target file."""
+
+    __module__ = "builtins"
+
+
+class Recorder:
+    """A pytest plugin."""
+
+    def __init__(self, setup: dict[str, Any], out: int) -> None:
+        self.setup, self.out = setup, out
+        self.patch = patching.Patch(setup["targets"])
+        self.patch.install()
+        self.tests: dict[str, dict[str, Any]] = {}
+        self.current = ""
+        self.began = 0.0
+        self.coverage: Any = None
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def watch(self, node: str) -> None:
+        """From now on, a test (or a collection) has its time."""
+        self.current, self.began = node, time.perf_counter()
+        wire.send(self.out, {"type": "start", "id": node})
+        limit = self.setup["seconds_a_test"]
+        signal.signal(signal.SIGALRM, self.alarm)
+        signal.setitimer(signal.ITIMER_REAL, limit, 0.5)
+        faulthandler.dump_traceback_later(limit * 2 + 1, exit=True, file=2)
+
+    def unwatch(self) -> float:
+        """The end of that time."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+        return time.perf_counter() - self.began
+
+    def alarm(self, number: int, frame: Any) -> None:
+        """Stop what is inside a target file."""
+        while frame is not None:
+            if self.patch.target(frame.f_code.co_filename):
+                limit = self.setup["seconds_a_test"]
+                raise Stopped(f"stopped after {limit:g} seconds")
+            frame = frame.f_back
+        # Not in a target file: the user's tests are slow, or hang; only the whole run has a limit.
+        faulthandler.cancel_dump_traceback_later()
+
+    # -- hooks ---------------------------------------------------------------------------------
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector: Any) -> Any:
+        """Time a collection; tell of one that fails."""
+        self.watch(collector.nodeid)
+        outcome = yield
+        seconds = self.unwatch()
+        report = outcome.get_result()
+        call = report.__dict__.get("call")
+        said: dict[str, Any] = {}
+        if report.failed and call is not None and call.excinfo is not None:
+            said = self.failure(call.excinfo, collector)
+            said["chain"] = chain_hits(self.patch, call.excinfo.value)
+        wire.send(self.out, {
+            "type": "collect", "id": collector.nodeid, "seconds": seconds,
+            "file": session.file_of(collector), "failed": bool(said), **said,
+        })  # fmt: skip
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: Any) -> Any:
+        """Time a test; tell what it did."""
+        if self.coverage is not None:
+            self.coverage.switch_context(item.nodeid)
+        self.tests[item.nodeid] = {"outcome": None, "file": session.file_of(item)}
+        self.watch(item.nodeid)
+        yield
+        seconds = self.unwatch()
+        if self.coverage is not None:
+            self.coverage.switch_context("")
+        wire.send(self.out, {
+            "type": "test", "id": item.nodeid, "seconds": seconds, **self.tests[item.nodeid],
+        })  # fmt: skip
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
+        """Look at the exception while it is there."""
+        outcome = yield
+        report = outcome.get_result()
+        if report.failed and call.excinfo is not None and item.nodeid in self.tests:
+            self.tests[item.nodeid].update(self.failure(call.excinfo, item))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Note an outcome."""
+        known = self.tests.get(report.nodeid)
+        if known is not None:
+            known["outcome"] = session.outcome(known["outcome"], report)
+
+    def failure(self, excinfo: Any, node: Any) -> dict[str, Any]:
+        """What a failure shows."""
+        stack = [(name, line) for name, line in session.frames(excinfo.value)]
+        trace = [(real, line) for name, line in stack if (real := self.patch.target(name))]
+        return {
+            "message": session.message_of(excinfo, isinstance(node, pytest.Collector)),
+            "progress": session.failing_line(excinfo, session.file_of(node)),
+            "trace": trace,
+            "timed_out": isinstance(excinfo.value, Stopped),
+            "fixture": type(excinfo.value).__name__ == "FixtureLookupError",
+        }
+
+    # -- the run -------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Start coverage; without the library, tests have no lines."""
+        try:
+            import coverage
+        except ImportError:
+            sys.path.append(self.setup["coverage"])
+            try:
+                import coverage
+            except ImportError:
+                return
+        os.environ.setdefault("COVERAGE_CORE", "ctrace")  # the one that knows contexts
+        self.coverage = coverage.Coverage(
+            data_file=None, config_file=False, include=sorted(self.patch.targets),
+            check_preimported=False, messages=False,
+        )  # fmt: skip
+        self.coverage._warn_no_data = False
+        self.coverage.start()
+
+    def lines(self) -> dict[str, dict[str, list[int]]]:
+        """Lines of target files, by test; those of no test belong to the import."""
+        if self.coverage is None:
+            return {}
+        self.coverage.stop()
+        data = self.coverage.get_data()
+        found: dict[str, dict[str, list[int]]] = {}
+        for file in data.measured_files():
+            real = self.patch.target(file)
+            if real is None:
+                continue
+            for line, contexts in data.contexts_by_lineno(file).items():
+                for context in contexts:
+                    found.setdefault(context, {}).setdefault(real, []).append(line)
+        return found
+
+
+def chain_hits(patch: patching.Patch, error: BaseException | None) -> bool:
+    """Whether an error that stopped a collection has its cause in a target file."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if any(patch.target(name) for name, _ in session.frames(error)):
+            return True
+        names = (getattr(error, "filename", None), getattr(error, "path", None))
+        if any(isinstance(name, str) and patch.target(name) for name in names):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def main(setup: dict[str, Any], out: int) -> int:
+    """Run everything; frames tell what happens."""
+    patching.keep_byte_code_apart(setup["byte_code"], setup["root"])
+    before = set(sys.modules)
+    recorder = Recorder(setup, out)
+    recorder.patch.install_in_pytest()
+    recorder.measure()
+    usage = (pytest.UsageError, pytest.exit.Exception, SystemExit)
+    try:
+        prepared = session.Session(setup, [recorder])
+        items: Any = prepared.session.perform_collect()
+        skip = set(setup["leave_out"])
+        items[:] = [item for item in items if item.nodeid not in skip]
+        prepared.run()
+    except usage as error:
+        wire.send(out, {"type": "error", "message": str(error)})
+        return 0
+    except Exception as error:
+        hit = chain_hits(recorder.patch, error)
+        said = f"{type(error).__name__}: {error}"
+        if type(error).__name__ == "ConftestImportFailure":
+            cause = error.__cause__ or getattr(error, "cause", None) or error
+            said = f"conftest.py cannot be imported: {type(cause).__name__}: {cause}"
+        wire.send(out, {"type": "error", "message": said, "target": hit})
+        return 0
+    wire.send(out, {
+        "type": "done",
+        "lines": recorder.lines(),
+        "modules": outside(setup["root"], before),
+        "seen": sorted(recorder.patch.seen),
+        "peak": peak(),
+    })  # fmt: skip
+    return 0
+
+
+def outside(root: str, before: set[str]) -> list[str]:
+    """The modules that the tests loaded and that do not belong to the tree, in order."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        inside = file.startswith(root + os.sep) and "site-packages" not in file
+        own = name.partition(".")[0] in ("coverage", "_codemtl_child", "__main__", "__mp_main__")
+        spec = getattr(module, "__spec__", None)
+        if name not in before and not inside and not own and spec is not None:
+            found.append(name)
+    return found
+
+
+def peak() -> int:
+    """The largest address space so far, in bytes."""
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith("VmPeak"):
+                return int(line.split()[1]) * 1024
+    return 0

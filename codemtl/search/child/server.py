@@ -1,0 +1,200 @@
+"""The fork server: pytest and what the tests import, loaded once; then one fork a candidate.
+
+It never holds a target file, nor anything that imports one, and has one thread: else it says so
+and ends, and is started again with less prepared.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import secrets
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from . import integrity, patching, session, wire
+from .jail import Jail
+from .restore import Copy
+
+
+class Server:
+    """Answers requests until codemtl hangs up."""
+
+    def __init__(self, setup: dict[str, Any], requests: int, out: int) -> None:
+        self.setup, self.requests, self.out = setup, requests, out
+        sys.dont_write_bytecode = True
+        self.patch = patching.Patch(setup["targets"])
+        self.patch.install()
+        patching.keep_byte_code_apart(setup["byte_code"], setup["root"])
+        self.warm: session.Session | None = None
+        self.copy: Copy | None = None
+        self.stamp = int(time.time())
+
+    def prepare(self) -> str:
+        """Load what candidates share; says what is wrong with it, or nothing."""
+        for name in self.setup["modules"]:
+            before = threads()
+            with suppress(Exception):
+                importlib.import_module(name)
+            if threads() > before:
+                return f"module:{name}"
+        from . import trial
+
+        self.patch.install_in_pytest()
+        self.runner = trial.Runner(self.setup)
+        if self.setup["warm"]:
+            try:
+                self.warm = session.Session(self.setup, [self.runner])
+                self.warm.quieten()
+                for kind in ("failing", "covering"):
+                    if self.setup[f"{kind}_files"]:
+                        self.warm.find(kind, self.setup[f"{kind}_files"])
+            except BaseException as error:
+                return f"warm:{type(error).__name__}: {error}"
+        if threads() > 1 or self.patch.loaded():
+            return "warm:threads or a target" if self.setup["warm"] else "cold"
+        self.seal = integrity.seal()
+        self.jail = Jail(self.setup, self.requests)
+        if self.setup["original"]:
+            self.copy = Copy(self.setup["root"], self.setup["original"], self.setup["keep"])
+        gc.collect()
+        gc.freeze()
+        return ""
+
+    def serve(self) -> None:
+        """One request after the other."""
+        while True:
+            frame = wire.receive(self.requests)
+            if frame is None:
+                return
+            request, data = frame
+            began = time.perf_counter()
+            verdict = self.attempt(request, data, False)
+            if verdict["status"] == "passed":
+                again = self.attempt(request, data, True)
+                if again["status"] != "passed":
+                    verdict = again
+            verdict["seconds"] = time.perf_counter() - began
+            wire.send(self.out, {"key": request["key"], **verdict})
+
+    def attempt(self, request: dict[str, Any], data: bytes, watch: bool) -> dict[str, Any]:
+        """Fork, run, judge."""
+        if self.copy is not None and request.get("path"):
+            self.stamp += 1
+            self.copy.write(request["path"], data, self.stamp)
+        token = secrets.token_hex(16)
+        token_read, token_write = os.pipe()
+        os.write(token_write, token.encode())
+        os.close(token_write)
+        pipe_read, pipe_write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(pipe_read)
+                self.child(request, data, watch, (token_read, pipe_write))
+            finally:
+                os._exit(1)
+        os.close(pipe_write)
+        os.close(token_read)
+        listener = Listener(self.setup, 3.0 if watch or request.get("verify") else 1.0)
+        try:
+            end = self.jail.watch(pid, pipe_read, listener.heard, listener.allowed)
+        finally:
+            self.jail.end(pid)
+            os.close(pipe_read)
+        if self.copy is not None:
+            self.copy.restore()
+        return listener.verdict(end.reason, end.code, token)
+
+    def child(
+        self, request: dict[str, Any], data: bytes, watch: bool, pipes: tuple[int, int]
+    ) -> None:
+        """In the new process."""
+        from . import trial
+
+        os.close(self.requests)
+        os.close(self.out)
+        self.jail.enter(self.setup["seconds"])
+        if request.get("path"):
+            self.patch.put(request["path"], data)
+        one = trial.Trial(self.setup, self.patch, self.runner, self.seal)
+        if request.get("verify"):
+            one.verify(self.warm, set(request["leave_out"]))
+        result = one.run(self.warm, watch, pipes[1])
+        trial.prove(result, one.seal, *pipes)
+
+
+class Listener:
+    """Hears what a candidate's process says, and knows how long it may take."""
+
+    def __init__(self, setup: dict[str, Any], factor: float) -> None:
+        self.names = [*setup["failing"], *setup["covering"]]
+        self.times = setup["times"]
+        self.factor = factor
+        self.limit = factor * setup["collecting"]
+        self.running = ""
+        self.buffer = b""
+        self.said: dict[str, Any] | None = None
+
+    def allowed(self) -> float:
+        """Seconds since the fork by which the present test must have ended."""
+        return float(self.limit)
+
+    def heard(self, data: bytes) -> bool:
+        """Take in bytes; True when the last word is spoken."""
+        self.buffer += data
+        while len(self.buffer) >= 8:
+            length = int.from_bytes(self.buffer[:4], "big")
+            if length > 1 << 20 or len(self.buffer) > 1 << 21:
+                return True
+            if len(self.buffer) < 8 + length:
+                return False
+            try:
+                frame = json.loads(self.buffer[8 : 8 + length])
+            except ValueError:
+                return True
+            self.buffer = self.buffer[8 + length :]
+            if "test" in frame:
+                self.running = self.names[frame["test"]]
+                self.limit += self.factor * self.times[frame["test"]]
+            else:
+                self.said = frame
+                return True
+        return False
+
+    def verdict(self, reason: str, code: int | None, token: str) -> dict[str, Any]:
+        """What to tell codemtl."""
+        if self.said is not None:
+            result = dict(self.said["result"])
+            passed = result.pop("passed") and secrets.compare_digest(self.said["proof"], token)
+            return {"status": "passed" if passed else "failed", **result}
+        if reason == "time":
+            where = f" in {self.running}" if self.running else ""
+            return {"status": "timeout", "message": f"took too long{where}"}
+        said = {
+            "processes": "started too many processes",
+            "memory": "took too much memory",
+        }.get(reason, f"its process ended without a result (code {code})")
+        return {"status": "crashed", "message": said}
+
+
+def threads() -> int:
+    """How many threads this process has."""
+    return len(os.listdir("/proc/self/task"))
+
+
+def main(setup: dict[str, Any], requests: int, out: int) -> int:
+    """Prepare, then serve."""
+    try:
+        server = Server(setup, requests, out)
+        wrong = server.prepare()
+    except Exception as error:
+        wrong = f"broken:{type(error).__name__}: {error}"
+    wire.send(out, {"ready": not wrong, "wrong": wrong})
+    if not wrong:
+        server.serve()
+    return 0

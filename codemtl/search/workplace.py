@@ -1,0 +1,200 @@
+"""The temporary folder of one validation: private copies, byte code, and what it all belongs to."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from codemtl.errors import UsageError
+from codemtl.search import private_copy, sandbox
+from codemtl.search.commands import Command
+from codemtl.search.worker import Worker
+
+
+class Workplace:
+    """Starts sandboxed processes, and removes every trace of them."""
+
+    def __init__(self, command: Command, targets: Sequence[Path], way: sandbox.Way) -> None:
+        self.command, self.way = command, way
+        self.targets = tuple(path.resolve() for path in targets)
+        self.folder = Path(tempfile.mkdtemp(prefix="codemtl-test-")).resolve()
+        self.name = self.folder.name
+        self.byte_code = self.folder / "byte-code"
+        self.coverage = self.folder / "coverage"
+        for one in (self.byte_code, self.coverage):
+            one.mkdir()
+        _expose("coverage", self.coverage)
+        self.parts: private_copy.Parts | None = None
+        self.too_large: UsageError | None = None
+        try:
+            self.parts = private_copy.survey(command.root)
+        except UsageError as error:
+            self.too_large = error
+            if way != "bwrap":
+                self.close()
+                raise
+        self._copies = 0
+        self.workers: list[Worker] = []
+
+    def view(self, writable: bool, record: bool = False) -> sandbox.View:
+        """What a new process sees; ``writable`` gives it a private copy of the tree."""
+        root = self.command.root
+        self._copies += 1
+        scratch = self.folder / f"scratch-{self._copies}"
+        scratch.mkdir()
+        copy: Path | None = None
+        keep: tuple[Path, ...] = ()
+        if writable or self.way != "bwrap":
+            if self.parts is None:
+                assert self.too_large is not None
+                raise self.too_large
+            copy = self.folder / f"copy-{self._copies}"
+            private_copy.copy(root, self.parts, copy)
+            keep = tuple(root / one for one in self.parts.apart)
+        python = self.command.interpreter
+        return sandbox.View(
+            root, copy, keep,
+            readable=(
+                *sandbox.readable(python.prefixes if python else ()), self.coverage, self.byte_code,
+                *self.targets,
+            ),
+            writable=(self.byte_code,) if record else (),
+            scratch=scratch,
+        )  # fmt: skip
+
+    def seen(self, view: sandbox.View, path: Path) -> str:
+        """Where a path of the user's lies for a process with this view."""
+        return str(sandbox.seen_at(self.way, view, path))
+
+    def user_path(self, view: sandbox.View, path: str) -> Path:
+        """The way back."""
+        found = Path(path)
+        if self.way != "bwrap" and view.copy is not None and found.is_relative_to(view.copy):
+            return view.root / found.relative_to(view.copy)
+        return found
+
+    def setup(self, view: sandbox.View, role: str, **more: Any) -> dict[str, Any]:
+        """What every sandboxed process must know."""
+        command, way = self.command, self.way
+        root, copied = str(command.root), view.copy
+        arguments = list(command.arguments)
+        if way != "bwrap" and copied is not None:  # the copy lies elsewhere
+            arguments = [one.replace(root, str(copied)) for one in arguments]
+        return {
+            "role": role,
+            "root": self.seen(view, command.root),
+            "folder": self.seen(view, command.folder),
+            "targets": [self.seen(view, path) for path in self.targets],
+            "arguments": arguments,
+            "as_module": command.as_module,
+            "byte_code": str(self.byte_code),
+            "coverage": str(self.coverage),
+            "limits": sandbox.limits(way, sandbox.address_space()),
+            "own_processes": way != "limits",
+            "own_files": way == "bwrap",
+            "outer_processes": os.readlink("/proc/self/ns/pid"),
+            **more,
+        }
+
+    def start(
+        self, view: sandbox.View, setup: dict[str, Any], output: IO[bytes] | None = None
+    ) -> Worker:
+        """Start a sandboxed process under the interpreter of the tests."""
+        environment = sandbox.environment(self.way, view, self.name)
+        environment.update(self.command.environment)
+        worker = Worker(self.way, view, self.command.interpreter, environment, setup, output)
+        self.workers.append(worker)
+        return worker
+
+    def start_command(self, view: sandbox.View, hook: Path | None = None) -> Worker:
+        """Start a process that runs the whole command; ``hook`` gathers what Python ran."""
+        environment = sandbox.environment(self.way, view, self.name)
+        if hook is not None:
+            own = environment.get("PYTHONPATH")
+            ours = str(sandbox.CHILD / "hook")
+            environment |= {
+                "PYTHONPATH": os.pathsep.join([ours, own] if own else [ours]),
+                "CODEMTL_TARGETS": json.dumps([self.seen(view, path) for path in self.targets]),
+                "CODEMTL_HOOK_DATA": str(hook),
+                "CODEMTL_COVERAGE": str(self.coverage),
+            }
+        setup = self.setup(
+            view, "command",
+            command=self.command.text,
+            original=str(sandbox.original_of(self.way, view)) if view.copy else "",
+            keep=[str(one) for one in self.parts.apart] if self.parts else [],
+        )  # fmt: skip
+        worker = Worker(self.way, view, None, environment, setup)
+        self.workers.append(worker)
+        return worker
+
+    def hooked(
+        self, view: sandbox.View, hook: Path
+    ) -> tuple[dict[Path, frozenset[int]], tuple[tuple[Path, int], ...]]:
+        """What the hook gathered: lines run, and where the program was when it was stopped."""
+        lines: dict[Path, frozenset[int]] = {}
+        trace: tuple[tuple[Path, int], ...] = ()
+        for one in sorted(hook.iterdir()):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                said = json.loads(one.read_text("utf-8"))
+                for name, numbers in said["lines"].items():
+                    path = self.user_path(view, name)
+                    lines[path] = lines.get(path, frozenset()) | frozenset(numbers)
+                if said["trace"]:
+                    trace = tuple((self.user_path(view, file), at) for file, at in said["trace"])
+        return lines, trace
+
+    def discard(self, worker: Worker) -> None:
+        """End a process and remove what belonged to it."""
+        worker.kill()
+        if worker in self.workers:
+            self.workers.remove(worker)
+        for one in (worker.view.copy, worker.view.scratch):
+            if one is not None and one.is_relative_to(self.folder):
+                remove(one)
+
+    def close(self) -> None:
+        """End all processes; remove the folder."""
+        for worker in getattr(self, "workers", []):
+            worker.kill()
+        if self.way == "limits":
+            _kill_marked(self.name)
+        remove(self.folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, even one whose permissions were changed by what ran in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for here, _, _ in os.walk(folder):
+            with suppress(OSError):
+                os.chmod(here, 0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _expose(package: str, folder: Path) -> None:
+    """Make one package of our environment importable from a folder, and nothing else of it."""
+    spec = importlib.util.find_spec(package)
+    if spec is not None and spec.submodule_search_locations:
+        shutil.copytree(
+            next(iter(spec.submodule_search_locations)), folder / package,
+            ignore=shutil.ignore_patterns("__pycache__", "htmlfiles"),
+        )  # fmt: skip
+
+
+def _kill_marked(name: str) -> None:
+    """Without a process namespace: end what carries our mark in its environment."""
+    mark = f"{sandbox.MARK}={name}".encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
