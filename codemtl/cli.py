@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -171,9 +171,10 @@ def repair(
     targets = find_targets(paths, stdin_filename)
     if test is not None and stdin:
         raise UsageError("--test needs files, and - is standard input")
-    predictor = _load(settings.model, settings.jobs)
     if test is not None:
-        return repair_by_tests(targets, predictor, settings, test, mode=mode, output=output)
+        load = partial(_load, settings.model, settings.jobs)
+        return repair_by_tests(targets, load, settings, test, mode=mode, output=output)
+    predictor = _load(settings.model, settings.jobs)
     options = RepairOptions(
         settings.min_confidence, settings.max_findings, settings.candidates, settings.kinds
     )

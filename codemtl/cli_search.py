@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,7 +29,7 @@ TestOption = Annotated[
 
 def repair_by_tests(
     targets: Sequence[Target | FileResult],
-    predictor: Predictor,
+    load: Callable[[], Predictor],
     settings: Settings,
     command: str,
     *,
@@ -40,6 +41,7 @@ def repair_by_tests(
     from codemtl.search.repair import SECONDS, SearchOptions, repair_with_tests
     from codemtl.syntax.findings import KINDS
 
+    loaded = cache(load)
     options = SearchOptions(
         command,
         seconds=settings.time_budget or SECONDS,
@@ -49,11 +51,13 @@ def repair_by_tests(
     )
     with report.search_progress("search", options.seconds) as progress:
         results = repair_with_tests(
-            targets, predictor, options,
+            targets, loaded, options,
             write=mode == "write", accept=accept, progress=progress,
         )  # fmt: skip
-    about = report.Model(predictor.name, predictor.revision)
-    return report.repaired(results, about, mode=mode, style=output)
+    searched = any(one.patch is not None and one.patch.candidates_tried for one in results)
+    about = report.Model(loaded().name, loaded().revision) if searched else report.Model("", "")
+    seconds = max((one.patch.seconds for one in results if one.patch is not None), default=0.0)
+    return report.repaired(results, about, mode=mode, style=output, seconds=seconds)
 
 
 def judged(result: Generated, command: str, settings: Settings) -> Generated:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import json
 import shlex
 import statistics
@@ -27,12 +28,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from codemtl.search.pool import Validator
-
 from codemtl.inference import Predictor, load_predictor
 from codemtl.search import search as searching
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import best_first
+from codemtl.search.pool import Validator
 from codemtl.search.search import SearchFile, search
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.files import SourceFile
@@ -116,7 +116,7 @@ def _search(
         path.with_name("test_solution.py").write_text(test, "utf-8")
         started = time.monotonic()
         command = COMMAND.format(python=sys.executable)
-        with Validator(command, [path], jobs=2, root=path.parent) as validator:
+        with contextlib.chdir(folder), Validator(command, [path], jobs=2) as validator:
             baseline = validator.baseline()
             if baseline.status != "failing":
                 return {"fixed": False, "status": baseline.status, "message": baseline.message}
@@ -227,7 +227,7 @@ def _passes(row: dict[str, Any], patched: str, test: str) -> bool:
         path.write_text(row["prompt"] + row["buggy_solution"], "utf-8")
         path.with_name("test_solution.py").write_text(test, "utf-8")
         command = COMMAND.format(python=sys.executable)
-        with Validator(command, [path], jobs=1, root=path.parent) as validator:
+        with contextlib.chdir(folder), Validator(command, [path], jobs=1) as validator:
             return validator.confirm(path, patched.encode()).status == "passed"
 
 

@@ -50,13 +50,20 @@ OK, FOUND, FAILED = 0, 1, 2
 
 
 def repaired(
-    results: Iterable[FileResult], model: Model, *, mode: Mode, style: str, stdin: bool = False
+    results: Iterable[FileResult],
+    model: Model,
+    *,
+    mode: Mode,
+    style: str,
+    stdin: bool = False,
+    seconds: float = 0.0,
 ) -> int:
     """Print what ``repair`` found in each file as it comes; returns the exit code.
 
-    ``style`` is text, json, sarif or github; ``stdin`` with mode ``write`` prints the new text.
+    ``style`` is text, json, sarif or github; ``stdin`` with mode ``write`` prints the new text;
+    ``seconds`` were spent before.
     """
-    start = time.monotonic()
+    start = time.monotonic() - seconds
     done: list[FileResult] = []
     for result in results:
         done.append(result)

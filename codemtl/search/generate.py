@@ -34,7 +34,7 @@ def accepted(
     passed: dict[int, Candidate] = {}
     failed = 0
     with Validator(command, [path], jobs=jobs) as validator:
-        accept(validator.protection.warning)
+        accept("" if validator.protection.strong else validator.protection.text)
         baseline = validator.baseline()
         if baseline.status == "error":
             raise UsageError(baseline.message)

@@ -24,6 +24,7 @@ from codemtl.syntax.results import FileResult, Patch
 from codemtl.syntax.tree import SourceTree
 
 SECONDS = 60.0  # of search, unless the user says otherwise
+PASSING = "the tests pass as it is; nothing was changed"
 SHOWN_TESTS = 5  # names in a message
 
 
@@ -40,7 +41,7 @@ class SearchOptions:
 
 def repair_with_tests(
     targets: Iterable[Target | FileResult],
-    predictor: Predictor,
+    load: Callable[[], Predictor],
     options: SearchOptions,
     *,
     write: bool = False,
@@ -49,7 +50,7 @@ def repair_with_tests(
 ) -> list[FileResult]:
     """Search all targets together for one patch after which the tests pass.
 
-    ``accept`` is told what is not protected before anything runs; it raises to stop. Raises
+    ``load`` gives the model; it is called only if there is something to search. ``accept`` is told what is not protected before anything runs; it raises to stop. Raises
     UsageError and SearchError as the validator does.
     """
     results: list[FileResult] = []
@@ -59,20 +60,23 @@ def repair_with_tests(
         result, file = _read(target)
         results.append(result)
         if file is not None:
-            files[file.source.path] = file
-            by_path[file.source.path] = result
+            files[file.path] = file
+            by_path[file.path] = result
     if not files:
         return results
     started = time.monotonic()
     with Validator(options.command, list(files), jobs=options.jobs) as validator:
-        accept(validator.protection.warning)
+        accept("" if validator.protection.strong else validator.protection.text)
         baseline = validator.baseline()
         if baseline.status != "failing":
-            status = "already-passing" if baseline.status == "passing" else "error"
-            _settle(by_path, Patch(status, baseline.message, 0, time.monotonic() - started))
+            seconds = time.monotonic() - started
+            if baseline.status == "passing":
+                _settle(by_path, Patch("already-passing", PASSING, 0, seconds))
+            else:
+                _settle(by_path, Patch("error", baseline.message, 0, seconds))
             return results
         outcome = search(
-            list(files.values()), baseline, validator, predictor,
+            list(files.values()), baseline, validator, load(),
             seconds=options.seconds, kinds=options.kinds, progress=progress,
         )  # fmt: skip
         chosen = _confirmed(outcome, baseline, validator, files, options.candidates)

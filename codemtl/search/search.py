@@ -61,6 +61,11 @@ class SearchFile:
     tree: SourceTree
     scopes: Scopes
 
+    @property
+    def path(self) -> Path:
+        """The real file, as the tests' outcomes name it."""
+        return self.source.resolved or self.source.path
+
     @classmethod
     def of(
         cls, source: SourceFile, choose: Callable[[SourceTree], Sequence[Definition]]
@@ -126,7 +131,7 @@ def single_edits(
     every: list[Item] = []
     scores: dict[Path, dict[Edit, float]] = {}
     for file in files:
-        path = file.source.path
+        path = file.path
         suspicion = Suspicion(file.tree, path, baseline)
         functions = [one for one in file.functions if suspicion.covers(one.node)]
         outer = [one for one in functions if not any(_holds(two, one) for two in functions)]
@@ -176,7 +181,7 @@ def _written(
         return
     lines = []
     for file in files:
-        suspicion = Suspicion(file.tree, file.source.path, baseline)
+        suspicion = Suspicion(file.tree, file.path, baseline)
         spans = [(one.node.start_point[0] + 2, one.node.end_point[0] + 1) for one in file.functions]
         for line, weight in suspicion.lines.items():
             if any(first <= line <= last for first, last in spans):
@@ -195,9 +200,7 @@ def _written(
                 edit = _difference(file.source.data, one.patched)
                 share = RULES["written"].weight * weight / (1 + rank) / 1e4
                 kind = RULES["written"].kind
-                items.append(
-                    Item(file.source.path, Candidate((edit,), share, "written", kind, None))
-                )
+                items.append(Item(file.path, Candidate((edit,), share, "written", kind, None)))
         yield items
 
 
@@ -224,7 +227,7 @@ class _Run:
         deadline: float,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self.files = {file.source.path: file for file in files}
+        self.files = {file.path: file for file in files}
         self.normalizers = {path: Normalizer(file.tree) for path, file in self.files.items()}
         self.judge, self.queue, self.deadline = judge, CandidateQueue(items), deadline
         self.progress = progress

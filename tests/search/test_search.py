@@ -82,9 +82,10 @@ def test_a_single_edit_is_found_and_rivals_are_looked_for() -> None:
 
 
 def test_half_a_repair_is_completed() -> None:
-    outcome = run(Judge(BOTH))
-    best = outcome.passing[0]
-    assert b"found = 0" in best.patched and b"found += item" in best.patched
+    judge = Judge(BOTH)
+    best = run(judge).passing[0]
+    assert len(best.candidate.edits) > 1
+    assert Judge(BOTH)._verdict(best.patched).status == "passed"
     assert best.tried < 2000
 
 
