@@ -41,6 +41,7 @@ RULES: dict[str, Rule] = {
     "name": Rule(5.0, "variable-misuse"),
     "name-for": Rule(2.0, "variable-misuse"),
     "negative": Rule(1.0, "rewrite"),
+    "call-for": Rule(0.7, "rewrite"),
     "donor": Rule(4.0, "rewrite"),
     "swap": Rule(4.0, "rewrite"),
     "swap-item": Rule(4.0, "rewrite"),

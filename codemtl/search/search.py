@@ -31,7 +31,7 @@ Order = Literal["model", "coverage", "random"]
 MODEL_EDITS = 400  # of a function, that the repair head ranks
 WRITTEN_LINES, WRITTEN_EACH = 3, 24  # lines that the generation head writes anew, and how often
 WRITTEN_AFTER = 400  # candidates without success after which it is asked
-MORE, MORE_SECONDS = 40, 3.0  # candidates and time spent on rivals of a patch that passes
+MORE, MORE_SECONDS = 40, 2.0  # candidates and time spent on rivals of a patch that passes
 ENOUGH = 12  # passing patches
 
 

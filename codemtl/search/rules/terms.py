@@ -12,6 +12,9 @@ from codemtl.syntax.edits import Edit
 
 MAX_DONOR = 60  # characters
 MAX_EXCHANGE = 200
+_CALLS_FOR = (("len", 1.0), ("str", 1.0), ("abs", 0.5), ("int", 0.5), ("set", 0.5),
+              ("sorted", 0.5), ("bin", 0.3), ("sum", 0.5), ("max", 0.5), ("min", 0.5),
+              ("list", 0.3))  # fmt: skip
 _ITEMS = ("list", "tuple", "set", "expression_list", "pattern_list", "tuple_pattern",
           "argument_list")  # fmt: skip
 
@@ -233,6 +236,8 @@ def _names(view: FunctionView, node: Node) -> Iterator[Proposal]:
             yield replace(rule, node, name, share)
             if kind in (NUMBER, UNKNOWN) and node.type != "identifier":
                 yield replace("negative", node, f"-{name}", share)
+            for function, weight in _CALLS_FOR:
+                yield replace("call-for", node, f"{function}({name})", weight)
 
 
 def _operand_donors(view: FunctionView, node: Node, kind: str) -> Iterator[tuple[str, float]]:
