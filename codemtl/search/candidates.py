@@ -13,6 +13,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nlargest
 
 from tree_sitter import Node
 
@@ -30,6 +31,7 @@ from codemtl.syntax.sites import ACTIONS, edit_for, edit_for_name, enumerate_sit
 from codemtl.syntax.tree import SourceTree
 
 MODEL_SHARE = 0.3  # of the probability, that the repair head decides
+MAX_PROPOSALS = 80  # of one rule at one node, those with the largest shares
 _LINE_FEED = re.compile(r"(?<!\r)\n")
 Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
 EXPRESSION_RULES = (literal_rules, term_rules, call_rules, condition_rules)
@@ -60,10 +62,10 @@ def function_candidates(view: FunctionView, location: Location) -> list[Candidat
         if weight > rules.get(edits, (0.0, "", ""))[0]:
             rules[edits] = (weight, rule, kind)
 
-    for proposals, kind_of, place in _all(view):
+    for proposals, kind_of, place in _all(view, location):
         here = location(*place)
         total = sum(one.share for one in proposals)
-        for one in proposals:
+        for one in nlargest(MAX_PROPOSALS, proposals, key=_share):
             if here > 0 and total > 0:
                 weight, kind = kind_of(one)
                 add(one.edits, here * weight * one.share / total, one.rule, kind)
@@ -73,6 +75,10 @@ def function_candidates(view: FunctionView, location: Location) -> list[Candidat
         Candidate(_with_crlf(edits) if crlf else edits, weight, *rules[edits][1:], function)
         for edits, weight in weights.items()
     ]
+
+
+def _share(one: Proposal) -> float:
+    return one.share
 
 
 def _with_crlf(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
@@ -104,16 +110,21 @@ def ranked(
 Group = tuple[list[Proposal], Callable[[Proposal], tuple[float, str]], tuple[int, int]]
 
 
-def _all(view: FunctionView) -> Iterator[Group]:
+def _all(view: FunctionView, location: Location) -> Iterator[Group]:
     """Proposals of one rule at one node, with their weight and kind, and where the node is."""
     yield from _of_sites(view)
     for node in view.expressions:
+        if not location(node.start_byte, node.end_byte):
+            continue
         for rules in EXPRESSION_RULES:
             yield from _by_rule(rules(view, node), node)
     for node in _items(view.body):
         yield from _by_rule(item_rules(view, node), node)
     for node in view.statements:
-        yield from _by_rule(statement_rules(view, node), _head(node))
+        head = _head(node)
+        if not location(head.start_byte, head.end_byte):
+            continue
+        yield from _by_rule(statement_rules(view, node), head)
 
 
 def _by_rule(proposals: Iterator[Proposal], node: Node) -> Iterator[Group]:

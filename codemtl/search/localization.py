@@ -20,7 +20,6 @@ from codemtl.syntax.tree import SourceTree
 RAISED = 4.0  # factor of the line from which an exception came
 STACK = 1.5  # of the lines that had called it
 STOPPED = 3.0  # of the loop in which a program was stopped
-NOT_RUN = 0.02  # weight of a line that no failing test runs, in a function that one does run
 LOOPS = ("for_statement", "while_statement")
 _STATEMENT_PARENTS = ("block", "module")
 
@@ -54,14 +53,16 @@ class Suspicion:
         return any(first <= line <= last for line in self.run)
 
     def __call__(self, start: int, end: int) -> float:
-        """The suspicion of the statement that holds the bytes from ``start``."""
+        """The suspicion of the statement that holds the bytes from ``start``.
+
+        It is 0 where no failing test goes: nothing that is changed there can help.
+        """
         if not self.known:
             return 1.0
         node = self.tree.root.descendant_for_byte_range(start, max(start, end - 1))
         if node is None:
-            return NOT_RUN
-        found = max(self.lines.get(line, 0.0) for line in self._lines_of(node))
-        return max(found, NOT_RUN)
+            return 0.0
+        return max(self.lines.get(line, 0.0) for line in self._lines_of(node))
 
     def _lines_of(self, node: Node) -> tuple[int, int]:
         """The line of a node and that on which its statement begins, from 1."""

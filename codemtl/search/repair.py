@@ -50,8 +50,9 @@ def repair_with_tests(
 ) -> list[FileResult]:
     """Search all targets together for one patch after which the tests pass.
 
-    ``load`` gives the model; it is called only if there is something to search. ``accept`` is told what is not protected before anything runs; it raises to stop. Raises
-    UsageError and SearchError as the validator does.
+    ``load`` gives the model; it is called only if there is something to search. ``accept`` is told
+    what is not protected before anything runs; it raises to stop. Raises UsageError as the
+    validator does.
     """
     results: list[FileResult] = []
     files: dict[Path, SearchFile] = {}

@@ -8,7 +8,8 @@ only order candidates, so a wrong guess costs time, never a fix.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from tree_sitter import Node
@@ -28,6 +29,7 @@ EXPRESSIONS = frozenset({
     "set_comprehension", "dictionary_comprehension", "generator_expression",
     "conditional_expression", "parenthesized_expression", "lambda", "concatenated_string", "await",
 })  # fmt: skip
+TESTS = ("comparison_operator", "boolean_operator", "not_operator")
 _NOT_VALUES = frozenset({  # below these stand targets, patterns and names of things, not values
     "parameters", "lambda_parameters", "type", "decorator", "import_statement",
     "import_from_statement", "global_statement", "nonlocal_statement", "case_pattern", "ERROR",
@@ -58,6 +60,7 @@ _ANNOTATED = (
     (re.compile(r"\b([lL]ist|[tT]uple|[sS]et|Sequence|Iterable)\b"), SEQUENCE),
     (re.compile(r"\bstr\b"), TEXT),
 )
+NEAREST_NAMES = 10  # variables that templates put in at one place
 _QUOTED = re.compile(r"""(?<![\w])(['"])(.{1,20}?)\1""")
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _NUMERAL = re.compile(r"(?<![\w.])\d{1,6}(?!\w|\.\d)")
@@ -73,6 +76,7 @@ class FunctionView:
         self.body = body if body is not None else self.node
         self._kinds: dict[int, str] = {}
         self._visible: dict[int, frozenset[str]] = {}
+        self.free_names: dict[int, frozenset[str]] = {}  # by node; a cache of the templates
         self.names: dict[str, str] = {}  # local name -> kind
         self.expressions = list(self._expressions(self.body))
         self.statements = list(self._statements(self.body))
@@ -136,6 +140,14 @@ class FunctionView:
         return inner[len(outer) :] if len(inner) > len(outer) else "    "
 
     @cached_property
+    def tests(self) -> list[Node]:
+        """Expressions that are true or false, constants left out."""
+        return [
+            one for one in self.expressions
+            if (one.type in TESTS or self.kind(one) == TRUTH) and one.type not in ("true", "false")
+        ]  # fmt: skip
+
+    @cached_property
     def docstring(self) -> str:
         """The text of the docstring, or ""."""
         first = self.body.named_children[0] if self.body.named_children else None
@@ -170,9 +182,33 @@ class FunctionView:
         return found
 
     def locals_at(self, node: Node) -> list[str]:
-        """Variables of this function that may stand at a node."""
+        """Variables of this function that may stand at a node, of many the nearest."""
         visible = self.visible(node)
-        return [name for name in self.names if name in visible]
+        found = [name for name in self.names if name in visible]
+        if len(found) <= NEAREST_NAMES:
+            return found
+        line = self.line(node)
+        return sorted(found, key=lambda name: _distance(self._name_lines.get(name, []), line))[
+            :NEAREST_NAMES
+        ]
+
+    @cached_property
+    def _name_lines(self) -> dict[str, list[int]]:
+        """The lines on which each variable stands, in order."""
+        lines: dict[str, list[int]] = {}
+        for found in self.scopes.names_within(self.node.start_byte, self.node.end_byte):
+            line = self.tree.data.count(b"\n", 0, found.start) + 1
+            lines.setdefault(found.name, []).append(line)
+        return lines
+
+    def nearest(self, nodes: Sequence[Node], place: Node, count: int) -> list[Node]:
+        """Of many nodes in source order those nearest to a place."""
+        if len(nodes) <= count:
+            return list(nodes)
+        starts = [one.start_byte for one in nodes]
+        at = bisect_left(starts, place.start_byte)
+        low = max(0, min(at - count // 2, len(nodes) - count))
+        return list(nodes[low : low + count])
 
     @cached_property
     def file_functions(self) -> list[tuple[str, int]]:
@@ -275,6 +311,12 @@ class FunctionView:
         if one == other:
             return 1.0 if one != UNKNOWN else 0.6
         return 0.5 if UNKNOWN in (one, other) else 0.06
+
+
+def _distance(lines: Sequence[int], line: int) -> int:
+    """From a line to the nearest of some, in lines."""
+    at = bisect_left(lines, line)
+    return min((abs(one - line) for one in lines[max(0, at - 1) : at + 1]), default=10**6)
 
 
 def inside(node: Node, *types: str) -> Node | None:

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from codemtl.search.candidates import Candidate
-from codemtl.search.localization import NOT_RUN, RAISED, STOPPED, Suspicion
+from codemtl.search.localization import RAISED, STOPPED, Suspicion
 from codemtl.search.outcomes import Baseline, TestOutcome
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.queue import CandidateQueue, Item
@@ -48,8 +48,8 @@ def at(text: bytes) -> tuple[int, int]:
 def test_lines_of_failing_tests_only_are_the_most_suspicious() -> None:
     found = suspicion(outcome(False, {2, 3, 4, 5, 7}), outcome(True, {2, 3, 5, 7}))
     assert found(*at(b"y = 0")) == 1.0
-    assert NOT_RUN < found(*at(b"x + 1")) < 1.0
-    assert found(*at(b"return x")) == NOT_RUN
+    assert 0 < found(*at(b"x + 1")) < 1.0
+    assert found(*at(b"return x")) == 0
 
 
 def test_where_it_raised_and_where_it_was_stopped() -> None:

@@ -81,10 +81,8 @@ def test_a_single_edit_is_found_and_rivals_are_looked_for() -> None:
     assert b"found = 0" in outcome.passing[0].patched
 
 
-def test_half_a_repair_is_completed() -> None:
-    judge = Judge(BOTH)
-    best = run(judge).passing[0]
-    assert len(best.candidate.edits) > 1
+def test_several_checks_are_met_together() -> None:
+    best = run(Judge(BOTH)).passing[0]
     assert Judge(BOTH)._verdict(best.patched).status == "passed"
     assert best.tried < 2000
 

@@ -9,15 +9,15 @@ from tree_sitter import Node
 
 from codemtl.search.rules.proposal import Proposal, replace
 from codemtl.search.rules.terms import reaches
-from codemtl.search.view import NUMBER, SEQUENCE, TEXT, TRUTH, FunctionView
+from codemtl.search.view import NUMBER, SEQUENCE, TESTS, TEXT, TRUTH, FunctionView
 from codemtl.syntax.edits import Edit
 
-_TESTS = ("comparison_operator", "boolean_operator", "not_operator")
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b")
 _INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", " in ": " not in "}
 _COMPARE = re.compile(r"(==|!=|<=|>=|<|>| in )")
 MAX_CONDITION = 60  # characters
+MAX_TESTS = 16  # conditions of the function around a place that may stand there
 MAX_CONDITIONS = 120  # at one place
 ELSEWHERE = 0.4  # factor of variables that the place itself does not use
 
@@ -56,7 +56,7 @@ def is_condition(view: FunctionView, node: Node) -> bool:
         return True
     if parent.type == "conditional_expression" and parent.named_child_count == 3:
         return parent.named_children[1] == node
-    if node.type in _TESTS:
+    if node.type in TESTS:
         return True
     return parent.type == "return_statement" and view.kind(node) == TRUTH
 
@@ -64,15 +64,9 @@ def is_condition(view: FunctionView, node: Node) -> bool:
 def conditions(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
     """Conditions that may stand at a place: those of the function, varied, and simple new ones."""
     found: dict[str, float] = {}
-    for one in view.expressions:
+    for one in view.nearest(view.tests, place, MAX_TESTS):
         text = view.text(one)
-        if (
-            len(text) <= MAX_CONDITION
-            and "\n" not in text
-            and (one.type in _TESTS or view.kind(one) == TRUTH)
-            and one.type not in ("true", "false")
-            and reaches(view, one, place)
-        ):
+        if len(text) <= MAX_CONDITION and "\n" not in text and reaches(view, one, place):
             near = 1 / (1 + abs(view.line(one) - view.line(place)) / 4)
             found[text] = max(found.get(text, 0.0), 1.0 * near)
             for other, share in _varied(view, text, place):

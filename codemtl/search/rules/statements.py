@@ -19,6 +19,7 @@ COMPOUND = frozenset({
 })  # fmt: skip
 _ENDS = frozenset({"return_statement", "break_statement", "continue_statement", "raise_statement"})
 _LOOPS = ("for_statement", "while_statement")
+MAX_COPIED = 24  # statements around a place that may be copied there
 MAX_DONOR_STATEMENT = 80  # characters
 EXIT_CONDITIONS, EXIT_VALUES = 50, 8  # the most probable ones under which a new exit stands
 _EMPTY = {NUMBER: "0", TEXT: "''", SEQUENCE: "[]", MAPPING: "{}"}
@@ -287,7 +288,7 @@ def _updates(
 
 def _copied(view: FunctionView, node: Node, depth: str) -> Iterator[Proposal]:
     """A statement of the function once more, at another place."""
-    for one in view.statements:
+    for one in view.nearest(view.statements, node, MAX_COPIED):
         text = view.text(one)
         if one.type in COMPOUND or "\n" in text or len(text) > MAX_DONOR_STATEMENT:
             continue

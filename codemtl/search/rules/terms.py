@@ -11,6 +11,7 @@ from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, UNKNOWN, Functi
 from codemtl.syntax.edits import Edit
 
 MAX_DONOR = 60  # characters
+MAX_DONORS, MAX_OPERANDS = 160, 80  # expressions around a place that may stand or be added there
 MAX_EXCHANGE = 200
 _CALLS_FOR = (("len", 1.0), ("str", 1.0), ("abs", 0.5), ("int", 0.5), ("set", 0.5),
               ("sorted", 0.5), ("bin", 0.3), ("sum", 0.5), ("max", 0.5), ("min", 0.5),
@@ -156,10 +157,12 @@ def _operators(node: Node) -> list[Node]:
 # --- another expression in its place, or one more beside it
 
 
-def donors(view: FunctionView, node: Node) -> Iterator[tuple[str, str, float, Node]]:
+def donors(
+    view: FunctionView, node: Node, count: int = MAX_DONORS
+) -> Iterator[tuple[str, str, float, Node]]:
     """Other expressions of the function that may stand at a node: (text, kind, nearness, node)."""
     seen: set[str] = set()
-    for one in view.expressions:
+    for one in view.nearest(view.expressions, node, count):
         text = view.text(one)
         if text in seen or len(text) > MAX_DONOR or "\n" in text:
             continue
@@ -170,9 +173,11 @@ def donors(view: FunctionView, node: Node) -> Iterator[tuple[str, str, float, No
 
 def reaches(view: FunctionView, donor: Node, place: Node) -> bool:
     """Whether all names of an expression may stand at another place."""
-    visible = view.visible(place)
-    inner = _bound_within(view, donor)
-    return all(name in visible or name in inner for name in map(view.text, _identifiers(donor)))
+    free = view.free_names.get(donor.id)
+    if free is None:
+        used = {view.text(one) for one in _identifiers(donor)}
+        free = view.free_names[donor.id] = frozenset(used - _bound_within(view, donor))
+    return free <= view.visible(place)
 
 
 def _identifiers(node: Node) -> Iterator[Node]:
@@ -247,7 +252,7 @@ def _operand_donors(view: FunctionView, node: Node, kind: str) -> Iterator[tuple
     if kind in (NUMBER, UNKNOWN):
         for text, share in (("1", 1.5), ("2", 0.4), ("10", 0.05)):
             yield text, share
-    for text, other, near, one in donors(view, node):
+    for text, other, near, one in donors(view, node, MAX_OPERANDS):
         if one.type in ("identifier", "integer", "lambda") or len(text) > 40:
             continue
         share = 0.5 * view.fits(kind, other) * near
