@@ -38,6 +38,7 @@ class Plan:
     covering: tuple[str, ...] = ()  # tests that pass and run a target
     files: Mapping[str, str] = field(default_factory=dict)  # test → its file, as the user sees it
     times: Mapping[str, float] = field(default_factory=dict)
+    failures: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # kind, line
     hanging: tuple[str, ...] = ()  # of the failing ones, those that never ended
     collecting: float = 0.0
     modules: tuple[str, ...] = ()
@@ -133,6 +134,11 @@ def _judge(
         covering=tuple(test.id for test in tests if test.passed and test.id in own),
         files=files,
         times={test.id: test.seconds for test in tests},
+        failures={
+            one["id"]: (one["kind"], one["progress"])
+            for one in (*heard.tests.values(), *heard.broken)
+            if "kind" in one
+        },
         hanging=tuple(test.id for test in failing if test.timed_out),
         collecting=heard.collecting,
         modules=tuple(heard.done["modules"]) if heard.done else (),
@@ -222,7 +228,7 @@ def _ended(place: Workplace, view: sandbox.View, heard: _Record) -> TestOutcome:
         if str(path := place.user_path(view, name)) in targets
     )
     hung = "Timeout (" in heard.output
-    message = f"stopped after {SECONDS_A_TEST * 2:g} seconds" if hung else "the process ended"
+    message = f"stopped after {SECONDS_A_TEST * 1.5:g} seconds" if hung else "the process ended"
     lines: dict[Path, set[int]] = {}
     for path, line in trace:
         lines.setdefault(path, set()).add(line)

@@ -46,7 +46,7 @@ class Recorder:
         limit = self.setup["seconds_a_test"]
         signal.signal(signal.SIGALRM, self.alarm)
         signal.setitimer(signal.ITIMER_REAL, limit, 0.5)
-        faulthandler.dump_traceback_later(limit * 2 + 1, exit=True, file=2)
+        faulthandler.dump_traceback_later(limit * 1.5 + 0.5, exit=True, file=2)
 
     def unwatch(self) -> float:
         """The end of that time."""
@@ -114,10 +114,15 @@ class Recorder:
 
     def failure(self, excinfo: Any, node: Any) -> dict[str, Any]:
         """What a failure shows."""
-        stack = [(name, line) for name, line in session.frames(excinfo.value)]
+        collecting = isinstance(node, pytest.Collector)
+        error = session.cause(excinfo.value) if collecting else excinfo.value
+        stack = session.frames(error)
+        if isinstance(error, SyntaxError) and error.filename and error.lineno:
+            stack.append((error.filename, error.lineno))
         trace = [(real, line) for name, line in stack if (real := self.patch.target(name))]
         return {
-            "message": session.message_of(excinfo, isinstance(node, pytest.Collector)),
+            "kind": type(error).__name__,
+            "message": session.message_of(excinfo, collecting),
             "progress": session.failing_line(excinfo, session.file_of(node)),
             "trace": trace,
             "timed_out": isinstance(excinfo.value, Stopped),

@@ -129,6 +129,13 @@ def failing_line(excinfo: Any, file: str) -> int:
     return line
 
 
+def cause(error: BaseException) -> BaseException:
+    """What an error was raised from, at the very start."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def frames(error: BaseException | None) -> list[tuple[str, int]]:
     """File and line of what was running when an error was raised, outermost first."""
     found = []
@@ -147,8 +154,7 @@ def message_of(excinfo: Any, collecting: bool = False) -> str:
     """One line that says why a test failed."""
     value = excinfo.value
     if collecting:  # pytest wraps errors of imports
-        while value.__cause__ is not None:
-            value = value.__cause__
+        value = cause(value)
         return f"{type(value).__name__}: {value}".strip()[-500:].splitlines()[-1]
     failures = getattr(value, "failures", None)
     if failures:
