@@ -18,6 +18,7 @@ from codemtl.search.worker import Worker
 from codemtl.search.workplace import Workplace
 
 _FACTOR, _SPARE = 4.0, 0.2  # times as long as the code as it is, and seconds
+_PATIENCE = 60.0  # seconds for a server to get ready
 _STARTS = 8  # each leaving out what was wrong with the one before
 
 
@@ -30,6 +31,7 @@ class Recipe:
     modules: tuple[str, ...] = ()
     collecting: float = 0.0  # seconds, in a prepared server
     times: Mapping[str, float] = field(default_factory=dict)  # of tests, likewise
+    excused: tuple[str, ...] = ()  # what the tests themselves change in pytest
 
 
 class Servers:
@@ -41,19 +43,19 @@ class Servers:
         self._proven = False
 
     def start(self) -> Worker:
-        """A server, ready for candidates."""
+        """A server; its first word is still to come, or was good."""
+        if self._proven:  # as it worked once: its first word may wait
+            return self._start()
         for _ in range(_STARTS):
             worker = self._start()
-            ready = worker.receive() or {"ready": False, "wrong": "died"}
-            if ready["ready"] and (self._proven or self._proves(worker)):
+            ready = worker.receive(_PATIENCE) or {"ready": False, "wrong": "died"}
+            if ready["ready"] and self._proves(worker):
                 return worker
             self.place.discard(worker)
             if not ready["ready"]:
                 self._weaken(str(ready["wrong"]))
         self.recipe = Recipe("command")
-        worker = self._start()
-        worker.receive()
-        return worker
+        return self._start()
 
     def _weaken(self, wrong: str) -> None:
         """Leave out what went wrong."""
@@ -102,7 +104,12 @@ class Servers:
             _FACTOR * usual.get(one, unknown) + _SPARE for one in (*plan.failing, *plan.covering)
         ]
         collecting = _FACTOR * (recipe.collecting if self._proven else plan.collecting + 2) + _SPARE
-        return {"times": times, "collecting": collecting, "seconds": collecting + sum(times)}
+        return {
+            "times": times,
+            "collecting": collecting,
+            "seconds": collecting + sum(times),
+            "excused": list(recipe.excused),
+        }
 
     def seconds(self) -> float:
         """Seconds of processor time that one candidate may take at most."""
@@ -118,11 +125,17 @@ class Servers:
         """Whether the server sees what the baseline saw; how long it takes is learned too."""
         recipe = self.recipe
         if recipe.mode == "command":
+            self._proven = True
             return True
         worker.send({"key": -1, "verify": True, "leave_out": list(self.plan.hanging)})
-        said = worker.receive()
+        said = worker.receive(_PATIENCE + 3 * self._limits()["seconds"] * 3)
         if said is not None and "kept_tests" in said and self._agrees(said):
-            self.recipe = replace(recipe, collecting=said["collecting"], times=said["times"])
+            self.recipe = replace(
+                recipe,
+                collecting=said["collecting"],
+                times=said["times"],
+                excused=tuple(said["altered"]),
+            )
             self._proven = True
             worker.send({"limits": self._limits()})
             return True

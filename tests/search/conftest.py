@@ -19,6 +19,7 @@ BUGGY = "def add(a, b):\n    return a - b\n"
 FIXED = b"def add(a, b):\n    return a + b\n"
 TEST = "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
 
+TEMPORARY = "CODEMTL_TEST_TEMPORARY"  # marks what a test has started
 Make = Callable[[Mapping[str, str]], Path]
 
 
@@ -62,12 +63,20 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 def sandboxes(name: str) -> list[int]:
     """Processes that carry the mark of one sandbox of ours."""
+    return _with(f"{sandbox.MARK}={name}".encode())
+
+
+def with_temporary(folder: Path) -> list[int]:
+    """Processes that were started with a folder for temporary files, or one inside it."""
+    return _with(f"{TEMPORARY}={folder}".encode())
+
+
+def _with(entry: bytes) -> list[int]:
     found = []
-    mark = f"{sandbox.MARK}={name}".encode()
-    for entry in Path("/proc").iterdir():
+    for process in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
+            if process.name.isdigit() and entry in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
         except OSError:
             continue
     return [pid for pid in found if pid != os.getpid()]

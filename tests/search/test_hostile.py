@@ -29,10 +29,12 @@ EQUALS = (
 LISTED = EQUALS.replace("return E()", "return [E()][0]")
 INT = EQUALS.replace("class E", "class E(int)")
 PARENT = (
-    "import os, signal\ndef add(a, b):\n    os.kill(os.getppid(), signal.SIGKILL)\n    return 3\n"
+    "import os, signal\ndef add(a, b):\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+    "    return a - b\n"
 )
 STOPS = (
-    "import os, signal\ndef add(a, b):\n    os.kill(os.getppid(), signal.SIGSTOP)\n    return 3\n"
+    "import os, signal\ndef add(a, b):\n    os.kill(os.getppid(), signal.SIGSTOP)\n"
+    "    return a - b\n"
 )
 OUTPUT = (
     "import os, sys\ndef add(a, b):\n    block = 'x' * (1 << 20)\n    for _ in range(1024):\n"
