@@ -71,12 +71,15 @@ def test_a_test_that_hangs_in_c_code_of_the_target(project: Make) -> None:
         "calc.py": "import itertools\n\ndef add(a, b):\n    return sum(itertools.repeat(1))\n",
         "test_calc.py": TEST + "\n\ndef test_other():\n    pass\n",
     })  # fmt: skip
-    found = run(PYTEST, timeout=40)
-    assert found.status == "failing", found.message
-    (failing,) = found.failing
-    assert failing.timed_out
-    assert failing.trace[0][1] == 4
-    assert len(found.tests) == 2
+    with Validator(PYTEST, [Path("calc.py")], jobs=1) as validator:
+        found = validator.baseline()
+        assert found.status == "failing", found.message
+        (failing,) = found.failing
+        assert failing.timed_out
+        assert failing.trace[0][1] == 4
+        assert len(found.tests) == 2
+        validator.submit(1, Path("calc.py"), FIXED)
+        assert validator.wait()[0][1].status == "passed"
 
 
 def test_a_command_that_hangs_elsewhere(project: Make) -> None:
