@@ -38,6 +38,7 @@ class Plan:
     covering: tuple[str, ...] = ()  # tests that pass and run a target
     files: Mapping[str, str] = field(default_factory=dict)  # test → its file, as the user sees it
     times: Mapping[str, float] = field(default_factory=dict)
+    failures: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # kind, line
     hanging: tuple[str, ...] = ()  # of the failing ones, those that never ended
     collecting: float = 0.0
     modules: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class _Record:
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken: list[dict[str, Any]] = field(default_factory=list)  # collections that failed
     started: str = ""
+    files: dict[str, str] = field(default_factory=dict)
     collecting: float = 0.0
     done: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
@@ -75,9 +77,12 @@ def record(place: Workplace, timeout: float | None) -> tuple[Baseline, Plan | No
 def _pytest(place: Workplace, deadline: float, limit: float) -> tuple[Baseline, Plan | None]:
     view = place.view(writable=place.parts is not None, record=True)
     lost: dict[str, TestOutcome] = {}
+    files: dict[str, str] = {}
     try:
         for _ in range(_TRIES):
             heard = _listen(place, view, sorted(lost), deadline, limit)
+            heard.files = {**files, **heard.files}
+            files = heard.files
             if heard.done or heard.error or heard.late or not heard.started:
                 break
             one = _ended(place, view, heard)
@@ -111,7 +116,8 @@ def _judge(
     failing = [test for test in tests if not test.passed]
     imports = (heard.done or {}).get("lines", {}).get("", {})
     touched = [test for test in failing if test.lines or test.trace]
-    if not touched and not imports:
+    seen = bool(heard.done and heard.done["seen"])
+    if not touched and not imports and not seen:
         baseline, plan = _command(place, SECONDS)
         if plan is not None and baseline.failing and baseline.failing[0].lines:
             lines = baseline.failing[0].lines
@@ -122,17 +128,19 @@ def _judge(
             f"{failing[0].id} fails, but no failing test runs {names}: {failing[0].message}; "
             "name the file that the failing tests run"
         ), None
-    files = {
-        one["id"]: str(place.user_path(view, one["file"]))
-        for one in (*heard.tests.values(), *heard.broken)
-    }
+    files = {one: str(place.user_path(view, file)) for one, file in heard.files.items()}
     own = (heard.done or {}).get("lines", {})
     plan = Plan(
-        "memory" if (heard.done and heard.done["seen"]) or not heard.done else "file",
+        "memory" if seen or not heard.done else "file",
         failing=tuple(test.id for test in sorted(failing, key=lambda one: one.seconds)),
-        covering=tuple(test.id for test in tests if test.passed and test.id in own),
+        covering=tuple(test.id for test in tests if test.passed and (test.id in own or not own)),
         files=files,
         times={test.id: test.seconds for test in tests},
+        failures={
+            one["id"]: (one["kind"], one["progress"])
+            for one in (*heard.tests.values(), *heard.broken)
+            if "kind" in one
+        },
         hanging=tuple(test.id for test in failing if test.timed_out),
         collecting=heard.collecting,
         modules=tuple(heard.done["modules"]) if heard.done else (),
@@ -176,6 +184,7 @@ def _take(heard: _Record, frame: dict[str, Any]) -> None:
     kind = frame["type"]
     if kind == "start":
         heard.started = frame["id"]
+        heard.files[frame["id"]] = frame["file"]
     elif kind == "test":
         heard.tests[frame["id"]] = frame
     elif kind == "collect":
@@ -222,7 +231,7 @@ def _ended(place: Workplace, view: sandbox.View, heard: _Record) -> TestOutcome:
         if str(path := place.user_path(view, name)) in targets
     )
     hung = "Timeout (" in heard.output
-    message = f"stopped after {SECONDS_A_TEST * 2:g} seconds" if hung else "the process ended"
+    message = f"stopped after {SECONDS_A_TEST * 1.5:g} seconds" if hung else "the process ended"
     lines: dict[Path, set[int]] = {}
     for path, line in trace:
         lines.setdefault(path, set()).add(line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import selectors
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +21,7 @@ from codemtl.search.servers import Servers
 from codemtl.search.worker import Worker
 from codemtl.search.workplace import Workplace
 
+_START = 70.0  # the same for one that is being started
 _SPARE = 10.0  # seconds that a server gets beyond its candidate's limit before it counts as dead
 
 
@@ -66,9 +69,14 @@ class Validator:
         self._servers: Servers | None = None
         self._plan: recording.Plan | None = None
         self._confirmer: Worker | None = None
+        self._handles = False  # whether SIGTERM is ours
         self._place = Workplace(self._command, self._targets, self.protection.way)
 
     def __enter__(self) -> Validator:
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _terminated)
+            self._handles = True
         return self
 
     def __exit__(
@@ -78,6 +86,9 @@ class Validator:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+        if self._handles:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self._handles = False
 
     def close(self) -> None:
         """End every process, remove every temporary file; again is harmless."""
@@ -127,11 +138,11 @@ class Validator:
             seconds = min(seconds, max(30.0, 10 * plan.seconds))
         if self._confirmer is None:
             self._confirmer = place.start_command(place.view(writable=True))
-            self._confirmer.receive()
+            self._confirmer.receive(_START)
         worker = self._confirmer
         where = place.seen(worker.view, path.resolve())
         worker.send({"key": 0, "path": where, "seconds": seconds}, data)
-        said = _reply(worker, time.monotonic() + seconds + _SPARE)
+        said = worker.receive(seconds + _SPARE)
         if said is None:
             place.discard(worker)
             self._confirmer = None
@@ -149,13 +160,14 @@ class Validator:
     def _give(self, slot: _Slot, task: _Task) -> None:
         servers = self._servers
         assert servers is not None
+        new = slot.worker is None
         if slot.worker is None:
             slot.worker = servers.start()
         worker = slot.worker
         where = self._place.seen(worker.view, task.path)
         slot.task, slot.began = task, time.monotonic()
         limit = servers.seconds()
-        slot.deadline = slot.began + 4 * limit + _SPARE
+        slot.deadline = slot.began + 4 * limit + (_START if new else _SPARE)
         worker.send({"key": task.key, "path": where, "seconds": limit}, task.data)
 
     def _look(self, end: float | None) -> None:
@@ -171,7 +183,9 @@ class Validator:
         for key, _ in ready:
             slot = key.data
             said = slot.worker.receive()
-            if said is None:
+            if said is not None and "ready" in said:
+                slot.began = time.monotonic()
+            elif said is None:
                 self._lost(slot, "its test process was killed")
             elif slot.task is not None and said.get("key") == slot.task.key:
                 self._done.append((slot.task.key, _verdict(said)))
@@ -190,12 +204,9 @@ class Validator:
         slot.worker = slot.task = None
 
 
-def _reply(worker: Worker, deadline: float) -> dict[str, Any] | None:
-    with selectors.DefaultSelector() as selector:
-        selector.register(worker.replies, selectors.EVENT_READ)
-        if not selector.select(max(0.0, deadline - time.monotonic())):
-            return None
-    return worker.receive()
+def _terminated(number: int, frame: object) -> None:
+    """SIGTERM cleans up as Ctrl-C does."""
+    raise SystemExit(128 + number)
 
 
 def _verdict(said: dict[str, Any]) -> Verdict:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from codemtl.errors import UsageError
 
+OURS = "codemtl-test-"  # temporary folders of ours; one may lie in the tree
 LIMIT = 1 << 30  # bytes
 _FILES = 100_000
 _APART = {
@@ -42,6 +43,8 @@ def survey(root: Path) -> Parts:
             path = Path(here, name)
             if path.is_symlink():
                 files.append(at / name)
+                inner.remove(name)
+            elif name.startswith(OURS):
                 inner.remove(name)
             elif name in _APART or (path / "pyvenv.cfg").exists():
                 apart.append(at / name)

@@ -137,7 +137,7 @@ def command(way: Way, view: View, words: Sequence[str]) -> list[str]:
 
 def original_of(way: Way, view: View) -> Path:
     """Where the user's own tree is seen, when a copy lies in its place."""
-    return Path("/tmp/.codemtl-original") if way == "bwrap" else view.root
+    return Path("/dev/shm/.codemtl-original") if way == "bwrap" else view.root
 
 
 def seen_at(way: Way, view: View, path: Path) -> Path:
@@ -156,9 +156,14 @@ def environment(way: Way, view: View, name: str) -> dict[str, str]:
     return {
         **os.environ,
         **dict.fromkeys(threads, "1"),
-        "TMPDIR": "/tmp" if way == "bwrap" else str(view.scratch),
+        "TMPDIR": str(view.scratch) if way != "bwrap" else _temporary(view),
         MARK: name,
     }
+
+
+def _temporary(view: View) -> str:
+    """A place for temporary files that is no part of the tree."""
+    return "/dev/shm" if view.root == Path("/tmp") else "/tmp"
 
 
 def limits(way: Way, memory: int) -> dict[str, int | bool]:

@@ -7,7 +7,8 @@ and must give the baseline's outcomes; if it does not, the next slower one takes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from codemtl.search.baseline import Mode, Plan
 from codemtl.search.worker import Worker
 from codemtl.search.workplace import Workplace
 
+_FACTOR, _SPARE = 4.0, 0.2  # times as long as the code as it is, and seconds
+_PATIENCE = 60.0  # seconds for a server to get ready
 _STARTS = 8  # each leaving out what was wrong with the one before
 
 
@@ -27,6 +30,8 @@ class Recipe:
     warm: bool = True
     modules: tuple[str, ...] = ()
     collecting: float = 0.0  # seconds, in a prepared server
+    times: Mapping[str, float] = field(default_factory=dict)  # of tests, likewise
+    excused: tuple[str, ...] = ()  # what the tests themselves change in pytest
 
 
 class Servers:
@@ -38,20 +43,19 @@ class Servers:
         self._proven = False
 
     def start(self) -> Worker:
-        """A server, ready for candidates."""
+        """A server; its first word is still to come, or was good."""
+        if self._proven:  # as it worked once: its first word may wait
+            return self._start()
         for _ in range(_STARTS):
             worker = self._start()
-            ready = worker.receive() or {"ready": False, "wrong": "died"}
-            if ready["ready"] and (self._proven or self._proves(worker)):
-                self._proven = True
+            ready = worker.receive(_PATIENCE) or {"ready": False, "wrong": "died"}
+            if ready["ready"] and self._proves(worker):
                 return worker
             self.place.discard(worker)
             if not ready["ready"]:
                 self._weaken(str(ready["wrong"]))
         self.recipe = Recipe("command")
-        worker = self._start()
-        worker.receive()
-        return worker
+        return self._start()
 
     def _weaken(self, wrong: str) -> None:
         """Leave out what went wrong."""
@@ -75,8 +79,6 @@ class Servers:
 
     def _setup(self, view: sandbox.View) -> dict[str, Any]:
         recipe, plan, place = self.recipe, self.plan, self.place
-        times = [self._limit(one) for one in (*plan.failing, *plan.covering)]
-        collecting = self._collecting()
         return place.setup(
             view, "serve",
             warm=recipe.warm,
@@ -85,51 +87,58 @@ class Servers:
             covering=list(plan.covering),
             failing_files=self._files(view, plan.failing),
             covering_files=self._files(view, plan.covering),
-            times=times,
-            collecting=collecting,
-            seconds=collecting + sum(times),
+            **self._limits(),
             in_memory=recipe.mode == "memory",
             original=str(sandbox.original_of(place.way, view)) if view.copy else "",
             keep=[str(one) for one in place.parts.apart] if place.parts else [],
         )  # fmt: skip
 
-    def _limit(self, test: str) -> float:
-        """Seconds that a candidate may spend on a test."""
-        if test in self.plan.hanging:
-            others = [seconds for one, seconds in self.plan.times.items()
-                      if one not in self.plan.hanging]  # fmt: skip
-            return max(1.0, 4 * max(others, default=0.0))
-        return 4 * self.plan.times.get(test, 0.0) + 0.3
+    def _limits(self) -> dict[str, Any]:
+        """Seconds that a candidate may spend on collecting, and on each test."""
+        plan, recipe = self.plan, self.recipe
+        usual = {**plan.times, **recipe.times}
+        for one in plan.hanging:
+            usual.pop(one, None)
+        unknown = max(0.2, *usual.values()) if usual else 0.2
+        times = [
+            _FACTOR * usual.get(one, unknown) + _SPARE for one in (*plan.failing, *plan.covering)
+        ]
+        collecting = _FACTOR * (recipe.collecting if self._proven else plan.collecting + 2) + _SPARE
+        return {
+            "times": times,
+            "collecting": collecting,
+            "seconds": collecting + sum(times),
+            "excused": list(recipe.excused),
+        }
+
+    def seconds(self) -> float:
+        """Seconds of processor time that one candidate may take at most."""
+        if self.recipe.mode == "command":
+            return _FACTOR * self.plan.seconds + 1.0
+        return float(self._limits()["seconds"])
 
     def _files(self, view: sandbox.View, tests: tuple[str, ...]) -> list[str]:
         found = dict.fromkeys(self.plan.files[test] for test in tests)
         return [self.place.seen(view, Path(path)) for path in found]
 
-    def seconds(self) -> float:
-        """Seconds that one candidate may take at most."""
-        plan, recipe = self.plan, self.recipe
-        if recipe.mode == "command":
-            return 4 * plan.seconds + 1.0
-        tests = sum(self._limit(one) for one in (*plan.failing, *plan.covering))
-        return 3 * (tests + self._collecting())
-
-    def _collecting(self) -> float:
-        recipe = self.recipe
-        spare = 0.3 if recipe.warm else 3.0
-        return 4 * max(self.plan.collecting, recipe.collecting) + spare
-
     def _proves(self, worker: Worker) -> bool:
-        """Whether the server sees what the baseline saw."""
-        plan, recipe = self.plan, self.recipe
+        """Whether the server sees what the baseline saw; how long it takes is learned too."""
+        recipe = self.recipe
         if recipe.mode == "command":
+            self._proven = True
             return True
-        worker.send({"key": -1, "verify": True, "leave_out": list(plan.hanging)})
-        said = worker.receive()
-        if said is not None and "kept_tests" in said:
-            seen = recipe.mode != "memory" or bool(said["seen"])
-            if seen and not said["fixed_tests"] and set(said["kept_tests"]) == set(plan.covering):
-                self.recipe = replace(recipe, collecting=float(said["collecting"]))
-                return True
+        worker.send({"key": -1, "verify": True, "leave_out": list(self.plan.hanging)})
+        said = worker.receive(_PATIENCE + 3 * self._limits()["seconds"] * 3)
+        if said is not None and "kept_tests" in said and self._agrees(said):
+            self.recipe = replace(
+                recipe,
+                collecting=said["collecting"],
+                times=said["times"],
+                excused=tuple(said["altered"]),
+            )
+            self._proven = True
+            worker.send({"limits": self._limits()})
+            return True
         if recipe.mode == "memory" and self.place.parts is not None:
             self.recipe = replace(recipe, mode="file")
         elif recipe.warm:
@@ -137,3 +146,18 @@ class Servers:
         else:
             self.recipe = Recipe("command")
         return False
+
+    def _agrees(self, said: dict[str, Any]) -> bool:
+        """Whether the same tests fail, at the same place."""
+        plan = self.plan
+        if said["fixed_tests"] or set(said["kept_tests"]) != set(plan.covering):
+            return False
+        if self.recipe.mode != "memory":
+            return True
+        # A read-only tree may make tests fail for a reason of its own.
+        same = all(
+            one in plan.hanging or one not in said["failures"]
+            or (said["failures"][one]["kind"], said["failures"][one]["progress"]) == known
+            for one, known in plan.failures.items()
+        )  # fmt: skip
+        return same and bool(said["seen"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -17,16 +18,20 @@ from codemtl.search.commands import Interpreter
 class Worker:
     """Owns the process and its two pipes."""
 
-    def __init__(
+    def __init__(self, view: sandbox.View) -> None:
+        self.view = view
+        self.process: subprocess.Popen[bytes] | None = None
+        self.replies = self._requests = -1
+
+    def start(
         self,
         way: sandbox.Way,
-        view: sandbox.View,
         python: Interpreter | None,
         environment: dict[str, str],
         setup: dict[str, Any],
         output: IO[bytes] | None = None,
     ) -> None:
-        self.view = view
+        """Start the process; it must be known to who will kill it before."""
         requests_read, self._requests = os.pipe()
         self.replies, replies_write = os.pipe()
         start = [python.executable, *python.options] if python else [sys.executable, "-I", "-B"]
@@ -35,7 +40,7 @@ class Worker:
         ]  # fmt: skip
         try:
             self.process = subprocess.Popen(
-                sandbox.command(way, view, words), pass_fds=(requests_read, replies_write),
+                sandbox.command(way, self.view, words), pass_fds=(requests_read, replies_write),
                 stdin=subprocess.DEVNULL, stdout=output or subprocess.DEVNULL,
                 stderr=output or subprocess.DEVNULL, env=environment, cwd="/",
                 start_new_session=True,
@@ -53,8 +58,13 @@ class Worker:
             return False
         return True
 
-    def receive(self) -> dict[str, Any] | None:
-        """The next reply; None if the process is gone."""
+    def receive(self, timeout: float | None = None) -> dict[str, Any] | None:
+        """The next reply; None if the process is gone, or says nothing for so many seconds."""
+        if timeout is not None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.replies, selectors.EVENT_READ)
+                if not selector.select(max(0.0, timeout)):
+                    return None
         try:
             frame = wire.receive(self.replies)
         except (OSError, ValueError):
@@ -63,12 +73,13 @@ class Worker:
 
     def kill(self) -> None:
         """End the process and all that it started; again is harmless."""
-        if self.replies < 0:
-            return
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait()
-        os.close(self._requests)
-        os.close(self.replies)
+        if self.process is not None:
+            if self.process.returncode is None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+        for fd in (self._requests, self.replies):
+            if fd >= 0:
+                os.close(fd)
         self.replies = self._requests = -1

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import json
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +25,10 @@ class Workplace:
 
     def __init__(self, command: Command, targets: Sequence[Path], way: sandbox.Way) -> None:
         self.command, self.way = command, way
+        self.workers: list[Worker] = []
         self.targets = tuple(path.resolve() for path in targets)
-        self.folder = Path(tempfile.mkdtemp(prefix="codemtl-test-")).resolve()
+        self.folder = Path(tempfile.mkdtemp(prefix=private_copy.OURS)).resolve()
+        atexit.register(self.close)  # for a Ctrl-C that comes while another is dealt with
         self.name = self.folder.name
         self.byte_code = self.folder / "byte-code"
         self.coverage = self.folder / "coverage"
@@ -42,7 +45,6 @@ class Workplace:
                 self.close()
                 raise
         self._copies = 0
-        self.workers: list[Worker] = []
 
     def view(self, writable: bool, record: bool = False) -> sandbox.View:
         """What a new process sees; ``writable`` gives it a private copy of the tree."""
@@ -110,8 +112,9 @@ class Workplace:
         """Start a sandboxed process under the interpreter of the tests."""
         environment = sandbox.environment(self.way, view, self.name)
         environment.update(self.command.environment)
-        worker = Worker(self.way, view, self.command.interpreter, environment, setup, output)
+        worker = Worker(view)
         self.workers.append(worker)
+        worker.start(self.way, self.command.interpreter, environment, setup, output)
         return worker
 
     def start_command(self, view: sandbox.View, hook: Path | None = None) -> Worker:
@@ -132,8 +135,9 @@ class Workplace:
             original=str(sandbox.original_of(self.way, view)) if view.copy else "",
             keep=[str(one) for one in self.parts.apart] if self.parts else [],
         )  # fmt: skip
-        worker = Worker(self.way, view, None, environment, setup)
+        worker = Worker(view)
         self.workers.append(worker)
+        worker.start(self.way, None, environment, setup)
         return worker
 
     def hooked(
@@ -163,11 +167,23 @@ class Workplace:
 
     def close(self) -> None:
         """End all processes; remove the folder."""
-        for worker in getattr(self, "workers", []):
-            worker.kill()
-        if self.way == "limits":
-            _kill_marked(self.name)
-        remove(self.folder)
+        with _undisturbed():
+            for worker in self.workers:
+                worker.kill()
+            if self.way == "limits":
+                _kill_marked(self.name)
+            remove(self.folder)
+            atexit.unregister(self.close)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait until the block is over."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 def remove(folder: Path) -> None:

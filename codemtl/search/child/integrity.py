@@ -38,14 +38,15 @@ def _remember(found: Seal, where: str, names: Any, top: str) -> None:
             _remember(found, f"{where}.{name}", vars(value), "")
 
 
-def broken(before: Seal) -> str:
-    """The first thing that is not what it was; empty if all is well."""
+def altered(before: Seal) -> list[str]:
+    """The things that are not what they were."""
     after = seal()
-    for key, (value, code) in before.items():
-        now = after.get(key)
-        if now is None or now[0] is not value or now[1] is not code:
-            return ".".join(key)
-    return ""
+    gone = (None, None)
+    return [
+        ".".join(key)
+        for key, (value, code) in before.items()
+        if after.get(key, gone)[0] is not value or after[key][1] is not code
+    ]
 
 
 def equals_everything(value: Any, depth: int = 2) -> bool:

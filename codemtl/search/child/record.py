@@ -33,20 +33,19 @@ class Recorder:
         self.patch = patching.Patch(setup["targets"])
         self.patch.install()
         self.tests: dict[str, dict[str, Any]] = {}
-        self.current = ""
         self.began = 0.0
         self.coverage: Any = None
 
     # -- time ----------------------------------------------------------------------------------
 
-    def watch(self, node: str) -> None:
+    def watch(self, node: Any) -> None:
         """From now on, a test (or a collection) has its time."""
-        self.current, self.began = node, time.perf_counter()
-        wire.send(self.out, {"type": "start", "id": node})
+        self.began = time.perf_counter()
+        wire.send(self.out, {"type": "start", "id": node.nodeid, "file": session.file_of(node)})
         limit = self.setup["seconds_a_test"]
         signal.signal(signal.SIGALRM, self.alarm)
         signal.setitimer(signal.ITIMER_REAL, limit, 0.5)
-        faulthandler.dump_traceback_later(limit * 2 + 1, exit=True, file=2)
+        faulthandler.dump_traceback_later(limit * 1.5 + 0.5, exit=True, file=2)
 
     def unwatch(self) -> float:
         """The end of that time."""
@@ -69,7 +68,7 @@ class Recorder:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector: Any) -> Any:
         """Time a collection; tell of one that fails."""
-        self.watch(collector.nodeid)
+        self.watch(collector)
         outcome = yield
         seconds = self.unwatch()
         report = outcome.get_result()
@@ -80,7 +79,7 @@ class Recorder:
             said["chain"] = chain_hits(self.patch, call.excinfo.value)
         wire.send(self.out, {
             "type": "collect", "id": collector.nodeid, "seconds": seconds,
-            "file": session.file_of(collector), "failed": bool(said), **said,
+            "failed": bool(said), **said,
         })  # fmt: skip
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -88,8 +87,8 @@ class Recorder:
         """Time a test; tell what it did."""
         if self.coverage is not None:
             self.coverage.switch_context(item.nodeid)
-        self.tests[item.nodeid] = {"outcome": None, "file": session.file_of(item)}
-        self.watch(item.nodeid)
+        self.tests[item.nodeid] = {"outcome": None}
+        self.watch(item)
         yield
         seconds = self.unwatch()
         if self.coverage is not None:
@@ -114,10 +113,15 @@ class Recorder:
 
     def failure(self, excinfo: Any, node: Any) -> dict[str, Any]:
         """What a failure shows."""
-        stack = [(name, line) for name, line in session.frames(excinfo.value)]
+        collecting = isinstance(node, pytest.Collector)
+        error = session.cause(excinfo.value) if collecting else excinfo.value
+        stack = session.frames(error)
+        if isinstance(error, SyntaxError) and error.filename and error.lineno:
+            stack.append((error.filename, error.lineno))
         trace = [(real, line) for name, line in stack if (real := self.patch.target(name))]
         return {
-            "message": session.message_of(excinfo, isinstance(node, pytest.Collector)),
+            "kind": type(error).__name__,
+            "message": session.message_of(excinfo, collecting),
             "progress": session.failing_line(excinfo, session.file_of(node)),
             "trace": trace,
             "timed_out": isinstance(excinfo.value, Stopped),
@@ -134,7 +138,7 @@ class Recorder:
             sys.path.append(self.setup["coverage"])
             try:
                 import coverage
-            except ImportError:
+            except Exception:  # ours may be too new for this Python
                 return
         os.environ.setdefault("COVERAGE_CORE", "ctrace")  # the one that knows contexts
         self.coverage = coverage.Coverage(

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 
 class Session:
     """pytest configured with the user's arguments."""
 
-    def __init__(self, setup: dict[str, Any], plugins: list[Any]) -> None:
+    def __init__(self, setup: dict[str, Any], ours: list[Any]) -> None:
         os.chdir(setup["folder"])
         sys.path[:] = [one for one in sys.path if one]
         if setup["as_module"]:
@@ -25,7 +29,8 @@ class Session:
         from _pytest.config import _prepareconfig
         from _pytest.main import Session as PytestSession
 
-        config = _prepareconfig(arguments, plugins)
+        with only_plugins():
+            config = _prepareconfig(arguments, ours)
         option = config.option
         switched_off: dict[str, Any] = {
             "maxfail": 0, "usepdb": False, "trace": False, "numprocesses": None, "dist": "no",
@@ -102,16 +107,33 @@ def with_extras(arguments: list[str]) -> list[str]:
     return [*arguments[:at], *extras, *arguments[at:]]
 
 
-def entry_points() -> set[str]:
-    """The plugins that are installed beside pytest."""
-    from importlib.metadata import distributions
+@cache
+def plugins() -> tuple[Any, ...]:
+    """The installed distributions that bring plugins for pytest; finding them takes long."""
+    return tuple(
+        one
+        for one in metadata.distributions()
+        if any(point.group == "pytest11" for point in one.entry_points)
+    )
 
-    return {
-        point.value
-        for distribution in distributions()
-        for point in distribution.entry_points
-        if point.group == "pytest11"
-    }
+
+def entry_points() -> set[str]:
+    """The modules of those plugins."""
+    found = (point for one in plugins() for point in one.entry_points)
+    return {point.value for point in found if point.group == "pytest11"}
+
+
+@contextmanager
+def only_plugins() -> Iterator[None]:
+    """Pytest looks through all distributions, several times; these are all it can find."""
+    everything: Any = metadata.distributions
+    here: Any = metadata
+    found = plugins()
+    here.distributions = lambda **_: iter(found)
+    try:
+        yield
+    finally:
+        here.distributions = everything
 
 
 def failing_line(excinfo: Any, file: str) -> int:
@@ -127,6 +149,13 @@ def failing_line(excinfo: Any, file: str) -> int:
         if name == file:
             line = number
     return line
+
+
+def cause(error: BaseException) -> BaseException:
+    """What an error was raised from, at the very start."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def frames(error: BaseException | None) -> list[tuple[str, int]]:
@@ -147,8 +176,7 @@ def message_of(excinfo: Any, collecting: bool = False) -> str:
     """One line that says why a test failed."""
     value = excinfo.value
     if collecting:  # pytest wraps errors of imports
-        while value.__cause__ is not None:
-            value = value.__cause__
+        value = cause(value)
         return f"{type(value).__name__}: {value}".strip()[-500:].splitlines()[-1]
     failures = getattr(value, "failures", None)
     if failures:

@@ -1,0 +1,174 @@
+"""What the user's command says of the code as it is, in every way that it can go."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
+from codemtl.search.pool import Validator
+
+from .conftest import BUGGY, FIXED, PYTEST, TEST, Make, tree_hash
+
+
+def run(command: str, target: str = "calc.py", timeout: float | None = 60) -> Baseline:
+    root = Path.cwd()
+    before = tree_hash(root)
+    with Validator(command, [Path(target)], jobs=1, timeout=timeout) as validator:
+        found = validator.baseline()
+    assert tree_hash(root) == before
+    return found
+
+
+def test_passing(project: Make) -> None:
+    project({"calc.py": FIXED.decode(), "test_calc.py": TEST})
+    assert run(PYTEST).status == "passing"
+
+
+def test_failing(project: Make) -> None:
+    root = project({
+        "calc.py": BUGGY + "\n\ndef twice(a):\n    return [a,\n        1 / a]\n",
+        "test_calc.py": TEST + "\n\ndef test_zero():\n    from calc import twice\n    twice(1)\n"
+        "    twice(0)\n\n\ndef test_fine():\n    assert add(1, 0) == 1\n",
+    })  # fmt: skip
+    found = run(PYTEST)
+    assert found.status == "failing"
+    assert found.protection
+    tests = {test.id.rpartition("::")[2]: test for test in found.tests}
+    assert {name: test.passed for name, test in tests.items()} == {
+        "test_add": False, "test_zero": False, "test_fine": True,
+    }  # fmt: skip
+    calc = root / "calc.py"
+    assert 2 in tests["test_add"].lines[calc]
+    assert 7 not in tests["test_add"].lines[calc]
+    assert 7 in tests["test_zero"].lines[calc]
+    assert tests["test_zero"].trace == ((calc, 7),)
+    assert tests["test_zero"].message == "ZeroDivisionError: division by zero"
+    assert (tests["test_add"].progress, tests["test_zero"].progress) == (5, 11)
+    assert tests["test_add"].message == "assert -1 == 3"
+
+
+def test_a_test_that_never_ends_in_the_target(project: Make) -> None:
+    root = project({
+        "calc.py": "def add(a, b):\n    while True:\n        a += 1\n",
+        "test_calc.py": TEST + "\n\ndef test_other():\n    pass\n",
+    })  # fmt: skip
+    found = run(PYTEST, timeout=12)
+    assert found.status == "failing"
+    (failing,) = found.failing
+    assert failing.timed_out
+    assert failing.trace[0][0] == root / "calc.py"
+    assert failing.trace[0][1] in (2, 3)
+    assert {2, 3} <= failing.lines[root / "calc.py"]
+    assert len(found.tests) == 2
+
+
+def test_a_test_that_hangs_in_c_code_of_the_target(project: Make) -> None:
+    project({
+        "calc.py": "import itertools\n\ndef add(a, b):\n    return sum(itertools.repeat(1))\n",
+        "test_calc.py": TEST + "\n\ndef test_other():\n    pass\n",
+    })  # fmt: skip
+    with Validator(PYTEST, [Path("calc.py")], jobs=1) as validator:
+        found = validator.baseline()
+        assert found.status == "failing", found.message
+        (failing,) = found.failing
+        assert failing.timed_out
+        assert failing.trace[0][1] == 4
+        assert len(found.tests) == 2
+        validator.submit(1, Path("calc.py"), FIXED)
+        assert validator.wait()[0][1].status == "passed"
+
+
+def test_a_command_that_hangs_elsewhere(project: Make) -> None:
+    project({"calc.py": BUGGY, "test_calc.py": "import time\nimport calc\ntime.sleep(1000)\n"})
+    found = run(PYTEST, timeout=6)
+    assert found.status == "error"
+    assert "did not end within 6 seconds" in found.message
+    assert "test_calc.py" in found.message
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("no-such-command-at-all --x", "cannot start"),
+        (f"{PYTEST} no_such_test.py", "no_such_test.py"),
+        (f"{PYTEST} --no-such-option", "--no-such-option"),
+        (f"{PYTEST} -k nothing_has_this_name", "ran no tests"),
+    ],
+)
+def test_commands_that_cannot_run(project: Make, command: str, says: str) -> None:
+    project({"calc.py": BUGGY, "test_calc.py": TEST})
+    found = run(command)
+    assert found.status == "error"
+    assert says in found.message
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"test_calc.py": "import calc\ndef test_a(no_fixture):\n    pass\n"}, "no_fixture"),
+        ({"test_calc.py": "import not_there_at_all\n"}, "not_there_at_all"),
+        ({"test_calc.py": "def test_a(:\n"}, "SyntaxError|invalid syntax"),
+        ({"conftest.py": "import not_there_at_all\n", "test_calc.py": TEST}, "not_there_at_all"),
+        ({"test_calc.py": "def test_a():\n    assert 1 == 2\n"}, "no failing test runs calc.py"),
+    ],
+)  # fmt: skip
+def test_failures_whose_cause_lies_elsewhere(
+    project: Make, files: dict[str, str], says: str
+) -> None:
+    project({"calc.py": BUGGY, **files})
+    found = run(PYTEST)
+    assert found.status == "error", found
+    assert re.search(says, found.message), found.message
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "line"),
+    [
+        ("x = undefined_name\n" + BUGGY, "NameError: name 'undefined_name' is not defined", 1),
+        ("def add(a, b)\n    return a\n", "SyntaxError", None),
+        ("def ad(a, b):\n    return a\n", "cannot import name 'add'", None),
+    ],
+)
+def test_an_import_error_in_the_target_is_a_search_case(
+    project: Make, source: str, message: str, line: int | None
+) -> None:
+    root = project({"calc.py": source, "test_calc.py": TEST})
+    with Validator(PYTEST, [Path("calc.py")], jobs=1) as validator:
+        found = validator.baseline()
+        assert found.status == "failing", found.message
+        (failing,) = found.failing
+        assert failing.id == "test_calc.py"
+        assert message in failing.message
+        if line is not None:
+            assert failing.trace == ((root / "calc.py", line),)
+        validator.submit(1, Path("calc.py"), FIXED)
+        validator.submit(2, Path("calc.py"), BUGGY.encode())
+        verdicts = dict(validator.wait() + validator.wait())
+    assert (verdicts[1].status, verdicts[2].status) == ("passed", "failed")
+
+
+def test_an_arbitrary_command(project: Make) -> None:
+    root = project({"calc.py": BUGGY, "check.py": "import calc\nassert calc.add(1, 2) == 3\n"})
+    found = run(f"{sys.executable} check.py")
+    assert found.status == "failing", found.message
+    (failing,) = found.failing
+    assert failing.id == WHOLE_COMMAND
+    assert 2 in failing.lines[root / "calc.py"]
+    assert failing.message == "AssertionError"
+
+
+def test_an_arbitrary_command_that_never_ends(project: Make) -> None:
+    root = project({
+        "calc.py": "def add(a, b):\n    while True:\n        a += 1\n",
+        "check.py": "import calc\nassert calc.add(1, 2) == 3\n",
+    })  # fmt: skip
+    found = run(f"{sys.executable} check.py", timeout=3)
+    assert found.status == "failing", found.message
+    (failing,) = found.failing
+    assert failing.timed_out
+    assert failing.trace[0][0] == root / "calc.py"
+    assert 3 in failing.lines[root / "calc.py"]

@@ -1,0 +1,188 @@
+"""The fork server against what pytest users write: whatever runs for them must run for us."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from codemtl.errors import UsageError
+from codemtl.search import sandbox
+from codemtl.search.pool import Validator
+
+from .conftest import BUGGY, FIXED, PYTEST, TEST, Make, sandboxes, tree_hash, ways
+
+WRONG = b"def add(a, b):\n    return a * b\n"
+UNITTEST = """
+import unittest
+from calc import add
+
+class TestAdd(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.three = 3
+
+    def test_add(self):
+        for one in (1, 2):
+            with self.subTest(one=one):
+                self.assertEqual(add(one, self.three - one), self.three)
+
+    def test_zero(self):
+        self.assertEqual(add(0, 0), 0)
+"""
+PARAMETRIZED = """
+import pytest
+from calc import add
+
+@pytest.mark.parametrize("a, b, c", [(0, 0, 0), (1, 2, 3), (2, 2, 4)])
+def test_add(a, b, c):
+    assert add(a, b) == c
+
+@pytest.mark.xfail(strict=True)
+def test_wrong():
+    assert add(1, 1) == 3
+
+@pytest.mark.skip
+def test_never():
+    raise SystemExit
+"""
+CONFTEST = """
+import pytest
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("x")
+    (folder / "y").write_text("1 2")
+    yield map(int, (folder / "y").read_text().split())
+
+@pytest.fixture(autouse=True)
+def adder():
+    import calc
+    return calc.add
+"""
+
+CASES = {
+    "function": {"calc.py": BUGGY, "test_calc.py": TEST},
+    "unittest": {"calc.py": BUGGY, "test_calc.py": UNITTEST},
+    "parametrized": {"calc.py": BUGGY, "test_calc.py": PARAMETRIZED},
+    "fixtures": {
+        "calc.py": BUGGY,
+        "conftest.py": CONFTEST,
+        "test_calc.py": "def test_add(adder, pair):\n    assert adder(*pair) == 3\n",
+    },
+    "conftest imports the target": {
+        "calc.py": BUGGY,
+        "conftest.py": "import pytest\nfrom calc import add\n"
+        "@pytest.fixture\ndef adder():\n    return add\n",
+        "test_calc.py": "def test_add(adder):\n    assert adder(1, 2) == 3\n",
+    },
+    "by subprocess": {
+        "calc.py": BUGGY,
+        "test_calc.py": "import subprocess, sys\ndef test_add():\n"
+        "    code = 'import calc; print(calc.add(1, 2))'\n"
+        "    assert subprocess.check_output([sys.executable, '-c', code]).strip() == b'3'\n",
+    },
+    "writes beside itself": {
+        "calc.py": BUGGY,
+        "test_calc.py": "import pathlib\nfrom calc import add\ndef test_add():\n"
+        "    out = pathlib.Path('out.txt')\n    assert not out.exists()\n"
+        "    out.write_text(str(add(1, 2)))\n    assert out.read_text() == '3'\n",
+    },
+}
+
+
+def judge(command: str, target: str, *sources: bytes) -> tuple[list[str], str]:
+    root = Path.cwd()
+    before = tree_hash(root)
+    with Validator(command, [Path(target)], jobs=2, timeout=60) as validator:
+        found = validator.baseline()
+        assert found.status == "failing", found.message
+        for key, source in enumerate(sources):
+            validator.submit(key, Path(target), source)
+        verdicts = {}
+        while len(verdicts) < len(sources):
+            verdicts.update(validator.wait())
+        assert validator._servers is not None
+        mode = validator._servers.recipe.mode
+        assert validator.confirm(Path(target), sources[0]).status == "passed"
+    assert tree_hash(root) == before
+    return [verdicts[key].status for key in range(len(sources))], mode
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_runs_what_pytest_runs(project: Make, name: str) -> None:
+    project(CASES[name])
+    statuses, mode = judge(PYTEST, "calc.py", FIXED, WRONG, FIXED, BUGGY.encode())
+    assert statuses == ["passed", "failed", "passed", "failed"]
+    slow = {"by subprocess": "command", "writes beside itself": "file"}
+    assert mode == slow.get(name, "memory")
+
+
+def test_doctests_of_the_target(project: Make) -> None:
+    project(
+        {
+            "calc.py": 'def add(a, b):\n    """\n    >>> add(1, 2)\n    3\n    """\n'
+            "    return a - b\n"
+        }
+    )
+    fixed = b'def add(a, b):\n    """\n    >>> add(1, 2)\n    3\n    """\n    return a + b\n'
+    statuses, _ = judge(
+        f"{PYTEST} --doctest-modules calc.py", "calc.py", fixed, fixed.replace(b"+", b"*")
+    )
+    assert statuses == ["passed", "failed"]
+
+
+def test_a_package_with_relative_imports(project: Make) -> None:
+    project({
+        "pkg/__init__.py": "from .core import total\n",
+        "pkg/core.py": "from . import calc\n\ndef total(xs):\n    out = 0\n    for x in xs:\n"
+        "        out = calc.add(out, x)\n    return out\n",
+        "pkg/calc.py": BUGGY,
+        "tests/__init__.py": "",
+        "tests/test_core.py": "from pkg import total\ndef test_total():\n"
+        "    assert total([1, 2]) == 3\n",
+        "tests/test_other.py": "def test_nothing():\n    pass\n",
+    })  # fmt: skip
+    statuses, mode = judge(PYTEST, "pkg/calc.py", FIXED, WRONG)
+    assert (statuses, mode) == (["passed", "failed"], "memory")
+
+
+def test_a_passing_test_must_still_pass(project: Make) -> None:
+    project({"calc.py": BUGGY, "test_calc.py": TEST, "test_more.py":
+             "from calc import add\ndef test_more():\n    assert add(5, 0) == 5\n"})  # fmt: skip
+    statuses, _ = judge(PYTEST, "calc.py", FIXED, b"def add(a, b):\n    return 3\n")
+    assert statuses == ["passed", "failed"]
+
+
+def test_an_arbitrary_command(project: Make) -> None:
+    project({"calc.py": BUGGY, "check.py": "import calc\nassert calc.add(1, 2) == 3\n"})
+    loop = b"def add(a, b):\n    while True: pass\n"
+    statuses, mode = judge(f"{sys.executable} check.py", "calc.py", FIXED, WRONG, loop, FIXED)
+    assert (statuses, mode) == (["passed", "failed", "timeout", "passed"], "command")
+
+
+@pytest.mark.parametrize("way", ways())
+def test_nearness_and_the_tree(project: Make, way: sandbox.Way) -> None:
+    root = project({"calc.py": BUGGY, "test_calc.py":
+                    "from calc import add\ndef test_a():\n    assert add(1, 1) == 2\n"
+                    "    assert add(1, 2) == 3\ndef test_b():\n    assert add(0, 1) == 1\n"
+                    "    assert add(5, 5) == 10\n"})  # fmt: skip
+    before = tree_hash(root)
+    with Validator(PYTEST, [Path("calc.py")], jobs=1, way=way) as validator:
+        assert validator.baseline().status == "failing"
+        assert validator.capacity == 1
+        validator.submit(7, Path("calc.py"), b"def add(a, b):\n    return 2\n")
+        assert validator.capacity == 0
+        ((key, verdict),) = validator.wait()
+        assert (key, verdict.status, verdict.fixed) == (7, "failed", 0)
+        assert verdict.progress in (4, 6)
+        assert verdict.message in ("assert 2 == 3", "assert 2 == 1")
+        assert validator.wait(0.1) == []
+        with pytest.raises(UsageError, match="none of the files"):
+            validator.submit(8, Path("other.py"), b"")
+        folder = validator._place.folder
+        assert folder.exists()
+    assert not folder.exists()
+    assert sandboxes(folder.name) == []
+    assert tree_hash(root) == before
