@@ -1,6 +1,6 @@
 """All candidate edits of a function, each with an estimate of how probably it is the repair.
 
-    p = p(here) · p(rule) · share among the rule's proposals here  +  what the model gives this edit
+    p ∝ p(here) · p(rule) · share among the rule's proposals here
 
 Where several rules propose the same text, their estimates add up.
 """
@@ -30,7 +30,7 @@ from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.sites import ACTIONS, edit_for, edit_for_name, enumerate_sites
 from codemtl.syntax.tree import SourceTree
 
-MODEL_SHARE = 0.3  # of the probability, that the repair head decides
+TRUST, DOUBT = 0.2, 1e-3  # how far the repair head's probabilities move ours
 MAX_PROPOSALS = 80  # of one rule at one node, those with the largest shares
 _LINE_FEED = re.compile(r"(?<!\r)\n")
 Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
@@ -86,25 +86,29 @@ def _with_crlf(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
     return tuple(Edit(e.start, e.end, _LINE_FEED.sub("\r\n", e.replacement)) for e in edits)
 
 
-def ranked(
-    candidates: Sequence[Candidate], model: Mapping[Edit, float], share: float = MODEL_SHARE
-) -> list[Candidate]:
+def ranked(candidates: Sequence[Candidate], model: Mapping[Edit, float]) -> list[Candidate]:
     """Candidates with weights that sum up to 1, the most probable first.
 
-    ``model`` gives the repair head's scores of single edits; they count for ``share``.
+    ``model`` gives the repair head's scores of single edits. What it knows of the closed
+    vocabulary moves an edit up or down among its like, by a power of the ratio of the model's
+    probability to ours.
     """
-    total = sum(one.weight for one in candidates) or 1.0
-    known = {one.edits[0] for one in candidates if len(one.edits) == 1} & model.keys()
-    heard = sum(model[edit] for edit in known)
-    if not heard:
-        share = 0.0
-    mixed = []
-    for one in candidates:
-        weight = (1 - share) * one.weight / total
-        if share and len(one.edits) == 1 and one.edits[0] in known:
-            weight += share * model[one.edits[0]] / heard
-        mixed.append(replace(one, weight=weight))
-    return sorted(mixed, key=lambda one: (-one.weight, one.edits))
+    mixed = list(candidates)
+    closed = [
+        at for at, one in enumerate(mixed)
+        if len(one.edits) == 1 and (one.edits[0] in model or one.rule in SITE_RULES)
+    ]  # fmt: skip
+    said = sum(model.get(mixed[at].edits[0], 0.0) for at in closed)
+    ours = sum(mixed[at].weight for at in closed)
+    for at in closed if said > 0 else ():
+        one = mixed[at]
+        ratio = (model.get(one.edits[0], 0.0) / said) / (one.weight / ours)
+        mixed[at] = replace(one, weight=one.weight * (ratio + DOUBT) ** TRUST)
+    total = sum(one.weight for one in mixed) or 1.0
+    return sorted(
+        (replace(one, weight=one.weight / total) for one in mixed),
+        key=lambda one: (-one.weight, one.edits),
+    )
 
 
 Group = tuple[list[Proposal], Callable[[Proposal], tuple[float, str]], tuple[int, int]]

@@ -118,7 +118,7 @@ def _everywhere(view: FunctionView, node: Node, text: str, share: float) -> Iter
     """The same change at every place of the same constant."""
     here = view.text(node)
     same = [one for one in view.expressions if one.type == node.type and view.text(one) == here]
-    if 1 < len(same) <= 6 and same[0].start_byte == node.start_byte:
+    if 1 < len(same) <= 6:
         yield Proposal(
             "everywhere", tuple(Edit(one.start_byte, one.end_byte, text) for one in same), share
         )

@@ -24,11 +24,8 @@ def replace(rule: str, node: Node, text: str, share: float = 1.0) -> Proposal:
 
 def exchange(rule: str, one: Node, other: Node, texts: tuple[str, str], share: float) -> Proposal:
     """Put two nodes in each other's place; ``texts`` are theirs as they stand."""
-    return Proposal(
-        rule,
-        (
-            Edit(one.start_byte, one.end_byte, texts[1]),
-            Edit(other.start_byte, other.end_byte, texts[0]),
-        ),
-        share,
+    edits = (
+        Edit(one.start_byte, one.end_byte, texts[1]),
+        Edit(other.start_byte, other.end_byte, texts[0]),
     )
+    return Proposal(rule, tuple(sorted(edits)), share)

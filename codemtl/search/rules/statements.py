@@ -375,19 +375,17 @@ def _returns(view: FunctionView, node: Node) -> Iterator[Proposal]:
         stack.extend(reversed(one.named_children))
     value = node.named_children[0]
     for other in others:
-        if other.start_byte > node.start_byte:
+        if other != node:
             two = other.named_children[0]
             if view.text(two) != view.text(value) and two.end_byte - two.start_byte < 80:
                 yield exchange("swap-returns", value, two, (view.text(value), view.text(two)), 1.0)
-    if others and others[0].start_byte == node.start_byte:
-        flags = [one.named_children[0] for one in others
-                 if one.named_children[0].type in ("true", "false")]  # fmt: skip
-        if len(flags) > 1:
-            turned = {"true": "False", "false": "True"}
-            yield Proposal(
-                "flip-returns",
-                tuple(Edit(f.start_byte, f.end_byte, turned[f.type]) for f in flags),
-            )
+    flags = [one.named_children[0] for one in others
+             if one.named_children[0].type in ("true", "false")]  # fmt: skip
+    if len(flags) > 1 and value in flags:
+        turned = {"true": "False", "false": "True"}
+        yield Proposal(
+            "flip-returns", tuple(Edit(f.start_byte, f.end_byte, turned[f.type]) for f in flags)
+        )
     names = list(view.names)
     for name in names:
         for other_name in names:
