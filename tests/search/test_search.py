@@ -105,8 +105,7 @@ def test_the_model_moves_its_edit_forward() -> None:
     judge = Judge([lambda f: f([]) == 1 and f([2]) == 3], at_once=1)
     alone = run(judge, order="coverage").passing[0].tried
     helped = run(judge, FakePredictor({"-=": "+="}), order="model").passing[0].tried
-    assert helped <= alone
-    assert helped <= 3
+    assert helped < alone
 
 
 def test_orders_try_the_same_single_edits() -> None:
