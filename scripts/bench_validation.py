@@ -4,9 +4,9 @@
                                        [--candidates 40] [--jobs 2]
 
 Each task becomes a folder with solution.py and test_solution.py; the candidates change one
-token or two. Both ways judge the same candidates in the same run, with the same number of processes;
-their verdicts must agree. Exit code 1 if they do not. ``start`` is what a search pays once: the
-baseline run and the servers.
+token or two. Both ways judge the same candidates in the same run, with the same number of
+processes; their verdicts must agree. Exit code 1 if they do not. ``start`` is what a search pays
+once: the baseline run and the servers.
 """
 
 from __future__ import annotations
