@@ -1,12 +1,12 @@
 """Candidates judged per second: fork servers against one fresh pytest each, side by side.
 
-    python scripts/bench_validation.py --data humanevalfix.jsonl [--tasks even] [--every 8]
-                                       [--candidates 24] [--jobs 2]
+    python scripts/bench_validation.py --data humanevalfix.jsonl [--tasks even] [--every 10]
+                                       [--candidates 40] [--jobs 2]
 
-Each task becomes a folder with solution.py and test_solution.py; the candidates are mutations of
-one token. Both ways judge the same candidates in the same run, with the same number of processes;
-their verdicts must agree. Exit code 1 if they do not. ``start`` is what a search pays once: the
-baseline run and the servers.
+Each task becomes a folder with solution.py and test_solution.py; the candidates change one
+token or two. Both ways judge the same candidates in the same run, with the same number of
+processes; their verdicts must agree. Exit code 1 if they do not. ``start`` is what a search pays
+once: the baseline run and the servers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="humanevalfix.jsonl")
     parser.add_argument("--tasks", choices=("even", "odd", "all"), default="even")
-    parser.add_argument("--every", type=int, default=8, help="take one task of so many")
-    parser.add_argument("--candidates", type=int, default=24, help="of each task")
+    parser.add_argument("--every", type=int, default=10, help="take one task of so many")
+    parser.add_argument("--candidates", type=int, default=40, help="of each task")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -90,17 +91,23 @@ def build(row: dict[str, Any], folder: Path) -> None:
 
 
 def candidates(row: dict[str, Any], count: int, rng: random.Random) -> list[bytes]:
-    """Files with one token changed, and the right one."""
+    """Files with one or two tokens changed, and the right one."""
     head, body = row["prompt"], row["buggy_solution"]
+    places = list(TOKEN.finditer(body))
+    singles = [[one] for one in places]
+    pairs = [list(two) for two in combinations(places, 2)]
+    rng.shuffle(singles)
+    rng.shuffle(pairs)
     found = []
-    for match in TOKEN.finditer(body):
-        text = head + body[: match.start()] + SWAPS[match[0]] + body[match.end() :]
+    for changed in [*singles, *pairs]:
+        text = body
+        for match in reversed(changed):
+            text = text[: match.start()] + SWAPS[match[0]] + text[match.end() :]
         try:
-            ast.parse(text)
+            ast.parse(head + text)
         except SyntaxError:
             continue
-        found.append(text.encode())
-    rng.shuffle(found)
+        found.append((head + text).encode())
     return [*found[: count - 1], (head + row["canonical_solution"]).encode()]
 
 

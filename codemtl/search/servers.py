@@ -19,6 +19,7 @@ from codemtl.search.workplace import Workplace
 
 _FACTOR, _SPARE = 4.0, 0.2  # times as long as the code as it is, and seconds
 _PATIENCE = 60.0  # seconds for a server to get ready
+_UNFINISHED = 0.5  # seconds for a test that failed: nobody knows how long the rest of it takes
 _STARTS = 8  # each leaving out what was wrong with the one before
 
 
@@ -100,9 +101,8 @@ class Servers:
         for one in plan.hanging:
             usual.pop(one, None)
         unknown = max(0.2, *usual.values()) if usual else 0.2
-        times = [
-            _FACTOR * usual.get(one, unknown) + _SPARE for one in (*plan.failing, *plan.covering)
-        ]
+        times = [_FACTOR * usual.get(one, unknown) + _UNFINISHED for one in plan.failing]
+        times += [_FACTOR * usual.get(one, unknown) + _SPARE for one in plan.covering]
         collecting = _FACTOR * (recipe.collecting if self._proven else plan.collecting + 2) + _SPARE
         return {
             "times": times,

@@ -1,7 +1,14 @@
 """One candidate, in a forked process: its tests, and the proof that they passed.
 
 The proof is a token that lies in a pipe until every test has run and passed; then it is read and
-handed over. What ends the process early (``os._exit(0)``, a crash, a kill) leaves it there.
+handed over. What ends the process early (``os._exit(0)``, a crash, a kill) leaves it there. Before
+that, pytest and this harness must be what they were when the candidate was loaded; and in a second
+run nothing that functions of the target return may claim to equal an unknown object.
+
+This stops what a model writes by accident or by imitation. It does not stop a program that is
+written to deceive: it lives in the same process, so it could find the pipe among its files and
+read the token, put pytest's functions back after changing them, change objects that are not
+functions (the items, a test module's globals), or tell the second run from the first.
 """
 
 from __future__ import annotations
