@@ -8,7 +8,7 @@ Each task becomes a folder with ``solution.py`` and a pytest file; the search ge
 first run of the tests included. Fixed: the best patch also passes the whole command in a fresh
 process. The other orders try the same single edits, up to --order-candidates of them; --hidden
 searches once more with half of the assertions of each task that has four or more, and runs the
-patch on the other half. Finished tasks in --out are kept; --report prints the tables only.
+patch on the other half. What --out holds is kept and added to; --report prints the tables only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from codemtl.inference import Predictor, load_predictor
+from codemtl.inference import SHIPPED_MODEL, Predictor, load_predictor
 from codemtl.search import search as searching
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import best_first
@@ -47,15 +47,14 @@ def main() -> None:
     wanted = [row for row in rows if _belongs(row, options)]
     found = _kept(options.out)
     predictor = None if options.report else load_predictor(threads=1)
-    if predictor is not None:
-        found["model"] = {"name": predictor.name, "revision": predictor.revision}
     for row in [] if options.report else wanted:
-        if row["task_id"] in found:
-            continue
         assert predictor is not None
-        result = _task(row, predictor, options)
-        found[row["task_id"]] = result
-        print(_line(row, result), file=sys.stderr, flush=True)
+        known = found.setdefault(row["task_id"], {})
+        result = _task(row, predictor, options, set(known))
+        if not result:
+            continue
+        known.update(result)
+        print(_line(row, known), file=sys.stderr, flush=True)
         if options.out:
             with options.out.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"task": row["task_id"], **result}) + "\n")
@@ -63,7 +62,8 @@ def main() -> None:
     revision = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
-    print(f"commit {revision}, seed 0, model {found.get('model', {}).get('revision', '?')}")
+    model = json.loads((SHIPPED_MODEL / "config.json").read_text("utf-8"))
+    print(f"commit {revision}, seed 0, model {model['name']} {str(model['sha256'])[:12]}")
     for part in ("even", "odd", "all"):
         chosen = [r for r in wanted if r["task_id"] in found and part in (_half(r), "all")]
         if chosen:
@@ -87,16 +87,22 @@ def _belongs(row: dict[str, Any], options: argparse.Namespace) -> bool:
 # --- one task
 
 
-def _task(row: dict[str, Any], predictor: Predictor, options: argparse.Namespace) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": row["bug_type"]}
+def _task(
+    row: dict[str, Any], predictor: Predictor, options: argparse.Namespace, known: set[str]
+) -> dict[str, Any]:
+    """What the wanted searches found, those that are ``known`` left out."""
+    found: dict[str, Any] = {}
     test = _test_file(row, lambda _: True)
-    found["model"] = _search(row, test, predictor, "model", options.seconds, None, {})
     cache: dict[bytes, Verdict] = {}
     for order in options.orders.split(","):
-        if order in ("coverage", "random"):
+        if order in known:
+            continue
+        if order == "model":
+            found[order] = _search(row, test, predictor, order, options.seconds, None, cache)
+        elif order in ("coverage", "random"):
             limit = options.order_candidates
             found[order] = _search(row, test, predictor, order, 600.0, limit, cache)
-    if options.hidden and _assertions(row) >= 4:
+    if options.hidden and "hidden" not in known and _assertions(row) >= 4:
         visible = _test_file(row, lambda index: index % 2 == 0)
         hidden = _test_file(row, lambda index: index % 2 == 1)
         result = _search(row, visible, predictor, "model", options.seconds, None, {})
@@ -235,7 +241,7 @@ def _passes(row: dict[str, Any], patched: str, test: str) -> bool:
 
 
 def _line(row: dict[str, Any], result: dict[str, Any]) -> str:
-    model = result["model"]
+    model = result.get("model", {"fixed": False})
     verdict = "fixed" if model["fixed"] else "-"
     others = " ".join(f"{key} {result[key].get('candidates')}" for key in ("coverage", "random")
                       if key in result)  # fmt: skip
@@ -255,8 +261,9 @@ def _print_part(
     print("| --- | --- | --- | --- | --- |")
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row, result in results:
-        groups[row["bug_type"]].append(result["model"])
-        groups["all"].append(result["model"])
+        if "model" in result:
+            groups[row["bug_type"]].append(result["model"])
+            groups["all"].append(result["model"])
     for name, members in sorted(groups.items(), key=lambda item: (item[0] == "all", item[0])):
         fixed = [one for one in members if one["fixed"]]
         counts = _median([one["candidates"] for one in fixed])
@@ -296,8 +303,11 @@ def _print_hidden(results: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> N
 def _kept(out: Path | None) -> dict[str, Any]:
     if out is None or not out.is_file():
         return {}
-    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-    return {row.pop("task"): row for row in rows}
+    found: dict[str, Any] = {}
+    for line in out.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        found.setdefault(row.pop("task"), {}).update(row)
+    return found
 
 
 def _arguments() -> argparse.Namespace:

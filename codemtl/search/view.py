@@ -244,6 +244,10 @@ class FunctionView:
             right = node.child_by_field_name("right") or node.child_by_field_name("value")
             if left is not None:
                 self._bind(left, UNKNOWN if right is None else self.kind(right))
+        elif node.type == "lambda":
+            parameters = node.child_by_field_name("parameters")
+            for one in parameters.named_children if parameters is not None else ():
+                self._bind(one, UNKNOWN)
         elif node.type in ("for_statement", "for_in_clause"):
             left, right = (node.child_by_field_name(key) for key in ("left", "right"))
             if left is not None and right is not None:

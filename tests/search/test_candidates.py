@@ -112,8 +112,8 @@ def test_the_model_moves_an_edit_forward() -> None:
     closed = [one for one in found if one.rule == "comparison"]
     scores = {one.edits[0]: 0.001 for one in closed}
     scores[closed[-1].edits[0]] = 0.9
-    again = [one.edits for one in ranked(found, scores)]
-    assert again.index(closed[-1].edits) < again.index(closed[0].edits)
+    before = [one.edits for one in found].index(closed[-1].edits)
+    assert [one.edits for one in ranked(found, scores)].index(closed[-1].edits) < before
 
 
 def test_a_model_that_knows_no_edit_changes_nothing() -> None:

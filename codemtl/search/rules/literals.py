@@ -110,7 +110,7 @@ def _other_texts(view: FunctionView, here: str) -> dict[str, float]:
     for word in re.findall(r"[A-Za-z]{4,}", here):
         for near in difflib.get_close_matches(word, view.words, n=2, cutoff=_NEAR):
             if near != word:
-                options.setdefault(here.replace(word, near), MISSPELT)
+                options[here.replace(word, near)] = MISSPELT
     return options
 
 
