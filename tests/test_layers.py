@@ -44,6 +44,7 @@ UNBOUND = {
     "cli_evaluate",
     "cli_options",
     "cli_search",
+    "cli_train",
     "__init__",
 }  # the top: may import all, heavy parts inside functions only
 

@@ -1,0 +1,88 @@
+"""Arguments of ``codemtl mine`` and ``codemtl train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from codemtl.cli_options import OutFolder
+
+_DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
+
+
+def mine(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Source trees.")],
+    out: OutFolder,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 2,
+    any_licence: Annotated[
+        bool, typer.Option("--any-licence", help="Take code without a permissive licence: yours.")
+    ] = False,
+    history: Annotated[
+        bool, typer.Option(help="Search the commits of repositories for bug fixes.")
+    ] = True,
+) -> int:
+    """Build a corpus for training.
+
+    From source trees, installed packages and git repositories with their histories: functions,
+    docstrings, lines to fill in, and real bug fixes. Call it again to go on after a stop.
+    """
+    from codemtl import report
+    from codemtl.corpus.build import build
+
+    with report.project_progress("mine") as progress:
+        summary = build(
+            paths, out, jobs=jobs, progress=progress, any_licence=any_licence, history=history
+        )
+    return report.mined(vars(summary), out)
+
+
+def train(
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Training configuration.")
+    ] = None,
+    preset: Annotated[
+        Literal["tiny", "small", "base"] | None, typer.Option(help="A configuration by name.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What mine wrote, or a prepared dataset.")
+    ] = None,
+    out: OutFolder = Path("codemtl-model"),
+    max_steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop here.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all randomness.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One setting, such as weighting.name=uncertainty."
+        ),
+    ] = None,
+) -> int:
+    """Train a model on a corpus, all tasks together.
+
+    The folder it writes is what --model takes; report.html in it shows the run. Under
+    `accelerate launch` or torchrun, several processes train together.
+    """
+    from codemtl import report
+    from codemtl.errors import DataError, UsageError
+
+    if data is None:
+        raise UsageError(f"--data DIR is missing: {_DATA}")
+    if not data.is_dir():
+        raise DataError(f"--data {data} is not a folder; name {_DATA}")
+    from codemtl.training.run import train as run
+
+    metrics = run(
+        preset=preset,
+        config=config,
+        data=data,
+        out=out,
+        max_steps=max_steps,
+        seed=seed,
+        resume=resume,
+        overrides=overrides or [],
+    )
+    return report.trained(metrics, out)
