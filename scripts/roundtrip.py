@@ -49,9 +49,12 @@ def main() -> int:
     counts: Counter[str] = Counter()
     problems: list[str] = []
     with ProcessPoolExecutor(arguments.processes) as pool:
-        for found, wrong in pool.map(check, files, chunksize=16):
+        for done, (found, wrong) in enumerate(pool.map(check, files, chunksize=16), 1):
             counts += found
             problems += wrong
+            if done % 500 == 0:
+                seconds = time.perf_counter() - start
+                print(f"{done} of {len(files)} files in {seconds:.0f} s", file=sys.stderr)
     for problem in problems[: arguments.show]:
         print(problem)
     print(f"command: {' '.join(sys.argv)}; seed: {arguments.seed}")

@@ -90,7 +90,7 @@ def generate_line(
         )
     start, end = positions.offset(line, 0), positions.offset(line, 1 << 30)
     if qualname:
-        named = find(tree, qualname)
+        named = _find(source, tree, qualname)
         if not named.start <= start < named.end:
             raise SourceError(f"line {line} of {source.path} is not in {qualname}")
     indent, anchor = _indent_of_line(source.data, start, end)
@@ -112,7 +112,7 @@ def generate_body(
 ) -> Generated:
     """Write the statements of a function; its docstring stays."""
     tree = parse(source.data)
-    function = find(tree, qualname)
+    function = _find(source, tree, qualname)
     if function.kind != "function":
         raise SourceError(f"{source.path}: {qualname} is a class; name one of its functions")
     header_end, statement = body_bounds(function)
@@ -132,6 +132,14 @@ def generate_body(
     )
     line, _ = Positions(source.data).line_column(function.node.start_byte)
     return _in_place(source, predictor, request, indent, prefix, line)
+
+
+def _find(source: SourceFile, tree: SourceTree, qualname: str) -> Definition:
+    """A definition by name; SourceError that names the file."""
+    try:
+        return find(tree, qualname)
+    except SourceError as error:
+        raise SourceError(f"{source.path}: {error}") from error
 
 
 def _in_place(

@@ -20,10 +20,8 @@ from codemtl.syntax.findings import KINDS, Finding, suppressions
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, has_fix
 from codemtl.syntax.scopes import Scopes, analyze
-from codemtl.syntax.tree import SourceTree, error_count, parse
+from codemtl.syntax.tree import SourceTree, errors, parse
 from codemtl.syntax.verify import verify
-
-BROKEN_MESSAGE = "the file has syntax errors; functions that hold one were left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def repair_source(
     """
     options = options or RepairOptions()
     tree = parse(source.data)
-    broken = error_count(tree) > 0
+    broken = broken_message(tree)
     chosen = select_functions(tree, qualnames)
     sound = [function for function in chosen if not function.node.has_error]
     raw: list[Finding] = []
@@ -79,7 +77,7 @@ def repair_source(
     patched, applied = apply_verified(tree, edits)
     return FileResult(
         path=str(source.path),
-        message=BROKEN_MESSAGE if broken else None,
+        message=broken,
         data=source.data,
         encoding=source.encoding,
         bom=source.bom,
@@ -87,6 +85,15 @@ def repair_source(
         unresolved=[one for one in findings if not any(_touch(one, edit) for edit in applied)],
         patched=patched,
     )
+
+
+def broken_message(tree: SourceTree) -> str | None:
+    """What to say of a file that does not parse, with where to look; None if it does."""
+    first = next(errors(tree), None)
+    if first is None:
+        return None
+    line = first.start_point.row + 1
+    return f"syntax error near line {line}; functions that hold one were left out"
 
 
 def _undefined_names(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from codemtl.inference.docstrings import docstring_edit
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.repair import BROKEN_MESSAGE
+from codemtl.inference.repair import broken_message
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.lexical import docstring_node
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Style, Summary
-from codemtl.syntax.tree import error_count, parse
+from codemtl.syntax.tree import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def summarize_source(
     ]
     return FileResult(
         path=str(source.path),
-        message=BROKEN_MESSAGE if error_count(tree) else None,
+        message=broken_message(tree),
         data=source.data,
         encoding=source.encoding,
         bom=source.bom,

@@ -3,13 +3,13 @@
 Example: in ``def f(a, b): return a < b`` there are the sites ``a`` and ``b`` (names, candidates
 ``a``, ``b``), ``<`` (comparison), and the ends of ``a`` and ``b`` (offset: ``+ 1`` may be missing).
 
-What is computed once a file (operator sites, candidate names) is kept as long as its ``Scopes``.
+What is computed once a file (operator sites, candidate names) is kept for the last few files.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from weakref import WeakKeyDictionary
+from functools import lru_cache
 
 from tree_sitter import Node
 
@@ -48,7 +48,9 @@ class _FileSites:
         self.attribute_starts = [found.start for found in self.attributes]
 
 
-_files: WeakKeyDictionary[Scopes, _FileSites] = WeakKeyDictionary()
+@lru_cache(maxsize=2)
+def _sites_of_file(scopes: Scopes) -> _FileSites:
+    return _FileSites(scopes)
 
 
 def enumerate_sites(tree: SourceTree, definition: Node, scopes: Scopes) -> FunctionSites:
@@ -56,9 +58,7 @@ def enumerate_sites(tree: SourceTree, definition: Node, scopes: Scopes) -> Funct
 
     ``scopes`` must be ``analyze(tree)``. Parts of inner definitions are included.
     """
-    file = _files.get(scopes)
-    if file is None:
-        file = _files[scopes] = _FileSites(scopes)
+    file = _sites_of_file(scopes)
     start, end = definition.start_byte, definition.end_byte
     low, high = (bisect_left(file.operator_starts, at) for at in (start, end))
     sites = file.operators[low:high]

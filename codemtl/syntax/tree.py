@@ -116,19 +116,24 @@ def reassemble(tree: SourceTree) -> bytes:
 
 def error_count(tree: SourceTree) -> int:
     """How many ERROR and MISSING nodes the tree holds; 0 if the grammar accepts the text."""
+    return sum(1 for _ in errors(tree))
+
+
+def errors(tree: SourceTree) -> Iterator[Node]:
+    """The ERROR and MISSING nodes in source order."""
     if not tree.root.has_error:
-        return 0
+        return
     cursor = tree.root.walk()
-    count = 0
     while True:
         node = cursor.node
         assert node is not None
-        count += node.is_error or node.is_missing
+        if node.is_error or node.is_missing:
+            yield node
         if node.has_error and cursor.goto_first_child():
             continue
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
-                return count
+                return
 
 
 def _source_order(node: Node) -> tuple[int, int]:

@@ -86,6 +86,15 @@ def test_lines_out_of_reach() -> None:
         generate_line(source(TEXT), FakePredictor(), 1, "A.f")
 
 
+def test_an_unknown_name_is_told_with_the_file() -> None:
+    for write in (
+        lambda: generate_line(source(TEXT), FakePredictor(), 1, "A.g"),
+        lambda: generate_body(source(TEXT), FakePredictor(), "A.g"),
+    ):
+        with pytest.raises(SourceError, match=r"a\.py: there is no function or class 'A\.g'"):
+            write()
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sysconfig
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +15,7 @@ from codemtl.errors import EditError
 from codemtl.syntax.candidates import GROUP_LIMIT
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
-from codemtl.syntax.scopes import analyze
+from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.sites import (
     ACTION_IDS,
     ACTIONS,
@@ -241,3 +243,15 @@ def _edit(tree: SourceTree, site: Site, choice: str | int) -> Edit:
 
 def _squeezed(data: bytes) -> bytes:
     return b"".join(data.split())
+
+
+def test_many_files_in_turn_leave_nothing_behind() -> None:
+    def look() -> weakref.ref[Scopes]:
+        tree = parse(b"def f(a, b):\n    return a < b\n")
+        scopes = analyze(tree)
+        assert enumerate_sites(tree, functions(tree)[0].node, scopes).sites
+        return weakref.ref(scopes)
+
+    known = [look() for _ in range(20)]
+    gc.collect()
+    assert sum(one() is not None for one in known) <= 2
