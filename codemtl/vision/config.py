@@ -22,7 +22,9 @@ _POSITIVE = (
     "validation_scenes", "test_scenes",
 )  # fmt: skip
 _NOT_NEGATIVE = ("warmup", "weight_decay", "clip", "weight_cls", "weight_det", "seed", "threads")
-_OF_THE_DOCUMENT = {"steps": 1500, "learning_rate": 1e-3, "weight_decay": 0.0, "ema": 0.0}
+_OF_THE_DOCUMENT = {
+    "steps": 1500, "batch_size": 64, "learning_rate": 1e-3, "weight_decay": 0.0, "ema": 0.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,13 @@ class VisionConfig:
     num_detections: int = 5  # boxes a picture at most
     image_size: int = 96  # pixels, both sides; a multiple of 16
     channels: int = 1  # 1: grey, 3: colour
-    steps: int = 4000  # optimizer steps
-    batch_size: int = 64
+    steps: int = 3000  # optimizer steps
+    batch_size: int = 32
     learning_rate: float = 3e-3
     warmup: float = 0.04  # share of the run
     weight_decay: float = 0.05
     clip: float = 10.0  # longest gradient; 0: any
-    ema: float = 0.998  # decay of the averaged weights, which are the result; 0: no average
+    ema: float = 0.995  # decay of the averaged weights, which are the result; 0: no average
     weighting: str = "static"  # or "uncertainty" (Kendall et al. 2018)
     weight_cls: float = 1.0  # λ of each task, where static
     weight_det: float = 1.0

@@ -56,7 +56,7 @@ def train(
     Writes a model folder to ``out`` and returns what its metrics.json holds. A ``time_budget`` in
     seconds ends the run early, the learning rate with it. Raises UsageError, DataError, WriteError.
     """
-    start = time.perf_counter()
+    start = time.perf_counter(), time.process_time()
     values = {"model": model, **parse_settings(settings)}
     values |= {"channels": 3} if data is not None and "channels" not in values else {}
     values |= {"tasks": tasks} if tasks is not None else {}
@@ -108,11 +108,12 @@ class Run:
         config: VisionConfig,
         splits: Mapping[str, Examples],
         out: Path,
-        start: float,
+        start: tuple[float, float],
         time_budget: float | None,
     ) -> None:
         self.config, self.splits, self.out = config, splits, out
-        self.start, self.time_budget = start, time_budget
+        self.start, self.processor_start = start  # seconds, by the clock and of the processor
+        self.time_budget = time_budget
         device = PartialState().default_device
         self.precision = resolve_precision(config.precision, device)
         set_seed(config.seed)
@@ -126,6 +127,7 @@ class Run:
         config, trainer = self.config, self.trainer
         load_checkpoint(trainer, self.out, self.data, self.precision)
         self.start -= trainer.seconds
+        self.processor_start -= trainer.processor_seconds
         self._rewind()
         with progress_bar() as bar:
             shown = bar.add_task("training", total=config.steps, completed=trainer.step)
@@ -172,6 +174,7 @@ class Run:
 
     def _checkpoint(self) -> None:
         self.trainer.seconds = self._seconds()
+        self.trainer.processor_seconds = time.process_time() - self.processor_start
         if self.accelerator.is_main_process:
             save_checkpoint(self.trainer, self.out, self.data, self.precision)
         self.accelerator.wait_for_everyone()
@@ -189,8 +192,9 @@ class Run:
         metrics: dict[str, Any] = {
             "model": config.model, "tasks": list(config.tasks), "seed": config.seed,
             "steps": self.trainer.step, "parameters": parameter_count(network),
-            "seconds": round(self.trainer.seconds, 1), "threads": torch.get_num_threads(),
-            "precision": self.precision,
+            "seconds": round(self.trainer.seconds, 1),
+            "processor_seconds": round(self.trainer.processor_seconds, 1),
+            "threads": torch.get_num_threads(), "precision": self.precision,
         }  # fmt: skip
         if not self.accelerator.is_main_process:
             return metrics

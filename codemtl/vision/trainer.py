@@ -65,7 +65,8 @@ class Trainer:
         self.module, self.optimizer = accelerator.prepare(self.trainee, optimizer)
         self.average = copy.deepcopy(self.trainee.network)
         self.step = 0
-        self.seconds = 0.0  # of the parts of the run before this one
+        self.seconds = 0.0  # of the parts of the run before this one, by the clock ...
+        self.processor_seconds = 0.0  # ... and of all its threads
 
     def train_step(self, images: Tensor, targets: Targets, progress: float) -> dict[str, float]:
         """One optimizer step at ``progress`` (0 to 1) of the run; returns what to log."""
@@ -124,8 +125,9 @@ def save_checkpoint(trainer: Trainer, out: Path, data: str, precision: str) -> N
         "optimizer.safetensors": save(_optimizer_tensors(trainer)),
     }
     state = {
-        "step": trainer.step, "seconds": trainer.seconds, "config": trainer.config.to_dict(),
-        "run": _run(trainer, data, precision),
+        "step": trainer.step, "seconds": trainer.seconds,
+        "processor_seconds": trainer.processor_seconds,
+        "config": trainer.config.to_dict(), "run": _run(trainer, data, precision),
         "sha256": {name: hashlib.sha256(one).hexdigest() for name, one in files.items()},
     }  # fmt: skip
     for name, content in {**files, STATE: json.dumps(state, indent=2).encode()}.items():
@@ -189,6 +191,7 @@ def load_checkpoint(trainer: Trainer, out: Path, data: str, precision: str) -> N
         else:
             optimizer[parameter][part] = tensor.to(parameter.device)
     trainer.step, trainer.seconds = state["step"], state["seconds"]
+    trainer.processor_seconds = state["processor_seconds"]
 
 
 def _optimizer_tensors(trainer: Trainer) -> dict[str, Tensor]:
