@@ -64,6 +64,14 @@ def test_json_and_alternatives(run: Run, project: Path) -> None:
     assert file["findings"][0]["line"] == 2
 
 
+def test_of_several_files_one_is_repaired(run: Run, project: Path) -> None:
+    (project / "b.py").write_text("def other(x):\n    return x\n")
+    outcome = run("repair", "a.py", "b.py", "--test", PYTEST, "--write")
+    assert outcome.code == 0
+    assert "wrote a.py" in outcome.out
+    assert "b.py" not in outcome.out
+
+
 def test_any_command_will_do(run: Run, project: Path) -> None:
     outcome = run("repair", "a.py::double", "--test", CHECK, "--diff")
     assert outcome.code == 1

@@ -180,9 +180,7 @@ def exit_code(results: Sequence[FileResult]) -> int:
     if any(one.status == "error" for one in results):
         return FAILED
     if any(one.patch is not None and one.patch.status == "not-fixed" for one in results):
-        fixed = any(one.patch is not None and one.patch.status == "fixed" for one in results)
-        if not fixed:
-            return FOUND
+        return FOUND
     return FOUND if any(one.remaining for one in results) else OK
 
 
@@ -219,9 +217,7 @@ def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
         print_line(f"    {one.message}")
         if has_fix(one):
             new = apply(result.data, [Edit(one.start, one.end, one.replacement)])
-            diff = unified_diff("", result.data.decode(), new.decode())
-            for line in diff.split("\n")[2:-1]:
-                print_line("    " + line.rstrip("\r"), _diff_colour(line))
+            _print_change(result.data, new)
         print_line("")
     if result.written:
         print_line(f"wrote {result.path}", "green")
@@ -237,23 +233,27 @@ def _patch_text(result: FileResult, patch: Patch) -> None:
             print_line(f"{result.path}: not fixed: {patch.message} ({tried})", "bold")
         return
     positions = Positions(result.data)
-    places = []
-    for one in result.findings:
-        place = span(positions, one)
-        places.append(f"{result.path}:{place.line}:{place.column + 1}: {one.kind}")
-    where = f" in {result.findings[0].function}" if result.findings[0].function else ""
-    print_line(f"{places[0]}{where}{'  [fixed]' if result.written else ''}", "bold")
+    first = result.findings[0]
+    place = span(positions, first)
+    where = f" in {first.function}" if first.function else ""
+    fixed = "  [fixed]" if result.written else ""
+    head = f"{result.path}:{place.line}:{place.column + 1}: {first.kind}"
+    print_line(f"{head}{where}{fixed}", "bold")
     print_line(f"    {patch.message} ({tried})")
     versions = [one for one in (result.patched, *patch.alternatives) if one is not None]
     for number, new in enumerate(versions):
         if number:
             print_line(f"    another patch that the tests accept ({number}):")
-        diff = unified_diff("", result.data.decode(), new.decode())
-        for line in diff.split("\n")[2:-1]:
-            print_line("    " + line.rstrip("\r"), _diff_colour(line))
+        _print_change(result.data, new)
     print_line("")
     if result.written:
         print_line(f"wrote {result.path}", "green")
+
+
+def _print_change(old: bytes, new: bytes) -> None:
+    """The hunks of a diff, indented."""
+    for line in unified_diff("", old.decode(), new.decode()).split("\n")[2:-1]:
+        print_line("    " + line.rstrip("\r"), _diff_colour(line))
 
 
 def _verdict(result: FileResult) -> str:
