@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,12 @@ from typer.testing import CliRunner
 from codemtl import inference
 from codemtl.cli import app
 from codemtl.inference.fake import FakePredictor
+
+
+def pytest_configure() -> None:
+    """A shell's background job ignores Ctrl-C, and so would what the tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Outcome(NamedTuple):
