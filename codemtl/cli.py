@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -91,7 +91,9 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
             code = report.FAILED
         raise typer.Exit(code)
 
-    run.__annotations__ = {**function.__annotations__, "return": None}
+    # resolved here, once: typer would evaluate each of them twice
+    hints = get_type_hints(function, include_extras=True)
+    run.__annotations__ = {**hints, "return": type(None)}
     app.command()(run)
     return run
 
