@@ -1,13 +1,13 @@
 """Did multi-task learning help on images? Both models, each task alone and both, several seeds.
 
-    python scripts/bench_vision.py --out RUNS [--seeds 0,1,2] [--models reference]
+    python scripts/bench_vision.py --out RUNS [--seeds 0,1,2] [--models reference] [--jobs 2]
 
 Every run is one `codemtl vision train` in a process of its own; ended runs are not repeated, and
-one that was stopped is resumed. All runs of a model take the same number of steps. Figures are of
-the 2,000 frozen test scenes: means over seeds, with the standard deviation. Seconds are of the
-whole training, by the clock and of the processor (all threads): where others use the machine, the
-second tells more. The gain of multi-task learning is the difference to the single-task run of the
-same seed.
+one that was stopped is resumed. With ``--jobs 2`` two run at a time, of one thread each. All runs
+of a model take the same number of steps. Figures are of the 2,000 frozen test scenes: means over
+seeds, with the standard deviation. Seconds are of the whole training, by the clock and of the
+processor (all threads): where others use the machine, the second tells more. The gain of
+multi-task learning is the difference to the single-task run of the same seed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import shlex
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +32,14 @@ def main() -> None:
     options = _arguments()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     models = options.models.split(",")
-    found = {
-        (model, tasks): [run(options, model, tasks, seed) for seed in seeds]
-        for model in models
-        for tasks in TASKS
-    }
+    if options.jobs > 1:
+        options.set.append("threads=1")
+    which = list(product(models, TASKS, seeds))
+    with ThreadPoolExecutor(options.jobs) as pool:
+        made = list(pool.map(partial(run, options), *zip(*which, strict=True)))
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for (model, tasks, _), metrics in zip(which, made, strict=True):
+        found.setdefault((model, tasks), []).append(metrics)
     print(f"command: {shlex.join(['python', *sys.argv])}")
     facts = found[models[0], TASKS[0]][0]
     print(
@@ -108,6 +114,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     return parser.parse_args()
 

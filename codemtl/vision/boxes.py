@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 
-def giou(one_NF: Tensor, other_NF: Tensor) -> Tensor:
-    """Generalised intersection over union [N], -1 to 1 (Rezatofighi et al. 2019)."""
-    low, high = torch.maximum(one_NF, other_NF), torch.minimum(one_NF, other_NF)
-    both = (high[:, 2:] - low[:, :2]).clamp_min(0).prod(-1)
-    hull = (low[:, 2:] - high[:, :2]).prod(-1)
-    either = _area(one_NF) + _area(other_NF) - both
+def giou(one_F: Tensor, other_F: Tensor) -> Tensor:
+    """Generalised intersection over union, -1 to 1 (Rezatofighi et al. 2019), of [..., 4]."""
+    low, high = torch.maximum(one_F, other_F), torch.minimum(one_F, other_F)
+    both = (high[..., 2:] - low[..., :2]).clamp_min(0).prod(-1)
+    hull = (low[..., 2:] - high[..., :2]).prod(-1)
+    either = _area(one_F) + _area(other_F) - both
     return both / either.clamp_min(1e-6) - (hull - either) / hull.clamp_min(1e-6)
 
 
-def _area(boxes_NF: Tensor) -> Tensor:
-    return (boxes_NF[:, 2:] - boxes_NF[:, :2]).prod(-1)
+def _area(boxes_F: Tensor) -> Tensor:
+    return (boxes_F[..., 2:] - boxes_F[..., :2]).prod(-1)
 
 
 def inside_means(values_BYXC: Tensor, boxes_BKF: Tensor, first: float) -> Tensor:

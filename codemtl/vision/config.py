@@ -37,7 +37,7 @@ class VisionConfig:
     num_detections: int = 5  # boxes a picture at most
     image_size: int = 96  # pixels, both sides; a multiple of 16
     channels: int = 1  # 1: grey, 3: colour
-    steps: int = 3000  # optimizer steps
+    steps: int = 3300  # optimizer steps
     batch_size: int = 32
     learning_rate: float = 3e-3
     warmup: float = 0.04  # share of the run
@@ -47,7 +47,7 @@ class VisionConfig:
     weighting: str = "static"  # or "uncertainty" (Kendall et al. 2018)
     weight_cls: float = 1.0  # λ of each task, where static
     weight_det: float = 1.0
-    train_scenes: int = 20000  # where the data are scenes; of the held-out ones the first so many
+    train_scenes: int = 60000  # where the data are scenes; of the held-out ones the first so many
     validation_scenes: int = 1000
     test_scenes: int = 2000
     seed: int = 0

@@ -7,9 +7,12 @@ goes on with the same batches. Scenes are made once, before training, and kept a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import multiprocessing
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +22,10 @@ from torch import Tensor
 
 from codemtl.errors import UsageError
 from codemtl.vision.config import VisionConfig
-from codemtl.vision.scenes import CANVAS, CLASSES, MOST_DIGITS, Split, make_scenes
+from codemtl.vision.scenes import CANVAS, CLASSES, MOST_DIGITS, Scenes, Split, make_scenes
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
+_CHUNK, _CHUNKS_ALONE = 500, 10  # scenes; more chunks are worth further processes
 
 
 class Targets(NamedTuple):
@@ -79,18 +83,22 @@ def arrange(
 
 
 def scene_examples(split: Split, count: int, progress: Progress | None = None) -> Examples:
-    """The first ``count`` scenes of a split."""
-    made = 0
-
-    def advance(more: int) -> None:
-        nonlocal made
-        made += more
-        if progress is not None:
-            progress(f"{split} scenes", made, count)
-
-    scenes = make_scenes(split, count, progress=advance)
+    """The first ``count`` scenes of a split, made by all processors where they are many."""
+    starts = range(0, count, _CHUNK)
+    sizes = [min(_CHUNK, count - start) for start in starts]
+    parts = []
+    with ExitStack() as stack:
+        over: Callable[..., Iterable[Scenes]] = map
+        if len(starts) > _CHUNKS_ALONE:  # spawned, not forked: torch may have started threads
+            context = multiprocessing.get_context("spawn")
+            over = stack.enter_context(ProcessPoolExecutor(mp_context=context)).map
+        for part in over(partial(make_scenes, split), sizes, starts):
+            parts.append(part)
+            if progress is not None:
+                progress(f"{split} scenes", min(count, len(parts) * _CHUNK), count)
+    images, boxes, classes = (np.concatenate(one) for one in zip(*parts, strict=True))
     names = tuple(str(digit) for digit in range(CLASSES))
-    return arrange(scenes.images[..., None], scenes.boxes, scenes.classes, names)
+    return arrange(images[..., None], boxes, classes, names)
 
 
 def load_split(

@@ -18,6 +18,7 @@ from codemtl.vision.config import VisionConfig
 from codemtl.vision.data import Targets
 
 Outputs = dict[str, Tensor]
+_SAME_BOX = 0.6  # overlap from which two cells mean the same
 
 
 class Predictions(NamedTuple):
@@ -150,12 +151,13 @@ class ReferenceModel(nn.Module):
     attention, then a linear layer. Head ``det``: on the stride-4 grid a centre score, class scores,
     and the distances to the four sides of the box (after CenterNet, Zhou et al. 2019, and FCOS,
     Tian et al. 2019). Each object is assigned to the cell of its centre and, with falling weight,
-    to the cells around it; a local maximum of the centre score is a box, so at most K come out and
-    nothing needs suppression.
+    to the cells around it; a local maximum of the centre score is a box, refined by what the cells
+    beside it say, so at most K come out and nothing needs suppression.
     """
 
     STRIDE = 4
-    WIDTHS = (16, 32, 64, 128)  # at strides 2, 4, 8, 16
+    WIDTHS = (16, 48, 64, 128)  # at strides 2, 4, 8, 16
+    NEIGHBOUR = 0.3  # what the cell beside a centre counts
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
@@ -164,7 +166,7 @@ class ReferenceModel(nn.Module):
         w2, w4, w8, w16 = self.WIDTHS
         self.to4 = nn.Sequential(_Block(config.channels, w2, 2), _Block(w2, w4, 2))
         self.to8 = nn.Sequential(_Block(w4, w8, 2), _Residual(w8), _Residual(w8))
-        self.to16 = nn.Sequential(_Separable(w8, w16, 2), _Residual(w16), _Residual(w16))
+        self.to16 = nn.Sequential(_Separable(w8, w16, 2), _Residual(w16))
         self.up16, self.up8 = nn.Conv2d(w16, w8, 1), nn.Conv2d(w8, w4, 1)
         self.merge8, self.merge4 = _Residual(w8), _Residual(w4)
         if "cls" in config.tasks:
@@ -172,7 +174,7 @@ class ReferenceModel(nn.Module):
             self.cls_attention = nn.Conv2d(w8, 1, 1)
             self.cls_out = nn.Linear(w8, config.num_classes)
         if "det" in config.tasks:
-            self.det_features = _Separable(w4, w8)
+            self.det_features = nn.Sequential(_Separable(w4, w8), _Separable(w8, w8))
             self.det_out = nn.Conv2d(w8, 5 + config.num_classes, 1)
             with torch.no_grad():
                 self.det_out.get_parameter("bias")[0] = -4.0  # few cells hold a centre
@@ -262,12 +264,29 @@ class ReferenceModel(nn.Module):
         peaks = centre == functional.max_pool2d(centre, 3, 1, 1)
         centre = centre.masked_fill(~peaks, float("-inf")).flatten(1)
         best, place = centre.topk(min(self.num_detections, centre.shape[1]))
-        cells = grid.flatten(2).gather(2, place[:, None].expand(-1, grid.shape[1], -1))
-        cells = cells.transpose(1, 2)
-        side = len(self.middle)
-        boxes = self._boxes(cells[..., 1:5], self.middle[place % side], self.middle[place // side])
-        named, classes = cells[..., 5:].softmax(-1).max(-1)
-        return Predictions(label, boxes.clamp(0, self.size), best.sigmoid() * named, classes)
+        boxes, named = self._around(grid, place)
+        named, classes = named.softmax(-1).max(-1)
+        return Predictions(label, boxes.clamp(0, self.size), best.sigmoid().sqrt() * named, classes)
+
+    def _around(self, grid: Tensor, place_BK: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes [B, K, 4] and class scores [B, K, C]: means over cells and their four neighbours.
+
+        A neighbour that means another box does not count; the others count as in training.
+        """
+        side, depth = len(self.middle), grid.shape[1]
+        boxes, named, total = [], [], []
+        for right, down in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
+            x = (place_BK % side + right).clamp(0, side - 1)
+            y = (place_BK // side + down).clamp(0, side - 1)
+            index = (y * side + x)[:, None].expand(-1, depth, -1)
+            cells_BKD = grid.flatten(2).gather(2, index).transpose(1, 2)
+            boxes.append(self._boxes(cells_BKD[..., 1:5], self.middle[x], self.middle[y]))
+            named.append(cells_BKD[..., 5:].log_softmax(-1))
+            agrees = giou(boxes[-1], boxes[0]) > _SAME_BOX
+            total.append(agrees * (self.NEIGHBOUR if right or down else 1.0))
+        weights = torch.stack(total)[..., None]
+        means = [(torch.stack(one) * weights).sum(0) / weights.sum(0) for one in (boxes, named)]
+        return means[0], means[1]
 
 
 Network = DocumentModel | ReferenceModel

@@ -22,7 +22,6 @@ numpy's PCG64, so every machine draws the same pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -61,9 +60,7 @@ class Scenes(NamedTuple):
     classes: NDArray[np.int64]  # [N, 5]; absent ones -1
 
 
-def make_scenes(
-    split: Split, count: int, first: int = 0, progress: Callable[[int], None] | None = None
-) -> Scenes:
+def make_scenes(split: Split, count: int, first: int = 0) -> Scenes:
     """Scenes ``first`` to ``first + count`` of a split, some thousands a second."""
     bank = digit_bank(split)
     images = np.empty((count, CANVAS, CANVAS), np.uint8)
@@ -77,8 +74,6 @@ def make_scenes(
         boxes[i, : len(places)] = places
         classes[i, : len(places)] = bank.classes[chosen]
         images[i] = _draw(bank, places, chosen, random)
-        if progress is not None and i % 500 == 499:
-            progress(500)
     return Scenes(images, boxes, classes)
 
 
