@@ -78,6 +78,7 @@ def perfect_outputs(network: ReferenceModel, targets: Targets) -> dict[str, Tens
     heat, owner = network.assign(targets)
     grid = torch.zeros(len(heat), 15, 24, 24)
     grid[:, 0] = torch.where(heat == 1, 12.0, -12.0)
+    grid[:, 1:5] = -4.0  # cells beside a centre mean no box that could count
     b, y, x = torch.nonzero(heat == 1, as_tuple=True)
     box = targets.boxes_BMF[b, owner[b, y, x]]
     middle = torch.stack([network.middle[x], network.middle[y]], 1)
