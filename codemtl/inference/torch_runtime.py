@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from codemtl.errors import ModelError
+from codemtl.errors import ModelError, UsageError
 from codemtl.inference.predictor import (
     TOP_EDITS,
     Calibration,
@@ -186,10 +186,14 @@ class TorchPredictor:
     def write(self, name: str, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """What a task with a function as input writes of each; long functions by their beginning.
 
-        Raises ModelError if the model has not been trained for it.
+        Raises UsageError if there is no such task, ModelError if the model has no head for it.
         """
-        task = TASKS[name]
-        assert isinstance(task, FunctionToText), f"{name} does not write one text of a function"
+        task = TASKS.get(name)
+        if not isinstance(task, FunctionToText):
+            known = [one for one, kind in TASKS.items() if isinstance(kind, FunctionToText)]
+            raise UsageError(
+                f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
+            )
         examples = [self._windows(tree, function, NO_SITES)[0] for function in functions]
         inputs = [task.prompt(example, self.vocabulary) for example in examples]
         texts = [""] * len(functions)

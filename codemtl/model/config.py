@@ -28,7 +28,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
-        if not all(isinstance(task, str) and task.isidentifier() for task in self.added_tasks):
+        if not isinstance(self.added_tasks, tuple) or not all(
+            isinstance(task, str) and task.isidentifier() for task in self.added_tasks
+        ):
             raise ModelError(
                 f"model.added_tasks is {self.added_tasks!r}; it must be names of tasks"
             )
@@ -62,9 +64,10 @@ class ModelConfig:
         """From JSON; keys of other consumers are ignored. Raises ModelError."""
         known = {item.name for item in fields(cls)}
         try:
-            added = tuple(values.get("added_tasks", ()))
-            sizes = {key: value for key, value in values.items() if key in known}
-            return cls(**{**sizes, "added_tasks": added})
+            return cls(**{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in values.items() if key in known
+            })  # fmt: skip
         except TypeError as error:
             raise ModelError(f"the model's configuration is broken: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codemtl.tasks.generate import Generate
+from codemtl.tasks.name import Name
 from codemtl.tasks.repair import Repair
 from codemtl.tasks.summarize import Summarize
 from codemtl.tasks.task import Task
@@ -15,5 +16,6 @@ TASKS: dict[str, Task] = {
         Repair(),
         Summarize(),
         Generate(),
+        Name(),
     )
 }

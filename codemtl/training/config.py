@@ -205,9 +205,9 @@ def _build(values: Mapping[str, Any]) -> TrainingConfig:
     }
     if not tasks:
         raise UsageError(f"[tasks] is empty; name at least one of {', '.join(TASKS)}")
-    model = _make(ModelConfig, values.get("model", {}), "model.")
-    if model.added_tasks:
+    if "added_tasks" in _table(values.get("model", {}), "model"):
         raise UsageError("model.added_tasks follows from [tasks]; leave the setting out")
+    model = _make(ModelConfig, values.get("model", {}), "model.")
     if "weighting" in plain:
         plain["weighting"] = {"name": "static", **_table(plain["weighting"], "weighting")}
     return _make(TrainingConfig, {**plain, "model": model, "tasks": tasks}, "")
