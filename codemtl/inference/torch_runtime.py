@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from codemtl.errors import ModelError
+from codemtl.errors import ModelError, UsageError
 from codemtl.inference.predictor import (
     TOP_EDITS,
     Calibration,
@@ -27,15 +27,17 @@ from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks import generate, summarize
 from codemtl.tasks.batches import Arrays, encoder_arrays, encoder_input
 from codemtl.tasks.building import build_example, model_context
 from codemtl.tasks.example import Example, windows
+from codemtl.tasks.generate import Generate
+from codemtl.tasks.registry import TASKS
 from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode, edited
+from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096
 SECOND_LOOK = 0.02  # uncalibrated probability from which the best edit is looked at again
-NO_REPEAT = {"summarize": 3}  # pieces; code repeats itself, a sentence should not
+BEAMS = 4  # hypotheses at least
 NO_SITES = FunctionSites([], [])
 
 
@@ -74,8 +76,8 @@ class TorchPredictor:
         known = {item.name for item in fields(Calibration)}
         stored = values.get("calibration", {})
         self.calibration = Calibration(**{k: float(v) for k, v in stored.items() if k in known})
-        self.specials = special_ids(tokenizer)
-        self.layout = piece_layout(tokenizer)
+        self.vocabulary = Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
+        self.specials, self.layout = self.vocabulary
 
     # --- repair
 
@@ -179,21 +181,34 @@ class TorchPredictor:
 
     def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """One sentence for each function."""
+        return self.write("summarize", tree, functions)
+
+    def write(self, name: str, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
+        """What a task with a function as input writes of each; long functions by their beginning.
+
+        Raises UsageError if there is no such task, ModelError if the model has no head for it.
+        """
+        task = TASKS.get(name)
+        if not isinstance(task, FunctionToText):
+            known = [one for one, kind in TASKS.items() if isinstance(kind, FunctionToText)]
+            raise UsageError(
+                f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
+            )
         examples = [self._windows(tree, function, NO_SITES)[0] for function in functions]
-        inputs = [encoder_input(self.specials, e.context, e.pieces)[0] for e in examples]
+        inputs = [task.prompt(example, self.vocabulary) for example in examples]
         texts = [""] * len(functions)
         numbered = list(enumerate(inputs))
         for batch in _by_length(numbered, [len(ids) for ids in inputs]):
-            found = self._write("summarize", [ids for _, ids in batch], 4, summarize.MAX_TARGET)
+            found = self._write(task, [ids for _, ids in batch], BEAMS)
             for (index, _), hypotheses in zip(batch, found, strict=True):
-                texts[index] = " ".join(hypotheses[0].split()) if hypotheses else ""
+                texts[index] = task.text(hypotheses[0]) if hypotheses else ""
         return texts
 
     def generate(self, request: GenerationRequest) -> list[str]:
         """Candidate texts, best first."""
         ids = self._generation_input(request)
-        beams = max(4, request.candidates)
-        found = self._write("generate", [ids], beams, generate.MAX_TARGET)[0]
+        beams = max(BEAMS, request.candidates)
+        found = self._write(_GENERATE, [ids], beams)[0]
         unique = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
         texts = unique[: request.candidates]
         if request.kind == "text":
@@ -232,17 +247,18 @@ class TorchPredictor:
         )
         return example.pieces
 
-    def _write(self, task: str, inputs: Sequence[Any], beams: int, limit: int) -> list[list[str]]:
+    def _write(self, task: TextTask, inputs: Sequence[Any], beams: int) -> list[list[str]]:
         """Texts of the hypotheses for each encoder input, best first."""
         arrays, _ = encoder_arrays(inputs, self.specials.pad)
         found = beam_search(
-            self.network, task, _tensors(arrays),
-            bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=limit,
-            no_repeat=NO_REPEAT.get(task, 0),
+            self.network, task.name, _tensors(arrays),
+            bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,
+            no_repeat=task.no_repeat,
         )  # fmt: skip
         return [[self.tokenizer.decode(pieces) for pieces, _ in row] for row in found]
 
 
+_GENERATE = Generate()
 _HOLE = "__codemtl_hole__"
 _HEADER = "def function(*args, **kwargs):"
 

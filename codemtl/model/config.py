@@ -24,11 +24,20 @@ class ModelConfig:
     rope_base: float = 10_000.0
     actions: int = 51  # size of the closed vocabulary of edits
     families: int = 11  # kinds of site
+    added_tasks: tuple[str, ...] = ()  # that have a text head besides summarize and generate
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
+        if not isinstance(self.added_tasks, tuple) or not all(
+            isinstance(task, str) and task.isidentifier() for task in self.added_tasks
+        ):
+            raise ModelError(
+                f"model.added_tasks is {self.added_tasks!r}; it must be names of tasks"
+            )
         for item in fields(self):
             value = getattr(self, item.name)
+            if item.name == "added_tasks":
+                continue
             if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
                 raise ModelError(f"model.{item.name} is {value!r}; it must be a number above 0")
             if item.type == "int" and not isinstance(value, int):
@@ -46,14 +55,19 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        added = values.pop("added_tasks")
+        return values | ({"added_tasks": list(added)} if added else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """From JSON; keys of other consumers are ignored. Raises ModelError."""
         known = {item.name for item in fields(cls)}
         try:
-            return cls(**{key: value for key, value in values.items() if key in known})
+            return cls(**{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in values.items() if key in known
+            })  # fmt: skip
         except TypeError as error:
             raise ModelError(f"the model's configuration is broken: {error}") from error
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,14 @@ from transformers.utils.hub import cached_file
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import MODEL_TYPE, WEIGHTS
 from codemtl.model.config import ModelConfig
-from codemtl.model.encoder import Encoder
 from codemtl.model.network import PROJECTIONS, Heads, initialise
 from codemtl.model.quantization import dequantized
-from codemtl.model.repair_head import RepairHead
-from codemtl.model.text_head import TextHead
 from codemtl.model.tokenizer import FILE_NAME
 from codemtl.tasks.batches import encoder_arrays
 from codemtl.tasks.example import CONTINUES
 
-_SIZES = frozenset(ModelConfig().to_dict())
+_SIZES = frozenset(item.name for item in fields(ModelConfig))
+_IN_FP32 = ("encoder", "repair", "summarize", "generate")
 
 
 class CodeMTLConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
@@ -52,20 +51,17 @@ class CodeMTLConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
 
 
 class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
-    """Shared encoder and three heads; the methods of ``Heads`` compute scores and losses."""
+    """Shared encoder and its heads; the methods of ``Heads`` compute scores and losses."""
 
     config_class = CodeMTLConfig
     base_model_prefix = ""
     main_input_name = "input_ids"
-    _keep_in_fp32_modules_strict = ["encoder", "repair", "summarize", "generate"]  # noqa: RUF012
 
     def __init__(self, config: CodeMTLConfig) -> None:
         super().__init__(config)
         sizes = config.sizes()
-        self.encoder = Encoder(sizes)
-        self.repair = RepairHead(sizes)
-        self.summarize = TextHead(sizes)
-        self.generate = TextHead(sizes)
+        self.build(sizes)
+        self._keep_in_fp32_modules_strict = {*_IN_FP32, *sizes.added_tasks}
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:

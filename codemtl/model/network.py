@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from codemtl.errors import ModelError
 from codemtl.model.config import ModelConfig
 from codemtl.model.encoder import Encoder, Spelling
 from codemtl.model.repair_head import RepairHead, RepairScores, repair_losses
 from codemtl.model.text_head import TextHead
 
-TASKS = ("repair", "summarize", "generate")
 PROJECTIONS = ("out", "down")  # back into the residual stream
 
 
@@ -21,9 +21,22 @@ class Heads(nn.Module):
     summarize: TextHead
     generate: TextHead
 
+    def build(self, config: ModelConfig) -> None:
+        """Make the encoder, the three heads that every model has, and those of added tasks."""
+        self.encoder = Encoder(config)
+        self.repair = RepairHead(config)
+        self.summarize = TextHead(config)
+        self.generate = TextHead(config)
+        for task in config.added_tasks:
+            if hasattr(self, task):
+                raise ModelError(f"model.added_tasks: no head can be called {task!r}")
+            self.add_module(task, TextHead(config))
+
     def text_head(self, task: str) -> TextHead:
-        """The decoder of a text-producing task."""
-        head: TextHead = getattr(self, task)
+        """The decoder of a text-producing task. Raises ModelError if there is none."""
+        head = getattr(self, task, None)
+        if not isinstance(head, TextHead):
+            raise ModelError(f"the model was not trained for {task}: it has no head for it")
         return head
 
     def encode(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -66,15 +79,12 @@ def initialise(module: nn.Module, layers: int) -> None:
 
 
 class Network(Heads):
-    """f(x; θ) = [f_repair, f_summarize, f_generate] over one shared encoder."""
+    """f(x; θ) = [f_repair, f_summarize, f_generate, …] over one shared encoder."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
-        self.repair = RepairHead(config)
-        self.summarize = TextHead(config)
-        self.generate = TextHead(config)
+        self.build(config)
         self.apply(lambda module: initialise(module, config.layers))
 
     def forward(

@@ -98,6 +98,7 @@ class Layout:
     """What pieces mean for the layout of lines: flags [V] and the id of a single space."""
 
     starts_line: NDArray[np.bool_]  # the piece begins with a newline
+    word: NDArray[np.bool_]  # the piece begins as identifiers and keywords do
     blank: NDArray[np.bool_]  # the piece is only spaces
     space: int
 
@@ -106,6 +107,7 @@ class Layout:
         """From the text of every piece of the vocabulary."""
         return cls(
             np.array([text.startswith("\n") for text in texts]),
+            np.array([text[:1].isidentifier() or text[:1] > "\x7f" for text in texts]),
             np.array([bool(text) and not text.strip(" ") for text in texts]),
             list(texts).index(" "),
         )

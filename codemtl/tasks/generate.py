@@ -17,6 +17,7 @@ import numpy as np
 
 from codemtl.tasks.batches import Batch, SpecialIds, encoder_input, text_arrays
 from codemtl.tasks.example import Example, Ints, Layout, line_spans, piece_ids
+from codemtl.tasks.task import Draw, TextTask, Vocabulary
 
 MAX_TARGET = 96  # pieces
 
@@ -73,3 +74,25 @@ def collate(
     targets = [target(e, span, layout) for e, span in zip(examples, spans, strict=True)]
     arrays, counts = text_arrays(specials, inputs, targets)
     return Batch("generate", arrays, counts)
+
+
+class Generate(TextTask):
+    """Text in place of a mask."""
+
+    name = "generate"
+    limit = MAX_TARGET
+
+    def batch(self, examples: Sequence[Example], vocabulary: Vocabulary, draw: Draw) -> Batch:
+        """A micro-batch of functions, each with one span masked; lone headers are left out."""
+        layout = vocabulary.layout
+        extent = draw_extent(draw.once())
+        spans = [
+            choose_span(example, layout, rng, extent)
+            for example, rng in zip(examples, draw.each(), strict=True)
+        ]
+        pairs = [(e, span) for e, span in zip(examples, spans, strict=True) if span is not None]
+        if not pairs:  # functions of one line only: learn to write that line
+            pairs = [(examples[0], (0, len(examples[0].pieces)))]
+        return collate(
+            [e for e, _ in pairs], [span for _, span in pairs], vocabulary.specials, layout
+        )

@@ -13,9 +13,9 @@ at once and every site is a training signal; in fine-tuning one or none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from codemtl.tasks.batches import (
 )
 from codemtl.tasks.decoys import DRAWS
 from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints
+from codemtl.tasks.task import Columns, Draw, Task, Vocabulary
 
 if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
     from codemtl.syntax.tree import SourceTree
@@ -417,3 +418,31 @@ def edited(item: RepairInput, one: ScoredEdit) -> RepairInput:
 def _padded(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     """At least ``width`` columns, zeros to the right."""
     return np.pad(values, ((0, 0), (0, max(0, width - values.shape[1]))))
+
+
+class Repair(Task):
+    """Pretraining on many made bugs a function, fine-tuning on one or none, made or real."""
+
+    name = "repair"
+    terms = ("bug", "token", "site", "edit")
+    stages = ("dense", "single", "real")
+    curriculum: ClassVar[Mapping[str, float]] = {"dense": 0.6, "single": 0.4}
+    accuracies: ClassVar[Mapping[str, str]] = {
+        "dense_edit": "dense_edit",
+        "edit": "edit", "site": "site", "joint": "site", "bug": "bug",
+        "real_edit": "real_edit", "real_site": "real_site", "real_joint": "real_site",
+        "real_bug": "real_bug",
+    }  # fmt: skip
+    score = "joint_accuracy"
+
+    def usable(self, data: Columns) -> NDArray[np.bool_]:
+        """[F] those with sites; functions with a real bug have a stage of their own."""
+        found: NDArray[np.bool_] = (data.site_counts > 0) & ~data.buggy
+        return found
+
+    def batch(self, examples: Sequence[Example], vocabulary: Vocabulary, draw: Draw) -> Batch:
+        """A micro-batch of functions corrupted as the stage asks."""
+        dense = draw.stage == "dense"
+        make = corrupt_dense if dense else corrupt_single
+        inputs = [make(e, rng) for e, rng in zip(examples, draw.each(), strict=True)]
+        return collate(inputs, vocabulary.specials, dense=dense)

@@ -8,24 +8,30 @@ For example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from codemtl.tasks.batches import Batch, SpecialIds, encoder_input, text_arrays
+from codemtl.tasks.batches import encoder_input
 from codemtl.tasks.example import Example, Ints
-
-MAX_TARGET = 64  # pieces
-
-
-def usable_lengths(pieces: Ints) -> NDArray[np.bool_]:
-    """Which examples have a summary to learn from, by the summaries' numbers of pieces."""
-    return (pieces > 0) & (pieces < MAX_TARGET)
+from codemtl.tasks.task import Columns, FunctionToText, Vocabulary
 
 
-def collate(examples: Sequence[Example], specials: SpecialIds) -> Batch:
-    """A batch of functions with their summaries as targets."""
-    inputs = [encoder_input(specials, e.context, e.pieces)[0] for e in examples]
-    arrays, counts = text_arrays(specials, inputs, [e.summary[:MAX_TARGET] for e in examples])
-    return Batch("summarize", arrays, counts)
+class Summarize(FunctionToText):
+    """The first sentence of a docstring."""
+
+    name = "summarize"
+    limit = 64
+    no_repeat = 3  # code repeats itself, a sentence should not
+
+    def usable(self, data: Columns) -> NDArray[np.bool_]:
+        """[F] those with a summary that is not too long."""
+        found: NDArray[np.bool_] = (data.summaries > 0) & (data.summaries < self.limit)
+        return found
+
+    def prompt(self, example: Example, vocabulary: Vocabulary) -> Ints:
+        """The function in its file; docstrings are no part of examples."""
+        return encoder_input(vocabulary.specials, example.context, example.pieces)[0]
+
+    def target(self, example: Example, vocabulary: Vocabulary) -> Ints:
+        """The summary."""
+        return example.summary[: self.limit]

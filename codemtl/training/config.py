@@ -9,23 +9,19 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from codemtl.errors import UsageError
 from codemtl.model.config import ModelConfig
+from codemtl.tasks.registry import SHIPPED, TASKS
+from codemtl.tasks.task import TextTask
 from codemtl.training.weighting import check
 
-TASKS = ("repair", "summarize", "generate")
 T = TypeVar("T")
 PRECISIONS = ("auto", "no", "bf16")
-TERMS = {
-    "repair": ("bug", "token", "site", "edit"), "summarize": ("text",), "generate": ("text",),
-}  # fmt: skip
-STAGES = {"repair": ("dense", "single", "real"), "summarize": (), "generate": ()}  # of curricula
-_CURRICULA = {"repair": {"dense": 0.6, "single": 0.4}}  # where the configuration names none
 _POSITIVE = (
     "steps", "accumulation", "micro_tokens", "learning_rate", "clip", "log_every",
     "evaluate_every", "evaluate_batches", "checkpoint_every", "diagnose_every",
@@ -52,7 +48,7 @@ class TrainingConfig:
     """One run of joint training."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    tasks: dict[str, TaskConfig] = field(default_factory=lambda: {t: TaskConfig() for t in TASKS})
+    tasks: dict[str, TaskConfig] = field(default_factory=lambda: {t: TaskConfig() for t in SHIPPED})
     steps: int = 1000  # optimizer steps
     accumulation: int = 4  # micro-batches a step, each of one task
     micro_tokens: int = 8192  # pieces of a micro-batch, padding included
@@ -97,6 +93,11 @@ class TrainingConfig:
             raise UsageError("every task has share 0; give at least one a share above 0")
         for name, task in self.tasks.items():
             _check_task(name, task)
+        added = tuple(
+            name for name, task in self.tasks.items()
+            if task.share > 0 and name not in SHIPPED and isinstance(TASKS[name], TextTask)
+        )  # fmt: skip
+        object.__setattr__(self, "model", replace(self.model, added_tasks=added))
         if check(self.weighting).on_gradients and self.accumulation == 1:
             raise UsageError(
                 f"weighting.name = {self.weighting['name']} combines the gradients of the tasks of "
@@ -105,7 +106,7 @@ class TrainingConfig:
 
     def stages(self, task: str) -> dict[str, float]:
         """The curriculum of a task: its stages in turn and their shares of the run."""
-        return self.tasks[task].stages or _CURRICULA.get(task, {})
+        return self.tasks[task].stages or dict(TASKS[task].curriculum)
 
     def stage(self, task: str, number: int, total: int) -> str:
         """The stage at micro-batch ``number`` of ``total``; "" for a task without stages."""
@@ -123,19 +124,19 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""
-        return asdict(self)
+        return {**asdict(self), "model": self.model.to_dict()}
 
 
 def _check_task(name: str, task: TaskConfig) -> None:
     values = {"share": task.share, "weight": task.weight, "micro_tokens": task.micro_tokens}
     for term, value in task.terms.items():
-        if term not in TERMS[name]:
-            known = ", ".join(TERMS[name])
+        if term not in TASKS[name].terms:
+            known = ", ".join(TASKS[name].terms)
             raise UsageError(f"tasks.{name}.terms.{term}: there is no such loss; known: {known}")
         values[f"terms.{term}"] = value
     for stage, value in task.stages.items():
-        if stage not in STAGES[name]:
-            known = ", ".join(STAGES[name]) or "none"
+        if stage not in TASKS[name].stages:
+            known = ", ".join(TASKS[name].stages) or "none"
             raise UsageError(f"tasks.{name}.stages.{stage}: there is no such stage; known: {known}")
         values[f"stages.{stage}"] = value
     for key, value in values.items():
@@ -155,7 +156,7 @@ def load_config(
     if path is not None and preset is not None:
         raise UsageError("--config and --preset exclude each other; give one of them")
     values = _read(path, preset or "small")
-    values.setdefault("tasks", {task: {} for task in TASKS})
+    values.setdefault("tasks", {task: {} for task in SHIPPED})
     for override in overrides:
         _override(values, override)
     return _build(values)
@@ -204,6 +205,8 @@ def _build(values: Mapping[str, Any]) -> TrainingConfig:
     }
     if not tasks:
         raise UsageError(f"[tasks] is empty; name at least one of {', '.join(TASKS)}")
+    if "added_tasks" in _table(values.get("model", {}), "model"):
+        raise UsageError("model.added_tasks follows from [tasks]; leave the setting out")
     model = _make(ModelConfig, values.get("model", {}), "model.")
     if "weighting" in plain:
         plain["weighting"] = {"name": "static", **_table(plain["weighting"], "weighting")}

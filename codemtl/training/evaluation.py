@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
+from codemtl.model.decoding import beam_search
 from codemtl.model.network import Network
-from codemtl.tasks.batches import Batch
-from codemtl.training.config import STAGES
+from codemtl.tasks.batches import Arrays, Batch
+from codemtl.tasks.registry import TASKS
+from codemtl.tasks.task import Task, TextTask
 from codemtl.training.mixture import REAL, MicroBatches
+
+_PREFIXED = ("dense", REAL)
 
 
 class Validation:
     """The same micro-batches at every evaluation: made once, in memory."""
 
-    def __init__(self, data: MicroBatches, batches: int) -> None:
-        self.shards = data.shards
+    def __init__(
+        self, data: MicroBatches, batches: int, decode: Callable[[Sequence[int]], str]
+    ) -> None:
+        """``decode`` gives the text of pieces."""
+        self.shards, self.kinds, self.decode = data.shards, data.kinds, decode
+        self.specials = data.vocabulary.specials
         self.batches: list[tuple[Batch, str]] = []
-        for task in data.plans:
-            for stage in STAGES[task] or ("",):
+        for task, kind in self.kinds.items():
+            for stage in kind.stages or ("",):
                 if stage == REAL and data.real is None:
                     continue
                 for number in range(batches):  # every other one of that stage is of real bugs
@@ -28,7 +38,7 @@ class Validation:
 
     @torch.no_grad()
     def run(self, network: Network, device: torch.device) -> dict[str, float]:
-        """Mean losses and accuracies.
+        """Mean losses and accuracies, and what tasks measure of texts that the model writes.
 
         ``repair/joint_accuracy`` is over functions known to have one bug.
         """
@@ -36,46 +46,61 @@ class Validation:
         sums: dict[str, float] = defaultdict(float)
         counts: dict[str, float] = defaultdict(float)
         for batch, stage in self.batches:
-            arrays = {
-                key: torch.from_numpy(value).to(device) for key, value in batch.arrays.items()
-            }
             prefix = f"{batch.task}/{stage}_" if stage in _PREFIXED else f"{batch.task}/"
-            for term, value in network(batch.task, arrays, stage == "dense").items():
+            losses = network(batch.task, _tensors(batch.arrays, device), stage == "dense")
+            for term, value in losses.items():
                 sums[prefix + term] += float(value)
             for term, count in batch.counts.items():
                 counts[prefix + term] += count
-        network.train()
         row = {key: sums[key] / max(count, 1.0) for key, count in counts.items()}
-        for key, base in _ACCURACIES.items():
-            if counts.get(base):
-                row[key.replace("_correct", "_accuracy")] = sums[key] / counts[base]
+        for task in _in_order(self.kinds):
+            for measure, base in task.accuracies.items():
+                if counts.get(f"{task.name}/{base}"):
+                    right = sums[f"{task.name}/{measure}_correct"]
+                    row[f"{task.name}/{measure}_accuracy"] = right / counts[f"{task.name}/{base}"]
+            if isinstance(task, TextTask) and task.written:
+                row |= self._written(task, network, device)
+        network.train()
         return row
 
-
-_PREFIXED = ("dense", REAL)
-_ACCURACIES = {
-    "repair/dense_edit_correct": "repair/dense_edit",
-    "repair/edit_correct": "repair/edit",
-    "repair/site_correct": "repair/site",
-    "repair/joint_correct": "repair/site",
-    "repair/bug_correct": "repair/bug",
-    "repair/real_edit_correct": "repair/real_edit",
-    "repair/real_site_correct": "repair/real_site",
-    "repair/real_joint_correct": "repair/real_site",
-    "repair/real_bug_correct": "repair/real_bug",
-    "summarize/text_correct": "summarize/text",
-    "generate/text_correct": "generate/text",
-}
-
-
-SCORED = ("repair/joint_accuracy", "summarize/text_accuracy", "generate/text_accuracy")
+    def _written(self, task: TextTask, network: Network, device: torch.device) -> dict[str, float]:
+        """What the task measures of the texts that greedy decoding writes."""
+        texts, references = [], []
+        for batch, _ in self.batches:
+            if batch.task != task.name:
+                continue
+            found = beam_search(
+                network, task.name, _tensors(batch.arrays, device),
+                bos=self.specials.bos, eos=self.specials.eos, beams=1, limit=task.limit,
+                no_repeat=task.no_repeat,
+            )  # fmt: skip
+            texts += [task.text(self.decode(row[0][0])) for row in found]
+            for labels in batch.arrays["labels"]:
+                references.append(task.text(self.decode(labels[labels >= 0].tolist())))
+        measured = task.measure(texts, references)
+        return {f"{task.name}/{key}": value for key, value in measured.items()}
 
 
-def score(row: dict[str, float]) -> float:
+def _tensors(arrays: Arrays, device: torch.device) -> dict[str, Tensor]:
+    return {key: torch.from_numpy(value).to(device) for key, value in arrays.items()}
+
+
+def _in_order(kinds: Mapping[str, Task]) -> list[Task]:
+    """The tasks of a run in the registry's order, whatever that of its configuration."""
+    return [kinds[name] for name in TASKS if name in kinds]
+
+
+def scored(row: Mapping[str, float]) -> dict[str, float]:
+    """The measure of each task that takes part in the choice of the checkpoint."""
+    keys = [f"{name}/{task.score}" for name, task in TASKS.items()]
+    return {key: row[key] for key in keys if key in row}
+
+
+def score(row: Mapping[str, float]) -> float:
     """What the one checkpoint is chosen by, higher is better, declared beforehand.
 
-    The mean over tasks of: joint accuracy of single bugs, exact pieces of summaries and of
-    generated lines.
+    The mean over the tasks of the measure that each of them names: for the three that ship, joint
+    accuracy of single bugs, and exact pieces of summaries and of generated lines.
     """
-    parts = [row[key] for key in SCORED if key in row]
+    parts = scored(row).values()
     return sum(parts) / max(len(parts), 1)

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from codemtl.errors import DataError
-from codemtl.tasks import generate, repair, summarize
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example, Layout
+from codemtl.tasks.registry import TASKS
+from codemtl.tasks.task import Draw, Vocabulary
 from codemtl.training.config import TrainingConfig
 from codemtl.training.shards import Shards
 
 POOL = 4096  # examples sorted by length together
 MAX_ROWS = 256  # of a micro-batch
-_TASK_NUMBER = {"repair": 0, "summarize": 1, "generate": 2}
 REAL = "real"  # stage of repair: every other micro-batch holds real bugs, if the shards have any
-_REAL_NUMBER = 3
+_REAL_ORDER = 3
 
 
 class Plan:
@@ -99,10 +99,11 @@ class MicroBatches(Dataset[dict[str, Any]]):
         world: int = 1,
     ) -> None:
         """``shrink`` divides the tokens of a micro-batch."""
-        self.shards, self.specials, self.layout = shards, specials, layout
+        self.shards, self.vocabulary = shards, Vocabulary(specials, layout)
         self.config, self.rank, self.world = config, rank, world
-        members = _members(shards)
         names = [task for task, settings in config.tasks.items() if settings.share > 0]
+        self.kinds = {task: TASKS[task] for task in names}
+        members = {task: np.flatnonzero(kind.usable(shards)) for task, kind in self.kinds.items()}
         for task in names:
             if not len(members[task]):
                 raise DataError(f"the prepared data hold no example for {task}")
@@ -110,12 +111,13 @@ class MicroBatches(Dataset[dict[str, Any]]):
         self.real: Plan | None = None
         for task in names:
             tokens = (config.tasks[task].micro_tokens or config.micro_tokens) // shrink
-            seed = config.seed + _TASK_NUMBER[task]
-            self.plans[task] = Plan(members[task], shards.lengths, tokens, seed)
+            self.plans[task] = Plan(
+                members[task], shards.lengths, tokens, config.seed + _order(task)
+            )
         buggy = np.flatnonzero(shards.buggy)
         if len(buggy) and "repair" in self.plans:
             tokens = (config.tasks["repair"].micro_tokens or config.micro_tokens) // shrink
-            self.real = Plan(buggy, shards.lengths, tokens, config.seed + _REAL_NUMBER)
+            self.real = Plan(buggy, shards.lengths, tokens, config.seed + _REAL_ORDER)
         self.shares = sampling_shares(config, {task: len(members[task]) for task in names})
         rng = np.random.default_rng((config.seed, 77))
         drawn = rng.choice(len(names), size=micro_batches, p=list(self.shares.values()))
@@ -150,36 +152,14 @@ class MicroBatches(Dataset[dict[str, Any]]):
             plan, number = (plan, self.real)[number % 2], number // 2
         epoch, indices = plan.batch(number)
         examples: list[Example] = [self.shards[int(index)] for index in indices]
-        if task == "summarize":
-            return summarize.collate(examples, self.specials)
-        seed = self.config.seed
-        rngs = [np.random.default_rng((seed, epoch, int(index))) for index in indices]
-        if task == "repair":
-            dense = stage == "dense"
-            corrupt = repair.corrupt_dense if dense else repair.corrupt_single
-            inputs = [corrupt(e, rng) for e, rng in zip(examples, rngs, strict=True)]
-            return repair.collate(inputs, self.specials, dense=dense)
-        extent = generate.draw_extent(np.random.default_rng((seed, epoch, number)))
-        spans = [
-            generate.choose_span(e, self.layout, rng, extent)
-            for e, rng in zip(examples, rngs, strict=True)
-        ]
-        pairs = [(e, span) for e, span in zip(examples, spans, strict=True) if span is not None]
-        if not pairs:  # functions of one line only: learn to write that line
-            pairs = [(examples[0], (0, len(examples[0].pieces)))]
-        return generate.collate(
-            [e for e, _ in pairs], [span for _, span in pairs], self.specials, self.layout
-        )
+        draw = Draw(self.config.seed, epoch, number, indices.tolist(), stage)
+        return self.kinds[task].batch(examples, self.vocabulary, draw)
 
 
-def _members(shards: Shards) -> dict[str, NDArray[Any]]:
-    """Which examples each task can learn from."""
-    everything = np.arange(len(shards))
-    return {
-        "repair": everything[(shards.site_counts > 0) & ~shards.buggy],
-        "summarize": everything[summarize.usable_lengths(shards.summaries)],
-        "generate": everything[~shards.buggy],
-    }
+def _order(task: str) -> int:
+    """Added to the seed, so that each task has an order of examples of its own."""
+    place = list(TASKS).index(task)
+    return place + (place >= _REAL_ORDER)
 
 
 def sampling_shares(config: TrainingConfig, sizes: Mapping[str, int]) -> dict[str, float]:

@@ -26,7 +26,7 @@ from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, spec
 from codemtl.training.checkpoints import load_newest, newest_state, save_checkpoint
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
-from codemtl.training.evaluation import SCORED, Validation, score
+from codemtl.training.evaluation import Validation, score, scored
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
@@ -108,7 +108,7 @@ class Run:
             network.encoder.stack.compile(dynamic=True)
         self.training = self._micro_batches("train", tokenizer)
         held_out = self._micro_batches("validation", tokenizer)
-        self.validation = Validation(held_out, config.evaluate_batches)
+        self.validation = Validation(held_out, config.evaluate_batches, tokenizer.decode)
         small = self._micro_batches("validation", tokenizer, shrink=SIZE)
         self.probes = Probes(config, small, self.accelerator)
         weighting = make_weighting(config.weighting, list(self.training.plans), config.seed)
@@ -144,10 +144,9 @@ class Run:
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
         chosen = json.loads((self.out / METRICS).read_text("utf-8"))
-        accuracies = {
-            key: chosen["validation"][key] for key in SCORED if key in chosen["validation"]
-        }
-        return {"step": chosen["step"], "score": chosen["score"], **accuracies}
+        return {
+            "step": chosen["step"], "score": chosen["score"], **scored(chosen["validation"])
+        }  # fmt: skip
 
     def _steps(self) -> None:
         config, trainer = self.config, self.trainer

@@ -11,7 +11,9 @@ import pytest
 
 from codemtl.evaluation import pages
 from codemtl.evaluation.run import SUITES, Options, run
-from codemtl.inference import Predictor, torch_runtime
+from codemtl.inference import Predictor
+from codemtl.tasks.generate import Generate
+from codemtl.tasks.summarize import Summarize
 
 Use = Callable[[Predictor], None]
 BUGS = ("real-bugs", "synthetic")
@@ -75,8 +77,8 @@ def test_texts_of_who_knows_them_and_of_who_is_silent(
 def test_everything_runs_with_a_real_model(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for task in (torch_runtime.generate, torch_runtime.summarize):
-        monkeypatch.setattr(task, "MAX_TARGET", 6)
+    for task in (Generate, Summarize):
+        monkeypatch.setattr(task, "limit", 6)
     done = run(Options(model=untrained, limit=3))
     assert [one.suite for one in done.results] == [
         name for name in SUITES if name not in ("docstring-corpus", "humaneval-infilling")

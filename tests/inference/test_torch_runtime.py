@@ -25,6 +25,7 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.syntax.verify import verify
+from codemtl.tasks.generate import Generate
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,7 +112,7 @@ def test_one_summary_for_each_function(model: TorchPredictor, tree: SourceTree) 
 def test_candidates_are_distinct_and_no_more_than_asked_for(
     model: TorchPredictor, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime.generate, "MAX_TARGET", 8)
+    monkeypatch.setattr(Generate, "limit", 8)
     source = b"def add(a, b):\n    total = a + b\n    return total\n"
     tree = parse(source)
     function = functions(tree)[0]

@@ -10,9 +10,11 @@ import torch
 
 from codemtl.model.config import PRESETS
 from codemtl.model.network import Network
-from codemtl.tasks import generate, repair, summarize
+from codemtl.tasks import generate, repair
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example, Layout
+from codemtl.tasks.summarize import Summarize
+from codemtl.tasks.task import Vocabulary
 from codemtl.training.shards import Shards
 
 TINY = Path(__file__).parents[2] / "data" / "tiny"
@@ -67,7 +69,7 @@ def batches(examples: list[Example], specials: SpecialIds, layout: Layout) -> di
         "repair": repair.collate(
             [repair.corrupt_single(e, rng, clean=0.3) for e in usable], specials, dense=False
         ),
-        "summarize": summarize.collate(usable, specials),
+        "summarize": Summarize().collate(usable, Vocabulary(specials, layout)),
         "generate": generate.collate(
             [e for e, _ in known], [span for _, span in known], specials, layout
         ),

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from codemtl.model.config import PRESETS
 from codemtl.model.network import Network
-from codemtl.tasks import repair, summarize
+from codemtl.tasks import repair
 from codemtl.tasks.batches import Batch, SpecialIds
+from codemtl.tasks.example import Layout
+from codemtl.tasks.summarize import Summarize
+from codemtl.tasks.task import Vocabulary
 from codemtl.training.config import load_config
 from codemtl.training.gradients import reduce_gradients
 from codemtl.training.loop import MicroBatch, Trainer, learning_rate, windows
@@ -30,14 +33,13 @@ def micro(batch: Batch) -> MicroBatch:
 
 
 @pytest.fixture
-def batches(shards: Shards, specials: SpecialIds) -> Any:
+def batches(shards: Shards, specials: SpecialIds, layout: Layout) -> Any:
     """Twelve functions for repair and six summaries, cut into a number of micro-batches each."""
     rng = np.random.default_rng(0)
     some = [shards[i] for i in np.flatnonzero(shards.site_counts > 2)[:12].tolist()]
     inputs = [repair.corrupt_dense(example, rng) for example in some]
-    told = [
-        shards[i] for i in np.flatnonzero(summarize.usable_lengths(shards.summaries))[:6].tolist()
-    ]
+    summarize, vocabulary = Summarize(), Vocabulary(specials, layout)
+    told = [shards[i] for i in np.flatnonzero(summarize.usable(shards))[:6].tolist()]
 
     def cut(parts: int) -> list[MicroBatch]:
         found = []
@@ -45,7 +47,7 @@ def batches(shards: Shards, specials: SpecialIds) -> Any:
             rows = slice(part * 12 // parts, (part + 1) * 12 // parts)
             found.append(micro(repair.collate(inputs[rows], specials, dense=True)))
             rows = slice(part * 6 // parts, (part + 1) * 6 // parts)
-            found.append(micro(summarize.collate(told[rows], specials)))
+            found.append(micro(summarize.collate(told[rows], vocabulary)))
         return found
 
     return cut

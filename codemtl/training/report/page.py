@@ -8,6 +8,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from codemtl.tasks.registry import TASKS
 from codemtl.training.report.figures import lines, matrix
 from codemtl.training.report.history import History, Series
 from codemtl.training.report.summary import Summary
@@ -91,10 +92,10 @@ def _learning(tasks: Sequence[str], history: History) -> str:
     if losses:
         picture = lines(losses, label="training loss", smooth=True, low=0)
         found.append(_figure(picture, "Loss of each task before weighting, smoothed."))
-    scores = _accuracies(tasks, history)
+    scores = _scores(tasks, history)
     if scores:
-        picture = lines(scores, label="validation accuracy", low=0)
-        found.append(_figure(picture, "The accuracies by which the checkpoint is chosen."))
+        picture = lines(scores, label="validation score", low=0)
+        found.append(_figure(picture, "The measures whose mean chooses the checkpoint."))
     norms = history["gradient_norm"]
     if norms is not None:
         picture = lines({"norm": norms}, label="gradient norm", smooth=True, low=0)
@@ -102,10 +103,9 @@ def _learning(tasks: Sequence[str], history: History) -> str:
     return _grid(found)
 
 
-def _accuracies(tasks: Sequence[str], history: History) -> dict[str, Series]:
-    joint = history.of_tasks(tasks, "joint_accuracy", "validation/")
-    text = history.of_tasks(tasks, "text_accuracy", "validation/")
-    return {task: series for task in tasks if (series := joint.get(task) or text.get(task))}
+def _scores(tasks: Sequence[str], history: History) -> dict[str, Series]:
+    keys = {task: f"validation/{task}/{TASKS[task].score}" for task in tasks}
+    return {task: series for task, key in keys.items() if (series := history[key])}
 
 
 def _sharing(tasks: Sequence[str], history: History) -> str:
