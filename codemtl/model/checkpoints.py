@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from codemtl.errors import ModelError
+from codemtl.model.adapters import plain_state
 from codemtl.model.atomic import write_atomic
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
@@ -34,7 +35,7 @@ def save_network(network: Network, folder: Path, *, quantize: bool = False, **ex
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: value.detach().to("cpu", torch.float32).contiguous()
-        for name, value in network.state_dict().items()
+        for name, value in plain_state(network).items()
     }
     data = save(quantized(tensors) if quantize else tensors, metadata={"format": "pt"})
     write_atomic(folder / WEIGHTS, data)
@@ -80,7 +81,8 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         tensors = dequantized(load_file(path))
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as weights: {error}") from error
-    with torch.device("meta"):
+    # a trunk makes some of its buffers itself, so it cannot be begun without memory
+    with torch.device("meta" if config.trunk is None else "cpu"):
         network = Network(config)
     _check(network, tensors, path)
     network.load_state_dict(tensors, assign=True)

@@ -68,7 +68,7 @@ class Trainer:
     def train_step(self, window: list[MicroBatch]) -> dict[str, float]:
         """One optimizer step over a window of micro-batches; returns what to log."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.step)
+            group["lr"] = learning_rate(self.config, self.step) * group["rate"]
         counts = self._window_counts(window)
         weights = self._weights()
         sums, weights, norms = self.backward(window, counts, weights)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from codemtl.errors import DataError
+from codemtl.model.respelling import Respelling
 from codemtl.tasks import generate, repair, summarize
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example, Layout
@@ -94,11 +95,13 @@ class MicroBatches(Dataset[dict[str, Any]]):
         config: TrainingConfig,
         *,
         micro_batches: int,
+        respelling: Respelling | None = None,
         shrink: int = 1,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """``shrink`` divides the tokens of a micro-batch."""
+        """``shrink`` divides the tokens of a micro-batch; ``respelling`` is for a trunk."""
+        self.respelling = respelling
         self.shards, self.specials, self.layout = shards, specials, layout
         self.config, self.rank, self.world = config, rank, world
         members = _members(shards)
@@ -145,6 +148,12 @@ class MicroBatches(Dataset[dict[str, Any]]):
 
     def make(self, task: str, number: int, stage: str = "") -> Batch:
         """Micro-batch ``number`` of a task, in a stage of its curriculum."""
+        batch = self._make(task, number, stage)
+        if self.respelling is not None:
+            batch.arrays |= self.respelling.arrays(batch.arrays)
+        return batch
+
+    def _make(self, task: str, number: int, stage: str) -> Batch:
         plan = self.plans[task]
         if stage == REAL and self.real is not None:
             plan, number = (plan, self.real)[number % 2], number // 2
