@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.hub import cached_file
 
+from codemtl.errors import ModelError
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import MODEL_TYPE, WEIGHTS
 from codemtl.model.config import ModelConfig
@@ -104,6 +105,8 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
         """What spells inputs for the trunk; read from where the model came from."""
         if self._respelling is None:
             sizes, source = self.config.sizes(), self.config.name_or_path
+            if not source:
+                raise ModelError("the trunk's tokenizer is not known; load the model from a folder")
             files = [Path(str(cached_file(source, name))) for name in (FILE_NAME, TRUNK_FILE_NAME)]
             assert sizes.trunk is not None
             self._respelling = Respelling.load(
