@@ -7,6 +7,7 @@ needs no peft.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -34,20 +35,27 @@ def _adapt(trunk: Any, rank: int) -> None:
     inject_adapter_in_model(settings, trunk)
 
 
-def plain_state(network: nn.Module) -> dict[str, Tensor]:
-    """The network's tensors by name, adapters added to the layers that they belong to."""
+def plain_state(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The network's ``tensors`` by name, adapters added to the layers that they belong to."""
     state: dict[str, Tensor] = {}
     adapted: dict[str, Any] = {
         name + ".": module
         for name, module in network.named_modules()
         if hasattr(module, "get_delta_weight")
     }
-    for name, value in network.state_dict().items():
+    for name, value in tensors.items():
         owner = next((prefix for prefix in adapted if name.startswith(prefix)), None)
         if owner is None:
             state[name] = value
         elif name.startswith(owner + "base_layer."):
             key = name.removeprefix(owner + "base_layer.")
-            added = adapted[owner].get_delta_weight("default") if key == "weight" else 0
+            added = _added(adapted[owner], owner, tensors) if key == "weight" else 0
             state[owner + key] = (value + added).detach()
     return state
+
+
+def _added(layer: Any, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    """What an adapter adds to the weight of its layer."""
+    up, down = (tensors[f"{name}lora_{part}.default.weight"] for part in "BA")
+    added: Tensor = up @ down * layer.scaling["default"]
+    return added.T if layer.fan_in_fan_out else added

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,22 @@ CONFIG = "config.json"
 MODEL_TYPE = "codemtl"
 
 
-def save_network(network: Network, folder: Path, *, quantize: bool = False, **extra: Any) -> str:
-    """Write weights and configuration; ``extra`` joins config.json. Returns the SHA-256."""
+def save_network(
+    network: Network,
+    folder: Path,
+    *,
+    quantize: bool = False,
+    state: Mapping[str, Tensor] | None = None,
+    **extra: Any,
+) -> str:
+    """Write weights and configuration; ``extra`` joins config.json. Returns the SHA-256.
+
+    ``state`` are the network's tensors where they have been gathered from several processes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    plain = plain_state(network, network.state_dict() if state is None else state)
     tensors = {
-        name: value.detach().to("cpu", torch.float32).contiguous()
-        for name, value in plain_state(network).items()
+        name: value.detach().to("cpu", torch.float32).contiguous() for name, value in plain.items()
     }
     data = save(quantized(tensors) if quantize else tensors, metadata={"format": "pt"})
     write_atomic(folder / WEIGHTS, data)

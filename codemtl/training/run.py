@@ -28,10 +28,16 @@ from codemtl.model.pretrained import find, load_weights
 from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
 from codemtl.model.trunk import TrunkEncoder
-from codemtl.training.checkpoints import load_newest, newest_state, save_checkpoint
+from codemtl.training.checkpoints import (
+    gathered_state,
+    load_newest,
+    newest_state,
+    save_checkpoint,
+)
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
 from codemtl.training.evaluation import SCORED, Validation, score
+from codemtl.training.gradients import agreed
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
@@ -184,8 +190,10 @@ class Run:
         """Compare the tasks' gradients when it is time; nothing of the training changes."""
         config, step = self.config, self.trainer.step
         affinity = bool(config.affinity_every) and step % config.affinity_every == 0
-        if not self.accelerator.is_main_process or not (
-            step % config.diagnose_every == 0 or affinity
+        if (
+            self.trainer.sharded  # no process has whole gradients
+            or not self.accelerator.is_main_process
+            or not (step % config.diagnose_every == 0 or affinity)
         ):
             return
         position, total = step * config.accumulation - 1, len(self.training)
@@ -228,15 +236,24 @@ class Run:
                 file.write(json.dumps({"step": self.trainer.step, **_rounded(row)}) + "\n")
 
     def _evaluate(self) -> None:
-        """Evaluate on the main process; a better score becomes the run's model."""
-        if not self.accelerator.is_main_process:
+        """Evaluate on the main process; a better score becomes the run's model.
+
+        Where the trunk is spread over processes, all of them take part.
+        """
+        sharded, main = self.trainer.sharded, self.accelerator.is_main_process
+        if not main and not sharded:
             return
         row = self.validation.run(self.trainer.network, self.accelerator.device)
         self._log({f"validation/{key}": value for key, value in row.items()})
-        found = score(row)
-        if found > self.best[0]:
+        found, best = score(row), self.best[0]
+        if sharded:
+            found, best = agreed([found, best], self.accelerator)
+        if found > best:
             self.best = (found, self.trainer.step)
-            save_network(self.trainer.network, self.out, step=self.trainer.step)
+            state = gathered_state(self.trainer) if sharded else None
+            if not main:
+                return
+            save_network(self.trainer.network, self.out, state=state, step=self.trainer.step)
             write_atomic(self.out / FILE_NAME, (self.data / FILE_NAME).read_bytes())
             if self.respelling is not None:
                 self.respelling.save(self.out)
@@ -261,7 +278,7 @@ class Run:
             write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def _checkpoint(self) -> None:
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process or self.trainer.sharded:
             save_checkpoint(self.trainer, self.out)
         self.accelerator.wait_for_everyone()
 
