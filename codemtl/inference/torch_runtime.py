@@ -21,6 +21,7 @@ from codemtl.inference.predictor import (
 from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
 from codemtl.model.network import Network
+from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.findings import Finding
@@ -52,7 +53,9 @@ def load(folder: Path, threads: int | None = None) -> TorchPredictor:
             f"{folder}: the tokenizer has {tokenizer.vocab_size} pieces, the model "
             f"{network.config.vocab_size}; they do not belong together"
         )
-    return TorchPredictor(network, tokenizer, values)
+    trunk = network.config.trunk
+    respelling = None if trunk is None else Respelling.load(folder, tokenizer, trunk)
+    return TorchPredictor(network, tokenizer, values, respelling)
 
 
 class _Item(NamedTuple):
@@ -69,8 +72,15 @@ class TorchPredictor:
 
     device = "cpu"
 
-    def __init__(self, network: Network, tokenizer: CodeTokenizer, values: dict[str, Any]) -> None:
-        self.network, self.tokenizer = network, tokenizer
+    def __init__(
+        self,
+        network: Network,
+        tokenizer: CodeTokenizer,
+        values: dict[str, Any],
+        respelling: Respelling | None = None,
+    ) -> None:
+        """``respelling`` of a network whose encoder is a trunk."""
+        self.network, self.tokenizer, self.respelling = network, tokenizer, respelling
         self.name = str(values.get("name", "codemtl"))
         self.revision = str(values.get("sha256", "unknown"))[:12]
         known = {item.name for item in fields(Calibration)}
@@ -117,7 +127,7 @@ class TorchPredictor:
     ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
         inputs = [item.input for item in items]
         batch = collate(inputs, self.specials, dense=False)
-        scores = self.network.repair_scores(_tensors(batch.arrays))
+        scores = self.network.repair_scores(self._tensors(batch.arrays))
         sites = scores.site_BS.softmax(-1).numpy()
         actions, names = scores.action_BSA.softmax(-1).numpy(), scores.name_BSK.softmax(-1).numpy()
         actions = actions * batch.arrays["action_mask"]
@@ -143,7 +153,7 @@ class TorchPredictor:
         again = collate(
             [edited(items[row], found[row][0]) for row in chosen], self.specials, dense=False
         )
-        after = self.network.repair_scores(_tensors(again.arrays)).bug_B.tolist()
+        after = self.network.repair_scores(self._tensors(again.arrays)).bug_B.tolist()
         for row, logit in zip(chosen, after, strict=True):
             best = found[row][0]
             found[row][0] = replace(best, relief=best.bug_logit - logit)
@@ -251,11 +261,16 @@ class TorchPredictor:
         """Texts of the hypotheses for each encoder input, best first."""
         arrays, _ = encoder_arrays(inputs, self.specials.pad)
         found = beam_search(
-            self.network, task.name, _tensors(arrays),
+            self.network, task.name, self._tensors(arrays),
             bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,
             no_repeat=task.no_repeat,
         )  # fmt: skip
         return [[self.tokenizer.decode(pieces) for pieces, _ in row] for row in found]
+
+    def _tensors(self, arrays: Arrays) -> dict[str, torch.Tensor]:
+        if self.respelling is not None:
+            arrays = {**arrays, **self.respelling.arrays(arrays)}
+        return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 _GENERATE = Generate()
@@ -303,10 +318,6 @@ def _message(original: str, replacement: str) -> str:
 
 def _sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
-
-
-def _tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 def _by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:

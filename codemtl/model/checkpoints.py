@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from codemtl.errors import ModelError
+from codemtl.model.adapters import plain_state
 from codemtl.model.atomic import write_atomic
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
@@ -29,12 +31,22 @@ CONFIG = "config.json"
 MODEL_TYPE = "codemtl"
 
 
-def save_network(network: Network, folder: Path, *, quantize: bool = False, **extra: Any) -> str:
-    """Write weights and configuration; ``extra`` joins config.json. Returns the SHA-256."""
+def save_network(
+    network: Network,
+    folder: Path,
+    *,
+    quantize: bool = False,
+    state: Mapping[str, Tensor] | None = None,
+    **extra: Any,
+) -> str:
+    """Write weights and configuration; ``extra`` joins config.json. Returns the SHA-256.
+
+    ``state`` are the network's tensors where they have been gathered from several processes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    plain = plain_state(network, network.state_dict() if state is None else state)
     tensors = {
-        name: value.detach().to("cpu", torch.float32).contiguous()
-        for name, value in network.state_dict().items()
+        name: value.detach().to("cpu", torch.float32).contiguous() for name, value in plain.items()
     }
     data = save(quantized(tensors) if quantize else tensors, metadata={"format": "pt"})
     write_atomic(folder / WEIGHTS, data)
@@ -80,7 +92,8 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         tensors = dequantized(load_file(path))
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as weights: {error}") from error
-    with torch.device("meta"):
+    # a trunk makes some of its buffers itself, so it cannot be begun without memory
+    with torch.device("meta" if config.trunk is None else "cpu"):
         network = Network(config)
     _check(network, tensors, path)
     network.load_state_dict(tensors, assign=True)

@@ -8,6 +8,30 @@ from typing import Any
 
 from codemtl.errors import ModelError
 
+TUNINGS = ("full", "frozen", "lora")  # what is trained of a trunk
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkConfig:
+    """A Hugging Face encoder in the place of our layers; ids are -1 where it has no such piece."""
+
+    architecture: dict[str, Any]  # its config.json
+    window: int  # pieces that it reads at once
+    pad: int
+    begin: int
+    end: int
+    mask: int
+
+    def __post_init__(self) -> None:
+        """Check the types, for this is read from a file."""
+        if not isinstance(self.architecture, dict) or "model_type" not in self.architecture:
+            raise ModelError("trunk.architecture does not name a model_type")
+        for name in ("window", "pad", "begin", "end", "mask"):
+            if type(getattr(self, name)) is not int:
+                raise ModelError(f"trunk.{name} is {getattr(self, name)!r}; it must be a number")
+        if self.window < 4:
+            raise ModelError(f"trunk.window is {self.window}; it must be at least 4")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -25,6 +49,10 @@ class ModelConfig:
     actions: int = 51  # size of the closed vocabulary of edits
     families: int = 11  # kinds of site
     added_tasks: tuple[str, ...] = ()  # that have a text head besides summarize and generate
+    encoder: str = ""  # name or folder of a Hugging Face encoder that takes the layers' place
+    tuning: str = "full"  # of that encoder: "full", "frozen" or "lora"
+    lora_rank: int = 8
+    trunk: TrunkConfig | None = None  # what is known of that encoder; not set by hand
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
@@ -36,7 +64,7 @@ class ModelConfig:
             )
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name == "added_tasks":
+            if item.type not in ("int", "float"):
                 continue
             if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
                 raise ModelError(f"model.{item.name} is {value!r}; it must be a number above 0")
@@ -47,6 +75,11 @@ class ModelConfig:
                 f"model.width is {self.width} and model.heads {self.heads}; width / heads must be "
                 "an even whole number"
             )
+        if self.tuning not in TUNINGS:
+            known = ", ".join(TUNINGS)
+            raise ModelError(f"model.tuning is {self.tuning!r}; it must be one of {known}")
+        if self.trunk is not None and not isinstance(self.trunk, TrunkConfig):
+            raise ModelError("model.trunk is found out from model.encoder; leave it out")
 
     @property
     def head_width(self) -> int:
@@ -63,11 +96,13 @@ class ModelConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """From JSON; keys of other consumers are ignored. Raises ModelError."""
         known = {item.name for item in fields(cls)}
+        found = {key: value for key, value in values.items() if key in known}
         try:
-            return cls(**{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in values.items() if key in known
-            })  # fmt: skip
+            if found.get("trunk") is not None:
+                found["trunk"] = TrunkConfig(**found["trunk"])
+            if isinstance(found.get("added_tasks"), list):
+                found["added_tasks"] = tuple(found["added_tasks"])
+            return cls(**found)
         except TypeError as error:
             raise ModelError(f"the model's configuration is broken: {error}") from error
 

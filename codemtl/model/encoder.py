@@ -58,8 +58,8 @@ class Spelling(NamedTuple):
         )
 
 
-class Encoder(nn.Module):
-    """Embedding of words and the layers."""
+class Words(nn.Module):
+    """What spells words: the part of an encoder that heads share, whatever reads the words."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -67,7 +67,6 @@ class Encoder(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.place_embedding = nn.Parameter(torch.ones(PLACES, config.width))
         self.spelling_norm = norm(config)
-        self.stack = EncoderStack(config)
 
     def words(self, spelling: Spelling) -> Tensor:
         """Embeddings [B, T, D] of words: their pieces added up, each weighted by its place."""
@@ -78,11 +77,28 @@ class Encoder(nn.Module):
         words_BTD: Tensor = self.spelling_norm(whole.view_as(x_BTD))
         return words_BTD
 
-    def forward(self, spelling: Spelling, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+    def input_words(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Embeddings [B, T, D] of a batch's inputs, and the mask [B, 1, 1, T] of real words."""
+        x_BTD = self.words(Spelling.of(batch, "input_"))
+        return x_BTD, real(batch["lengths"], x_BTD.shape[1])[:, None, None, :]
+
+
+def real(lengths_B: Tensor, size: int) -> Tensor:
+    """[B, size], true on what is not padding."""
+    return torch.arange(size, device=lengths_B.device)[None, :] < lengths_B[:, None]
+
+
+class Encoder(Words):
+    """Embedding of words and the layers."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.stack = EncoderStack(config)
+
+    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """States [B, T, D] and the mask [B, 1, 1, T] of words that are not padding."""
-        positions = torch.arange(spelling.ids_BT.shape[1], device=lengths_B.device)
-        mask = (positions[None, :] < lengths_B[:, None])[:, None, None, :]
-        return self.stack(self.words(spelling), mask), mask
+        x_BTD, mask = self.input_words(batch)
+        return self.stack(x_BTD, mask), mask
 
 
 class EncoderStack(nn.Module):

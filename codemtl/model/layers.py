@@ -53,6 +53,14 @@ def attend(q_BHUK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, mask: Tensor | None) 
     return y_BHUK
 
 
+def mean_by_slot(values_ND: Tensor, slots_N: Tensor, count: int) -> Tensor:
+    """Mean of the rows that share a slot [count, D]; zero for slots without rows."""
+    total = values_ND.new_zeros(count, values_ND.shape[-1]).index_add(0, slots_N, values_ND)
+    ones = values_ND.new_ones(len(slots_N))
+    sizes = values_ND.new_zeros(count).index_add(0, slots_N, ones)
+    return total / sizes.clamp(min=1).unsqueeze(-1)
+
+
 class SelfAttention(nn.Module):
     """Multi-head attention over one sequence, with an optional cache for decoding."""
 

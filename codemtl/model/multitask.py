@@ -22,12 +22,15 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.hub import cached_file
 
+from codemtl.errors import ModelError
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import MODEL_TYPE, WEIGHTS
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import PROJECTIONS, Heads, initialise
 from codemtl.model.quantization import dequantized
-from codemtl.model.tokenizer import FILE_NAME
+from codemtl.model.respelling import FILE_NAME as TRUNK_FILE_NAME
+from codemtl.model.respelling import Respelling
+from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
 from codemtl.tasks.batches import encoder_arrays
 from codemtl.tasks.example import CONTINUES
 
@@ -61,6 +64,7 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
         super().__init__(config)
         sizes = config.sizes()
         self.build(sizes)
+        self._respelling: Respelling | None = None
         self._keep_in_fp32_modules_strict = {*_IN_FP32, *sizes.added_tasks}
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -88,9 +92,24 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
         lengths = attention_mask.sum(-1).tolist()
         rows = [row[:length] for row, length in zip(pieces, lengths, strict=True)]
         arrays, _ = encoder_arrays(rows, 0)
+        if self.config.trunk is not None:
+            arrays |= self.respelling().arrays(arrays)
         batch = {key: torch.from_numpy(value).to(self.device) for key, value in arrays.items()}
         states, _ = self.encode(batch)
         return BaseModelOutput(last_hidden_state=states)
+
+    def respelling(self) -> Respelling:
+        """What spells inputs for the trunk; read from where the model came from."""
+        if self._respelling is None:
+            sizes, source = self.config.sizes(), self.config.name_or_path
+            if not source:
+                raise ModelError("the trunk's tokenizer is not known; load the model from a folder")
+            files = [Path(str(cached_file(source, name))) for name in (FILE_NAME, TRUNK_FILE_NAME)]
+            assert sizes.trunk is not None
+            self._respelling = Respelling.load(
+                files[1].parent, CodeTokenizer.load(files[0]), sizes.trunk
+            )
+        return self._respelling
 
     @classmethod
     def from_pretrained(
@@ -120,7 +139,7 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
     ) -> None:
         """Write what ``from_pretrained`` and ``codemtl --model`` read.
 
-        The tokenizer is copied along when the model came from a folder that holds one.
+        The tokenizers are copied along when the model came from a folder that holds one.
         """
         state = options.get("state_dict") or self.state_dict()
         plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
@@ -130,9 +149,10 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
         folder = Path(save_directory)
         if (folder / WEIGHTS).exists():
             (folder / WEIGHTS).chmod(0o666 & ~_umask())  # safetensors writes for the owner alone
-        source = Path(self.config.name_or_path or ".") / FILE_NAME
-        if self.config.name_or_path and source.is_file() and not (folder / FILE_NAME).exists():
-            write_atomic(folder / FILE_NAME, source.read_bytes())
+        for name in (FILE_NAME, TRUNK_FILE_NAME):
+            source = Path(self.config.name_or_path or ".") / name
+            if self.config.name_or_path and source.is_file() and not (folder / name).exists():
+                write_atomic(folder / name, source.read_bytes())
 
 
 def _where(options: dict[str, Any]) -> dict[str, Any]:

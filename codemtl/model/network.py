@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from codemtl.errors import ModelError
 from codemtl.model.config import ModelConfig
-from codemtl.model.encoder import Encoder, Spelling
+from codemtl.model.encoder import Encoder, Spelling, Words
 from codemtl.model.repair_head import RepairHead, RepairScores, repair_losses
 from codemtl.model.text_head import TextHead
+from codemtl.model.trunk import TrunkEncoder
 
 PROJECTIONS = ("out", "down")  # back into the residual stream
 
@@ -16,14 +17,14 @@ PROJECTIONS = ("out", "down")  # back into the residual stream
 class Heads(nn.Module):
     """What can be asked of an encoder and its heads, however they were made."""
 
-    encoder: Encoder
+    encoder: Words
     repair: RepairHead
     summarize: TextHead
     generate: TextHead
 
     def build(self, config: ModelConfig) -> None:
         """Make the encoder, the three heads that every model has, and those of added tasks."""
-        self.encoder = Encoder(config)
+        self.encoder = make_encoder(config)
         self.repair = RepairHead(config)
         self.summarize = TextHead(config)
         self.generate = TextHead(config)
@@ -41,7 +42,7 @@ class Heads(nn.Module):
 
     def encode(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Encoder states [B, T, D] and their mask [B, 1, 1, T]."""
-        states, mask = self.encoder(Spelling.of(batch, "input_"), batch["lengths"])
+        states, mask = self.encoder(batch)
         return states, mask
 
     def repair_scores(self, batch: dict[str, Tensor]) -> RepairScores:
@@ -59,6 +60,11 @@ class Heads(nn.Module):
         return self.text_head(task).loss(
             self.encoder.embedding.weight, states, mask, batch["decoder_ids"], batch["labels"]
         )
+
+
+def make_encoder(config: ModelConfig) -> Words:
+    """Our own layers, or the trunk that the configuration holds."""
+    return Encoder(config) if config.trunk is None else TrunkEncoder(config, config.trunk)
 
 
 def initialise(module: nn.Module, layers: int) -> None:

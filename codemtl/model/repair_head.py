@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.layers import norm
+from codemtl.model.layers import mean_by_slot, norm
 
 MASKED = -1e4  # logit of what is not permitted; fits fp16
 
@@ -87,7 +87,7 @@ class RepairHead(nn.Module):
         """Keys [B, K, D]: the name as spelled and the mean of the states where it occurs."""
         rows, names, width = names_BKD.shape
         occurring = states_BTD.flatten(0, 1).index_select(0, batch["occurrence_position"])
-        seen = _mean_by_slot(occurring, batch["occurrence_slot"], rows * names)
+        seen = mean_by_slot(occurring, batch["occurrence_slot"], rows * names)
         keys: Tensor = self.name_norm(
             self.name_pieces(names_BKD) + self.name_states(seen).view(rows, names, width)
         )
@@ -115,14 +115,6 @@ def _at_state(action_BSA: Tensor, name_BSK: Tensor, batch: dict[str, Tensor]) ->
     is_name = batch["name_mask"].any(-1, keepdim=True)
     here = torch.where(is_name, at_name, at_action)
     return here.masked_fill(state_BS1 < 0, 0.0).squeeze(-1)
-
-
-def _mean_by_slot(values_ND: Tensor, slots_N: Tensor, count: int) -> Tensor:
-    """Mean of the rows that share a slot [count, D]; zero for slots without rows."""
-    total = values_ND.new_zeros(count, values_ND.shape[-1]).index_add(0, slots_N, values_ND)
-    ones = values_ND.new_ones(len(slots_N))
-    sizes = values_ND.new_zeros(count).index_add(0, slots_N, ones)
-    return total / sizes.clamp(min=1).unsqueeze(-1)
 
 
 def repair_losses(scores: RepairScores, batch: dict[str, Tensor], dense: bool) -> dict[str, Tensor]:

@@ -84,6 +84,15 @@ class CodeTokenizer:
         return cls(backend)
 
     @classmethod
+    def from_json(cls, text: str) -> CodeTokenizer:
+        """From what `to_json` gave."""
+        return cls(Tokenizer.from_str(text))
+
+    def to_json(self) -> str:
+        """The content of ``tokenizer.json``."""
+        return self._backend.to_str(pretty=False)
+
+    @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int = 8192) -> CodeTokenizer:
         """Learn merges from an iterable of texts; ``vocab_size`` includes specials and bytes."""
         smallest = len(SPECIALS) + 256
@@ -111,7 +120,7 @@ class CodeTokenizer:
         if file.suffix != ".json":
             file /= FILE_NAME
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self._backend.to_str(pretty=False) + "\n", "utf-8")
+        file.write_text(self.to_json() + "\n", "utf-8")
         return file
 
     @property

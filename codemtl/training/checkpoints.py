@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,28 @@ from torch import Tensor
 from codemtl.errors import DataError, UsageError
 from codemtl.model.atomic import sync_folder, write_durable
 from codemtl.training.loop import Trainer
+from codemtl.training.sharding import gathered, spread_as
 
 STATE = "state.json"
 _KEYS = {"step", "threads", "processes", "weighting", "config", "sha256"}
 
 
 def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
-    """Write ``out/checkpoints/step-N`` and remove all but the newest ``keep``."""
+    """Write ``out/checkpoints/step-N`` and remove all but the newest ``keep``.
+
+    Where the trunk is spread over processes, each must call this; the main one writes.
+    """
     folder = out / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{trainer.step:07d}"
+    optimizer, network = _optimizer_tensors(trainer), gathered_state(trainer)
+    if not trainer.accelerator.is_main_process:
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{trainer.step:07d}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    optimizer = _optimizer_tensors(trainer)
     files = {
-        "model.safetensors": save(
-            {k: v.detach().cpu().contiguous() for k, v in trainer.network.state_dict().items()}
-        ),
+        "model.safetensors": save(network),
         "optimizer.safetensors": save(optimizer),
     }
     state = {
@@ -59,14 +64,30 @@ def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
     return target
 
 
+def gathered_state(trainer: Trainer) -> dict[str, Tensor]:
+    """The network's tensors, whole, on the CPU of the main process; {} on the others."""
+    state = trainer.network.state_dict()
+    return _whole(trainer, state.items())
+
+
+def _whole(trainer: Trainer, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """One after the other, so that no process holds more than it keeps."""
+    found = {}
+    for name, value in tensors:
+        whole = gathered(value)
+        if trainer.accelerator.is_main_process:
+            found[name] = whole.cpu().contiguous()
+    return found
+
+
 def _optimizer_tensors(trainer: Trainer) -> dict[str, Tensor]:
     """Optimizer state by parameter name."""
     names = {id(p): name for name, p in trainer.network.named_parameters()}
-    tensors = {}
-    for parameter, state in trainer.optimizer.state.items():
-        for key, value in state.items():
-            tensors[f"{names[id(parameter)]}|{key}"] = value.detach().cpu().contiguous()
-    return tensors
+    return _whole(trainer, (
+        (f"{names[id(parameter)]}|{key}", value)
+        for parameter, state in trainer.optimizer.state.items()
+        for key, value in state.items()
+    ))  # fmt: skip
 
 
 def newest_state(out: Path) -> tuple[Path, dict[str, Any]] | None:
@@ -101,7 +122,11 @@ def load_newest(trainer: Trainer, out: Path) -> bool:
         path = folder / name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise DataError(f"{path} was altered or is damaged; remove {folder} and resume")
-    trainer.network.load_state_dict(load_file(folder / "model.safetensors"))
+    state_here = trainer.network.state_dict()
+    trainer.network.load_state_dict({
+        name: spread_as(value, state_here[name]) if name in state_here else value
+        for name, value in load_file(folder / "model.safetensors").items()
+    })  # fmt: skip
     parameters = dict(trainer.network.named_parameters())
     restored: dict[str, dict[str, Tensor]] = {}
     for key, value in load_file(folder / "optimizer.safetensors").items():
@@ -110,7 +135,7 @@ def load_newest(trainer: Trainer, out: Path) -> bool:
     for name, parts in restored.items():
         parameter = parameters[name]
         trainer.optimizer.state[parameter] = {
-            part: value.to(parameter.device) for part, value in parts.items()
+            part: spread_as(value, parameter) for part, value in parts.items()
         }
     trainer.weighting.load_state_dict(state["weighting"])
     trainer.step = state["step"]

@@ -28,7 +28,7 @@ _POSITIVE = (
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "warmup", "workers", "threads", "seed", "weight_decay", "final_rate", "temperature",
-    "affinity_every",
+    "affinity_every", "encoder_rate",
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ class TrainingConfig:
     accumulation: int = 4  # micro-batches a step, each of one task
     micro_tokens: int = 8192  # pieces of a micro-batch, padding included
     learning_rate: float = 1e-3
+    encoder_rate: float = 0.0  # of a pretrained trunk, relative; 0: 0.05, with LoRA 0.3
     warmup: int = 100  # steps
     final_rate: float = 0.02  # learning rate at the end, relative to the peak
     weight_decay: float = 0.05

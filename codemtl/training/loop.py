@@ -19,6 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from codemtl.errors import UsageError
 from codemtl.model.network import Network
 from codemtl.training.config import TrainingConfig
 from codemtl.training.gradients import (
@@ -30,6 +31,7 @@ from codemtl.training.gradients import (
 )
 from codemtl.training.optimizer import make_optimizer
 from codemtl.training.probes import Probes, task_loss
+from codemtl.training.sharding import clip_gradients, is_sharded, shard
 from codemtl.training.weighting import Weighting
 
 MicroBatch = dict[str, Any]
@@ -59,20 +61,26 @@ class Trainer:
     ) -> None:
         self.config, self.network, self.weighting = config, network, weighting
         self.accelerator, self.probes = accelerator, probes
+        make_equal(network, accelerator)
+        self.sharded = shard(network, accelerator)
+        if self.sharded and weighting.on_gradients:
+            raise UsageError(
+                f"weighting.name = {config.weighting['name']} needs whole gradients, and FSDP "
+                "spreads the trunk's over the processes; launch without --use_fsdp"
+            )
         self.optimizer = make_optimizer(network, config)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.shared = shared_parameters(network)
         self.step = 0
-        make_equal(network, accelerator)
 
     def train_step(self, window: list[MicroBatch]) -> dict[str, float]:
         """One optimizer step over a window of micro-batches; returns what to log."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.step)
+            group["lr"] = learning_rate(self.config, self.step) * group["rate"]
         counts = self._window_counts(window)
         weights = self._weights()
         sums, weights, norms = self.backward(window, counts, weights)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        norm = clip_gradients(self.parameters, self.config.clip, self.accelerator)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
@@ -99,7 +107,7 @@ class Trainer:
             sums |= self.accumulate(by_task[task], counts, weights)
             if gradients is not None:
                 gradients.take(row)
-        reduced = {id(parameter) for parameter in kept}
+        reduced = {id(p) for p in [*kept, *(p for p in self.parameters if is_sharded(p))]}
         reduce_gradients([p for p in self.parameters if id(p) not in reduced], self.accelerator)
         found, norms = {task: weights[task] for task in tasks}, {}
         if gradients is not None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from codemtl.errors import DataError
+from codemtl.model.respelling import Respelling
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example, Layout
 from codemtl.tasks.registry import TASKS
@@ -94,12 +95,14 @@ class MicroBatches(Dataset[dict[str, Any]]):
         config: TrainingConfig,
         *,
         micro_batches: int,
+        respelling: Respelling | None = None,
         shrink: int = 1,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """``shrink`` divides the tokens of a micro-batch."""
+        """``shrink`` divides the tokens of a micro-batch; ``respelling`` is for a trunk."""
         self.shards, self.vocabulary = shards, Vocabulary(specials, layout)
+        self.respelling = respelling
         self.config, self.rank, self.world = config, rank, world
         names = [task for task, settings in config.tasks.items() if settings.share > 0]
         self.kinds = {task: TASKS[task] for task in names}
@@ -147,6 +150,12 @@ class MicroBatches(Dataset[dict[str, Any]]):
 
     def make(self, task: str, number: int, stage: str = "") -> Batch:
         """Micro-batch ``number`` of a task, in a stage of its curriculum."""
+        batch = self._make(task, number, stage)
+        if self.respelling is not None:
+            batch.arrays |= self.respelling.arrays(batch.arrays)
+        return batch
+
+    def _make(self, task: str, number: int, stage: str) -> Batch:
         plan = self.plans[task]
         if stage == REAL and self.real is not None:
             plan, number = (plan, self.real)[number % 2], number // 2

@@ -3,7 +3,8 @@
 Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) replaces the momentum of a
 matrix by the nearest semi-orthogonal one, so that all its directions learn at the same pace; it is
 scaled to the size of AdamW's updates (Liu et al. 2025, arXiv:2502.16982), so both share a learning
-rate. Embeddings, vectors and the last layers of heads take AdamW (arXiv:1711.05101).
+rate. Embeddings, vectors and the last layers of heads take AdamW (arXiv:1711.05101), and so does
+a pretrained trunk, which AdamW made, at a rate of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from codemtl.training.config import TrainingConfig
 MOMENTUM = 0.95
 EPSILON = 1e-8
 _QUINTIC = (3.4445, -4.7750, 2.0315)
+TRUNK = "encoder.trunk."  # the names of what was pretrained elsewhere
+_TRUNK_RATES = {"full": 0.05, "frozen": 0.05, "lora": 0.3}  # relative to the rest's
 _OUTPUTS = ("embedding", "family", "action", "score", "neighbours")
 
 
@@ -36,7 +39,10 @@ def orthogonalised(matrix: Tensor, dtype: torch.dtype, rounds: int = 5) -> Tenso
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Parameter groups with ``muon`` true or false; the state of both kinds is plain tensors."""
+    """Parameter groups with ``muon`` true or false; the state of both kinds is plain tensors.
+
+    ``rate`` is a group's learning rate relative to the schedule's.
+    """
 
     def __init__(
         self,
@@ -46,7 +52,8 @@ class MuonAdamW(torch.optim.Optimizer):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.dtype = dtype  # of the iteration; bfloat16 is fast only where autocast is
-        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0, "muon": False})
+        defaults = {"lr": lr, "betas": betas, "weight_decay": 0.0, "muon": False, "rate": 1.0}
+        super().__init__(groups, defaults)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -82,15 +89,23 @@ class MuonAdamW(torch.optim.Optimizer):
 
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> MuonAdamW:
-    """Matrices inside layers by Muon with decay, the rest by AdamW without."""
+    """Matrices inside layers by Muon with decay, the rest by AdamW without; a trunk by AdamW."""
     inside: list[Tensor] = []
     rest: list[Tensor] = []
+    trunk: dict[bool, list[Tensor]] = {True: [], False: []}  # matrices, vectors
     for name, parameter in network.named_parameters():
+        if name.startswith(TRUNK):
+            if parameter.requires_grad:
+                trunk[parameter.ndim == 2].append(parameter)
+            continue
         is_output = any(word in name for word in _OUTPUTS)
         (inside if parameter.ndim == 2 and not is_output else rest).append(parameter)
+    rate = config.encoder_rate or _TRUNK_RATES[config.model.tuning]
     groups: list[dict[str, Any]] = [
         {"params": inside, "weight_decay": config.weight_decay, "muon": True},
         {"params": rest},
+        {"params": trunk[True], "weight_decay": config.weight_decay, "rate": rate},
+        {"params": trunk[False], "rate": rate},
     ]
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     return MuonAdamW(groups, config.learning_rate, (0.9, config.beta2), dtype)

@@ -18,15 +18,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.data import DataLoader
 
 from codemtl.errors import UsageError
+from codemtl.model.adapters import tune
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import save_network
 from codemtl.model.config import ModelConfig
+from codemtl.model.encoder import Encoder
 from codemtl.model.network import Network
+from codemtl.model.pretrained import find, load_weights
+from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
-from codemtl.training.checkpoints import load_newest, newest_state, save_checkpoint
+from codemtl.model.trunk import TrunkEncoder
+from codemtl.training.checkpoints import (
+    gathered_state,
+    load_newest,
+    newest_state,
+    save_checkpoint,
+)
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
 from codemtl.training.evaluation import Validation, score, scored
+from codemtl.training.gradients import agreed
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
@@ -97,15 +108,14 @@ class Run:
             torch.set_num_threads(config.threads)
         set_seed(config.seed)
         tokenizer = CodeTokenizer.load(data)
-        self.config = config = _resolved(config, tokenizer, data)
+        config, self.respelling = _with_trunk(_resolved(config, tokenizer, data), tokenizer)
+        self.config = config
         AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
             cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
             project_dir=out / "logs",
         )  # fmt: skip
-        network = Network(config.model).to(self.accelerator.device)
-        if config.compile:
-            network.encoder.stack.compile(dynamic=True)
+        network = make_network(config).to(self.accelerator.device)
         self.training = self._micro_batches("train", tokenizer)
         held_out = self._micro_batches("validation", tokenizer)
         self.validation = Validation(held_out, config.evaluate_batches, tokenizer.decode)
@@ -121,7 +131,7 @@ class Run:
         return MicroBatches(
             Shards(self.data, split), special_ids(tokenizer), piece_layout(tokenizer), self.config,
             micro_batches=self.config.steps * self.config.accumulation if training else 1,
-            shrink=shrink,
+            shrink=shrink, respelling=self.respelling,
             rank=self.accelerator.process_index if training else 0,
             world=self.accelerator.num_processes if training else 1,
         )  # fmt: skip
@@ -179,8 +189,10 @@ class Run:
         """Compare the tasks' gradients when it is time; nothing of the training changes."""
         config, step = self.config, self.trainer.step
         affinity = bool(config.affinity_every) and step % config.affinity_every == 0
-        if not self.accelerator.is_main_process or not (
-            step % config.diagnose_every == 0 or affinity
+        if (
+            self.trainer.sharded  # no process has whole gradients
+            or not self.accelerator.is_main_process
+            or not (step % config.diagnose_every == 0 or affinity)
         ):
             return
         position, total = step * config.accumulation - 1, len(self.training)
@@ -223,16 +235,27 @@ class Run:
                 file.write(json.dumps({"step": self.trainer.step, **_rounded(row)}) + "\n")
 
     def _evaluate(self) -> None:
-        """Evaluate on the main process; a better score becomes the run's model."""
-        if not self.accelerator.is_main_process:
+        """Evaluate on the main process; a better score becomes the run's model.
+
+        Where the trunk is spread over processes, all of them take part.
+        """
+        sharded, main = self.trainer.sharded, self.accelerator.is_main_process
+        if not main and not sharded:
             return
         row = self.validation.run(self.trainer.network, self.accelerator.device)
         self._log({f"validation/{key}": value for key, value in row.items()})
-        found = score(row)
-        if found > self.best[0]:
+        found, best = score(row), self.best[0]
+        if sharded:
+            found, best = agreed([found, best], self.accelerator)
+        if found > best:
             self.best = (found, self.trainer.step)
-            save_network(self.trainer.network, self.out, step=self.trainer.step)
+            state = gathered_state(self.trainer) if sharded else None
+            if not main:
+                return
+            save_network(self.trainer.network, self.out, state=state, step=self.trainer.step)
             write_atomic(self.out / FILE_NAME, (self.data / FILE_NAME).read_bytes())
+            if self.respelling is not None:
+                self.respelling.save(self.out)
             metrics: dict[str, Any] = {
                 "step": self.trainer.step, "score": found, "validation": row,
                 "config": self.config.to_dict(),
@@ -254,7 +277,7 @@ class Run:
             write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def _checkpoint(self) -> None:
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process or self.trainer.sharded:
             save_checkpoint(self.trainer, self.out)
         self.accelerator.wait_for_everyone()
 
@@ -269,6 +292,29 @@ def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> T
         )
     precision = resolve_precision(config.precision, join().default_device)
     return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
+
+
+def _with_trunk(
+    config: TrainingConfig, tokenizer: CodeTokenizer
+) -> tuple[TrainingConfig, Respelling | None]:
+    """What is to be known of the encoder that ``model.encoder`` names, if it names one."""
+    if not config.model.encoder:
+        return config, None
+    with join().main_process_first():  # which downloads what is not there
+        found = find(config.model.encoder)
+    model = replace(config.model, trunk=found.trunk)
+    return replace(config, model=model), Respelling(tokenizer, found.tokenizer, found.trunk)
+
+
+def make_network(config: TrainingConfig) -> Network:
+    """The network that a run starts with: new, or around a pretrained trunk."""
+    network = Network(config.model)
+    if isinstance(network.encoder, TrunkEncoder):
+        load_weights(network.encoder, config.model.encoder)
+        tune(network.encoder, config.model)
+    elif isinstance(network.encoder, Encoder) and config.compile:
+        network.encoder.stack.compile(dynamic=True)
+    return network
 
 
 def _rounded(row: dict[str, float]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,17 +105,30 @@ def test_accelerate_launch_trains_on_two_processes(tiny: Path, tmp_path: Path) -
     assert_trained_together(tmp_path / "run")
 
 
+def torchrun(node: int, port: str) -> list[str]:
+    return [
+        "torch.distributed.run", "--nnodes", "2", "--node_rank", str(node),
+        "--nproc_per_node", "1", "--master_addr", "127.0.0.1", "--master_port", port,
+    ]  # fmt: skip
+
+
+def accelerate_launch(node: int, port: str) -> list[str]:
+    """As the README writes it for two machines."""
+    return [
+        "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2", "--num_processes", "2",
+        "--machine_rank", str(node), "--main_process_ip", "127.0.0.1",
+        "--main_process_port", port, "--mixed_precision", "no", "--dynamo_backend", "no",
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
-def test_torchrun_trains_on_two_nodes(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", [torchrun, accelerate_launch])
+def test_two_nodes_train_together(
+    launcher: Callable[[int, str], list[str]], tiny: Path, tmp_path: Path
+) -> None:
     """Two nodes of one process each, both on this machine."""
     port = str(free_port())
-    started = [
-        launched([
-            "torch.distributed.run", "--nnodes", "2", "--node_rank", str(node),
-            "--nproc_per_node", "1", "--master_addr", "127.0.0.1", "--master_port", port,
-        ], tiny, tmp_path / "run")
-        for node in range(2)
-    ]  # fmt: skip
+    started = [launched(launcher(node, port), tiny, tmp_path / "run") for node in range(2)]
     for process in started:
         _, complaints = process.communicate(timeout=900)
         assert process.returncode == 0, complaints.decode()
