@@ -34,7 +34,7 @@ def save_network(network: Network, folder: Path, *, quantize: bool = False, **ex
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: value.detach().to("cpu", torch.float32).contiguous()
-        for name, value in network.state_dict().items()
+        for name, value in network.kept().items()
     }
     data = save(quantized(tensors) if quantize else tensors, metadata={"format": "pt"})
     write_atomic(folder / WEIGHTS, data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from codemtl.model.config import ModelConfig
@@ -66,9 +68,13 @@ def initialise(module: nn.Module, layers: int) -> None:
 
 
 class Network(Heads):
-    """f(x; θ) = [f_repair, f_summarize, f_generate] over one shared encoder."""
+    """f(x; θ) = [f_repair, f_summarize, f_generate] over one shared encoder.
 
-    def __init__(self, config: ModelConfig) -> None:
+    ``extra`` names text heads of tasks that only training knows; the other weights begin as
+    without them, and a model folder leaves them out.
+    """
+
+    def __init__(self, config: ModelConfig, extra: Sequence[str] = ()) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
@@ -76,6 +82,16 @@ class Network(Heads):
         self.summarize = TextHead(config)
         self.generate = TextHead(config)
         self.apply(lambda module: initialise(module, config.layers))
+        self.extra = tuple(extra)
+        for name in extra:
+            head = TextHead(config)
+            head.apply(lambda module: initialise(module, config.layers))
+            self.add_module(name, head)
+
+    def kept(self) -> dict[str, Tensor]:
+        """The state that belongs to a model folder."""
+        state: dict[str, Tensor] = self.state_dict()
+        return {k: v for k, v in state.items() if k.partition(".")[0] not in self.extra}
 
     def forward(
         self, task: str, batch: dict[str, Tensor], dense: bool = False

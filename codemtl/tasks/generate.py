@@ -64,12 +64,14 @@ def collate(
     spans: Sequence[tuple[int, int]],
     specials: SpecialIds,
     layout: Layout,
+    targets: Sequence[Ints] | None = None,
 ) -> Batch:
-    """A batch of masked functions with the hidden text as targets."""
+    """A batch of masked functions with the hidden text, or other ``targets``, to write."""
     inputs = [
         encoder_input(specials, e.context, masked(e, span, specials), e.summary)[0]
         for e, span in zip(examples, spans, strict=True)
     ]
-    targets = [target(e, span, layout) for e, span in zip(examples, spans, strict=True)]
+    if targets is None:
+        targets = [target(e, span, layout) for e, span in zip(examples, spans, strict=True)]
     arrays, counts = text_arrays(specials, inputs, targets)
     return Batch("generate", arrays, counts)

@@ -19,10 +19,12 @@ from codemtl.model.config import ModelConfig
 from codemtl.training.weighting import check
 
 TASKS = ("repair", "summarize", "generate")
+CONTROLS = ("reversal",)  # may be trained beside them; no part of the model that is written
 T = TypeVar("T")
 PRECISIONS = ("auto", "no", "bf16")
 TERMS = {
     "repair": ("bug", "token", "site", "edit"), "summarize": ("text",), "generate": ("text",),
+    "reversal": ("text",),
 }  # fmt: skip
 STAGES = {"repair": ("dense", "single", "real"), "summarize": (), "generate": ()}  # of curricula
 _CURRICULA = {"repair": {"dense": 0.6, "single": 0.4}}  # where the configuration names none
@@ -64,6 +66,9 @@ class TrainingConfig:
     clip: float = 1.0
     temperature: float = 0.0  # T > 0: q_i ∝ (examples of the task)^(1 / T), and shares only select
     weighting: dict[str, Any] = field(default_factory=lambda: {"name": "static"})
+    data_fraction: float = 1.0  # share of the training examples that is used, drawn by the seed
+    label_noise: float = 0.0  # share of the training examples whose labels are made wrong
+    validation_fraction: float = 1.0  # share of the validation examples that choose the checkpoint
     seed: int = 0
     precision: str = "auto"  # "no", "bf16", or "auto": bf16 where the machine is fast at it
     compile: bool = False
@@ -78,7 +83,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges and task names."""
-        unknown = [name for name in self.tasks if name not in TASKS]
+        unknown = [name for name in self.tasks if name not in (*TASKS, *CONTROLS)]
         if unknown:
             known = ", ".join(TASKS)
             raise UsageError(f"tasks.{unknown[0]}: there is no such task; known: {known}")
@@ -91,6 +96,11 @@ class TrainingConfig:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
+        for name in ("data_fraction", "validation_fraction"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0, at most 1")
+        if not 0 <= self.label_noise <= 1:
+            raise UsageError(f"label_noise is {self.label_noise}; it must be from 0 to 1")
         if not 0 < self.beta2 < 1:
             raise UsageError(f"beta2 is {self.beta2}; it must be between 0 and 1")
         if sum(task.share for task in self.tasks.values()) <= 0:
@@ -134,8 +144,8 @@ def _check_task(name: str, task: TaskConfig) -> None:
             raise UsageError(f"tasks.{name}.terms.{term}: there is no such loss; known: {known}")
         values[f"terms.{term}"] = value
     for stage, value in task.stages.items():
-        if stage not in STAGES[name]:
-            known = ", ".join(STAGES[name]) or "none"
+        if stage not in STAGES.get(name, ()):
+            known = ", ".join(STAGES.get(name, ())) or "none"
             raise UsageError(f"tasks.{name}.stages.{stage}: there is no such stage; known: {known}")
         values[f"stages.{stage}"] = value
     for key, value in values.items():
@@ -158,7 +168,7 @@ def load_config(
     values.setdefault("tasks", {task: {} for task in TASKS})
     for override in overrides:
         _override(values, override)
-    return _build(values)
+    return config_from_dict(values)
 
 
 def _read(path: Path | None, preset: str) -> dict[str, Any]:
@@ -196,7 +206,8 @@ def _override(values: dict[str, Any], override: str) -> None:
     target[last] = value
 
 
-def _build(values: Mapping[str, Any]) -> TrainingConfig:
+def config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:
+    """From plain values, as `TrainingConfig.to_dict` makes them. Raises UsageError."""
     plain = {key: value for key, value in values.items() if key not in ("model", "tasks")}
     tasks = {
         name: _make(TaskConfig, table, f"tasks.{name}.")

@@ -19,7 +19,7 @@ class Validation:
         self.shards = data.shards
         self.batches: list[tuple[Batch, str]] = []
         for task in data.plans:
-            for stage in STAGES[task] or ("",):
+            for stage in STAGES.get(task) or ("",):
                 if stage == REAL and data.real is None:
                     continue
                 for number in range(batches):  # every other one of that stage is of real bugs
@@ -65,6 +65,7 @@ _ACCURACIES = {
     "repair/real_bug_correct": "repair/real_bug",
     "summarize/text_correct": "summarize/text",
     "generate/text_correct": "generate/text",
+    "reversal/text_correct": "reversal/text",
 }
 
 

@@ -3,13 +3,15 @@
 A micro-batch holds one task. The task of micro-batch i is drawn by the sampling shares q; its
 examples come from a plan that buckets a shuffled epoch by length so that little is padding. A task
 that runs out of data begins its next epoch, and says so: ``epoch`` counts passes. Corruption is
-drawn from (seed, epoch, index), never from a worker's state.
+drawn from (seed, epoch, index), never from a worker's state; which labels are wrong, where noise is
+asked for, from (seed, task, index).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,17 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from codemtl.errors import DataError
-from codemtl.tasks import generate, repair, summarize
+from codemtl.tasks import generate, repair, reversal, summarize
 from codemtl.tasks.batches import Batch, SpecialIds
-from codemtl.tasks.example import Example, Layout
+from codemtl.tasks.example import Example, Ints, Layout
+from codemtl.tasks.noise import mislabel
 from codemtl.training.config import TrainingConfig
+from codemtl.training.label_noise import LabelNoise
 from codemtl.training.shards import Shards
 
 POOL = 4096  # examples sorted by length together
 MAX_ROWS = 256  # of a micro-batch
-_TASK_NUMBER = {"repair": 0, "summarize": 1, "generate": 2}
+_TASK_NUMBER = {"repair": 0, "summarize": 1, "generate": 2, "reversal": 4}
 REAL = "real"  # stage of repair: every other micro-batch holds real bugs, if the shards have any
 _REAL_NUMBER = 3
 
@@ -97,22 +101,27 @@ class MicroBatches(Dataset[dict[str, Any]]):
         shrink: int = 1,
         rank: int = 0,
         world: int = 1,
+        kept: NDArray[np.bool_] | None = None,
+        label_noise: float = 0.0,
     ) -> None:
-        """``shrink`` divides the tokens of a micro-batch."""
+        """``shrink`` divides the tokens of a micro-batch; of the shards, ``kept`` [F] are used."""
+        kept = np.ones(len(shards), np.bool_) if kept is None else kept
         self.shards, self.specials, self.layout = shards, specials, layout
         self.config, self.rank, self.world = config, rank, world
-        members = _members(shards)
+        members = {task: rows[kept[rows]] for task, rows in members_of(shards).items()}
         names = [task for task, settings in config.tasks.items() if settings.share > 0]
         for task in names:
             if not len(members[task]):
-                raise DataError(f"the prepared data hold no example for {task}")
+                part = "" if kept.all() else f" in the {kept.mean():.1%} of them that are used"
+                raise DataError(f"the prepared data hold no example for {task}{part}")
+        self.noise = LabelNoise(label_noise, config.seed, shards, members)
         self.plans: dict[str, Plan] = {}
         self.real: Plan | None = None
         for task in names:
             tokens = (config.tasks[task].micro_tokens or config.micro_tokens) // shrink
             seed = config.seed + _TASK_NUMBER[task]
             self.plans[task] = Plan(members[task], shards.lengths, tokens, seed)
-        buggy = np.flatnonzero(shards.buggy)
+        buggy = np.flatnonzero(shards.buggy & kept)
         if len(buggy) and "repair" in self.plans:
             tokens = (config.tasks["repair"].micro_tokens or config.micro_tokens) // shrink
             self.real = Plan(buggy, shards.lengths, tokens, config.seed + _REAL_NUMBER)
@@ -149,36 +158,81 @@ class MicroBatches(Dataset[dict[str, Any]]):
         if stage == REAL and self.real is not None:
             plan, number = (plan, self.real)[number % 2], number // 2
         epoch, indices = plan.batch(number)
-        examples: list[Example] = [self.shards[int(index)] for index in indices]
-        if task == "summarize":
-            return summarize.collate(examples, self.specials)
         seed = self.config.seed
         rngs = [np.random.default_rng((seed, epoch, int(index))) for index in indices]
+        if task == "reversal":
+            return self._reversal(indices, rngs)
+        wrong = [self.noise.hits(_TASK_NUMBER[task], int(index)) for index in indices]
+        examples: list[Example] = [self.shards[int(index)] for index in indices]
+        if task == "summarize":
+            others = self._others(task, indices, wrong)
+            told = [
+                e if other is None else replace(e, summary=other.summary)
+                for e, other in zip(examples, others, strict=True)
+            ]
+            return summarize.collate(told, self.specials)
         if task == "repair":
             dense = stage == "dense"
             corrupt = repair.corrupt_dense if dense else repair.corrupt_single
             inputs = [corrupt(e, rng) for e, rng in zip(examples, rngs, strict=True)]
+            inputs = [
+                mislabel(item, rng) if bad else item
+                for item, rng, bad in zip(inputs, rngs, wrong, strict=True)
+            ]
             return repair.collate(inputs, self.specials, dense=dense)
         extent = generate.draw_extent(np.random.default_rng((seed, epoch, number)))
-        spans = [
-            generate.choose_span(e, self.layout, rng, extent)
-            for e, rng in zip(examples, rngs, strict=True)
-        ]
-        pairs = [(e, span) for e, span in zip(examples, spans, strict=True) if span is not None]
-        if not pairs:  # functions of one line only: learn to write that line
-            pairs = [(examples[0], (0, len(examples[0].pieces)))]
-        return generate.collate(
-            [e for e, _ in pairs], [span for _, span in pairs], self.specials, self.layout
+        return self._masked(examples, self._others(task, indices, wrong), rngs, extent)
+
+    def _reversal(self, indices: NDArray[Any], rngs: Sequence[np.random.Generator]) -> Batch:
+        """Sequences as long as the functions of the plan."""
+        vocab_size = self.config.model.vocab_size
+        return reversal.collate(
+            [
+                reversal.draw(rng, int(self.shards.lengths[index]) - 2, vocab_size, self.specials)
+                for index, rng in zip(indices, rngs, strict=True)
+            ],
+            self.specials,
         )
 
+    def _masked(
+        self, examples: Sequence[Example], others: Sequence[Example | None],
+        rngs: Sequence[np.random.Generator], extent: str,
+    ) -> Batch:  # fmt: skip
+        """Functions with a part masked, to write that part, or as much of another function."""
+        rows: list[tuple[Example, tuple[int, int], Ints]] = []
+        for example, other, rng in zip(examples, others, rngs, strict=True):
+            span = generate.choose_span(example, self.layout, rng, extent)
+            if span is None:
+                continue
+            told = None if other is None else generate.choose_span(other, self.layout, rng, extent)
+            if other is not None and told is not None:
+                rows.append((example, span, generate.target(other, told, self.layout)))
+            else:
+                rows.append((example, span, generate.target(example, span, self.layout)))
+        if not rows:  # functions of one line only: learn to write that line
+            whole = (0, len(examples[0].pieces))
+            rows = [(examples[0], whole, generate.target(examples[0], whole, self.layout))]
+        parts, spans, targets = zip(*rows, strict=True)
+        return generate.collate(parts, spans, self.specials, self.layout, targets)
 
-def _members(shards: Shards) -> dict[str, NDArray[Any]]:
+    def _others(
+        self, task: str, indices: NDArray[Any], wrong: Sequence[bool]
+    ) -> list[Example | None]:
+        """For each example with a wrong text the one that has it."""
+        return [
+            self.noise.other(_TASK_NUMBER[task], task, int(index)) if bad else None
+            for index, bad in zip(indices, wrong, strict=True)
+        ]
+
+
+def members_of(shards: Shards) -> dict[str, NDArray[Any]]:
     """Which examples each task can learn from."""
     everything = np.arange(len(shards))
     return {
         "repair": everything[(shards.site_counts > 0) & ~shards.buggy],
         "summarize": everything[summarize.usable_lengths(shards.summaries)],
         "generate": everything[~shards.buggy],
+        "reversal": everything[~shards.buggy],
     }
 
 
