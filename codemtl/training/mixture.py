@@ -26,6 +26,7 @@ from codemtl.tasks.example import Example, Ints, Layout
 from codemtl.tasks.noise import mislabel
 from codemtl.training.config import TrainingConfig
 from codemtl.training.label_noise import LabelNoise
+from codemtl.training.schedule import draw_tasks
 from codemtl.training.shards import Shards
 
 POOL = 4096  # examples sorted by length together
@@ -126,8 +127,7 @@ class MicroBatches(Dataset[dict[str, Any]]):
             tokens = (config.tasks["repair"].micro_tokens or config.micro_tokens) // shrink
             self.real = Plan(buggy, shards.lengths, tokens, config.seed + _REAL_NUMBER)
         self.shares = sampling_shares(config, {task: len(members[task]) for task in names})
-        rng = np.random.default_rng((config.seed, 77))
-        drawn = rng.choice(len(names), size=micro_batches, p=list(self.shares.values()))
+        drawn = draw_tasks(list(self.shares.values()), micro_batches, config.seed)
         self.tasks = [names[index] for index in drawn]
         self.cursor = np.zeros(micro_batches, np.int64)
         for index in range(len(names)):

@@ -34,7 +34,7 @@ def gains(document: Mapping[str, Any]) -> Figure:
         for axes, task in zip(panels, tasks, strict=True):
             _gain_panel(axes, task, arms)
         panels[0].set_yticks(range(len(arms)), [arm["label"] for arm in arms])
-        panels[0].invert_yaxis()
+        panels[0].set_ylim(len(arms) - 0.5, -0.5)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
         return figure

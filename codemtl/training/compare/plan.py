@@ -1,13 +1,13 @@
 """Which runs a comparison needs, and what each of them may spend.
 
-The budget is that of one joint run of S steps, in which task i has the share q_i of the
+The budget is that of one joint run of S steps, in which task i has n_i steps' worth of
 micro-batches. Against it stand, with the same model, data, tokenizer and settings:
 
-    single           one model a task, q_i S steps: as many updates of its task as in the joint
-                     run; the models together cost as much as the joint run
+    single           one model a task, n_i steps: as many updates of its task as in the joint run of
+                     the same seed; the models together cost as much as the joint run
     single-compute   one model a task, S steps: each costs as much as the joint run
-    transfer         from the weights of another task's ``single`` model, q_i S steps
-    unrelated        the joint run and `tasks.reversal` beside it, S steps and its own on top
+    transfer         from the weights of another task's ``single`` model, n_i steps
+    unrelated        the joint run and `tasks.reversal` beside it: S steps and a quarter on top
 
 Every setting is the configuration's in all runs: one trial each. The warm-up keeps its share of a
 run. Series repeat ``joint`` and ``single`` with part of the training data, or with wrong labels.
@@ -22,6 +22,7 @@ from typing import Any
 
 from codemtl.errors import UsageError
 from codemtl.training.config import TASKS, TaskConfig, TrainingConfig, load_config
+from codemtl.training.schedule import draw_tasks
 from codemtl.training.weighting import METHODS
 
 JOINT, RANDOM, LEARNED, UNRELATED = "joint", "random", "learned", "unrelated"
@@ -193,9 +194,13 @@ def _of_seed(
 
 
 def updates_of(settings: TrainingConfig, task: str) -> int:
-    """Steps' worth of micro-batches that the joint run gives a task."""
-    whole = sum(one.share for one in settings.tasks.values())
-    return max(1, round(settings.steps * settings.tasks[task].share / whole))
+    """Steps' worth of micro-batches that the joint run of these settings gives a task."""
+    sampled = {name: one.share for name, one in settings.tasks.items() if one.share > 0}
+    whole = sum(sampled.values())
+    micro_batches = settings.steps * settings.accumulation
+    drawn = draw_tasks([share / whole for share in sampled.values()], micro_batches, settings.seed)
+    count = int((drawn == list(sampled).index(task)).sum())
+    return max(1, round(count / settings.accumulation))
 
 
 def source_of(settings: Mapping[str, TaskConfig], tasks: Sequence[str], target: str) -> str:

@@ -54,13 +54,14 @@ def _gains(document: Mapping[str, Any], base: str) -> Table:
         regressed = f"{against['regressed']} ({against['surely_regressed']})"
         rows.append([arm["label"], *gains, f"{worst['value']:+.1%} {worst['task']}", regressed])
     cases = ", ".join(f"{count} {task}" for task, count in document["cases"].items())
+    seeds = ", ".join(map(str, document["seeds"]))
     return {
         "title": _TITLES[base],
         "head": ["arm", *(NAMES[task] for task in tasks), "worst task", "tasks worse (surely)"],
         "rows": rows,
         "note": f"Points, with 95% intervals of the paired bootstrap over {cases} held-out cases "
-        f"({document['split']} projects) and {len(document['seeds'])} seeds; few seeds make them "
-        "too narrow. Surely: the interval lies below zero.",
+        f"({document['split']} projects) and over seeds {seeds}; few seeds make them too narrow. "
+        "Surely: the interval lies below zero.",
     }
 
 

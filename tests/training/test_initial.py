@@ -1,0 +1,68 @@
+"""Runs that begin from the weights of a model folder, and heads that only training knows."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from codemtl.errors import ModelError, UsageError
+from codemtl.model.checkpoints import load_network, save_network
+from codemtl.model.config import ModelConfig
+from codemtl.model.network import Network
+from codemtl.training.initial import load_initial
+from codemtl.training.run import train
+
+SIZES = ModelConfig(vocab_size=8192, width=16, layers=1, heads=2, hidden=16, decoder_layers=1)
+SETTINGS = [
+    "threads=1", "accumulation=1", "micro_tokens=256", "evaluate_batches=1", "model.width=16",
+    "model.layers=1", "model.heads=2", "model.hidden=16",
+]  # fmt: skip
+
+
+@pytest.fixture
+def folder(tiny: Path, tmp_path: Path) -> Path:
+    """A model that was never trained, with the tokenizer of the data."""
+    torch.manual_seed(7)
+    save_network(Network(SIZES), tmp_path / "model")
+    shutil.copy(tiny / "tokenizer.json", tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_the_extra_head_leaves_the_other_weights_and_the_folder_as_they_are(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plain = Network(SIZES)
+    torch.manual_seed(0)
+    network = Network(SIZES, extra=["reversal"])
+    assert any(name.startswith("reversal.") for name in network.state_dict())
+    assert network.kept().keys() == plain.state_dict().keys()
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, network.state_dict()[name])
+    save_network(network, tmp_path)
+    assert load_network(tmp_path)[0].state_dict().keys() == plain.state_dict().keys()
+
+
+def test_a_run_begins_with_the_weights(folder: Path, tiny: Path, tmp_path: Path) -> None:
+    """At a learning rate of next to nothing, the model that is written is the one it began with."""
+    still = ["learning_rate=1e-12", "warmup=0", "weight_decay=0", "tasks.reversal.share=0.5"]
+    train(
+        preset="tiny", data=tiny, out=tmp_path / "run", max_steps=1, init=folder,
+        overrides=[*SETTINGS, *still],
+    )  # fmt: skip
+    before, after = (load_network(place)[0].state_dict() for place in (folder, tmp_path / "run"))
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, atol=1e-9, rtol=0)
+
+
+def test_what_does_not_fit_is_explained(folder: Path, tiny: Path, tmp_path: Path) -> None:
+    wider = Network(ModelConfig(**{**SIZES.to_dict(), "width": 32}))
+    with pytest.raises(UsageError, match=r"model\.width = 16, this run 32; give --set model"):
+        load_initial(wider, folder, tiny)
+    with pytest.raises(ModelError, match="no such model folder"):
+        load_initial(Network(SIZES), tmp_path / "none", tiny)
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(UsageError, match="is not the tokenizer that"):
+        load_initial(Network(SIZES), folder, tiny)
