@@ -12,8 +12,9 @@ from codemtl.errors import ModelError, UsageError
 from codemtl.model.checkpoints import load_network, save_network
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
+from codemtl.training.config import load_config
 from codemtl.training.initial import load_initial
-from codemtl.training.run import train
+from codemtl.training.run import Run, train
 
 SIZES = ModelConfig(vocab_size=8192, width=16, layers=1, heads=2, hidden=16, decoder_layers=1)
 SETTINGS = [
@@ -55,6 +56,17 @@ def test_a_run_begins_with_the_weights(folder: Path, tiny: Path, tmp_path: Path)
     assert before.keys() == after.keys()
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, atol=1e-9, rtol=0)
+
+
+def test_noise_and_parts_of_the_data_are_for_training_alone(tiny: Path, tmp_path: Path) -> None:
+    changes = ["data_fraction=0.5", "label_noise=0.3", "validation_fraction=0.25"]
+    run = Run(load_config(preset="tiny", overrides=[*SETTINGS, *changes]), tiny, tmp_path)
+    assert run.training.noise.rate == 0.3 and run.probes.data.noise.rate == 0
+    sizes = {
+        name: len(data.plans["generate"].members) / len(data.shards)
+        for name, data in (("train", run.training), ("validation", run.probes.data))
+    }
+    assert sizes == pytest.approx({"train": 0.5, "validation": 0.25}, abs=0.03)
 
 
 def test_what_does_not_fit_is_explained(folder: Path, tiny: Path, tmp_path: Path) -> None:
