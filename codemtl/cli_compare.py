@@ -74,7 +74,7 @@ def compare(
         data=data_folder(data), out=out, config=config, preset=preset,
         overrides=tuple(overrides or ()), max_steps=max_steps, budget=budget,
         seeds=tuple(_numbers("--seeds", seeds, int)),
-        arms=tuple(arms.split(",")) if arms else ARMS, weighting=weighting,
+        arms=tuple(arm.strip() for arm in arms.split(",")) if arms else ARMS, weighting=weighting,
         fractions=tuple(_numbers("--fractions", fractions, float)),
         noise=tuple(_numbers("--noise", noise, float)), cases=cases, split=split, images=images,
     )  # fmt: skip

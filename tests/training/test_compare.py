@@ -53,8 +53,9 @@ def test_the_arms_spend_what_they_say(tiny: Path, tmp_path: Path) -> None:
     assert tasks["reversal"].share == pytest.approx(0.25 * sum(
         tasks[task].share for task in made.tasks
     ))  # fmt: skip
-    names = {arm: steps[arm].settings.weighting["name"] for arm in ("joint", "random", "learned")}
-    assert names == {"joint": "static", "random": "rlw", "learned": "uncertainty"}
+    arms = ("joint", "random", "learned-uncertainty")
+    names = [steps[arm].settings.weighting["name"] for arm in arms]
+    assert names == ["static", "rlw", "uncertainty"]
     places = [run.name for run in made.runs]
     assert all(places.index(run.source) < places.index(run.name) for run in made.runs if run.source)
     assert steps["transfer-repair"].source in ("all/single-summarize-3", "all/single-generate-3")
@@ -301,6 +302,24 @@ def test_a_run_that_fails_ends_the_comparison(tiny: Path, tmp_path: Path) -> Non
         start_process(tmp_path)
 
 
+def test_the_command_shows_its_plan_and_explains_what_is_wrong(
+    tiny: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    given = ("compare", "--data", tiny, "--out", tmp_path / "out", "--preset", "tiny")
+    done = run(*given, "--dry-run", "--seeds", "4", "--format", "json")
+    assert done.code == 0 and json.loads(done.out)["runs"][0]["name"] == "all/joint-4"
+    done = run(*given, "--dry-run", "--arms", "joint, single", "--max-steps", "9")
+    assert "all/single-repair-2" in done.out and "6.0 joint runs in all, 6.0 of them" in done.out
+    assert not (tmp_path / "out").exists()
+    for arguments, fault in (
+        (("--seeds", "a"), "--seeds a: 'a' is no number"),
+        (("--arms", "joint"), "--arms must name single"),
+        (("--images", tmp_path), "holds no runs of the image baseline"),
+    ):
+        done = run(*given, *arguments)
+        assert done.code == 2 and fault in done.err and not done.out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_command_goes_on_after_a_kill(tiny: Path, tmp_path: Path, how: signal.Signals) -> None:
@@ -312,7 +331,7 @@ def test_the_command_goes_on_after_a_kill(tiny: Path, tmp_path: Path, how: signa
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     run = tmp_path / "out" / "all" / "joint-0"
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 400
     while not list(run.glob("checkpoints/step-*")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
@@ -320,12 +339,12 @@ def test_the_command_goes_on_after_a_kill(tiny: Path, tmp_path: Path, how: signa
     process.communicate(timeout=100)
     assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
     assert not (run / "outcome.json").exists()
-    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr.decode()
     document = json.loads(done.stdout)
     assert set(document["arms"]) == {"joint", "single"}
     assert b"run 1 of 3: all/joint-0" in done.stderr
     outcome = json.loads((run / "outcome.json").read_text())
     assert outcome["resumed"] is True
-    again = subprocess.run(command, capture_output=True, timeout=100, check=True)
+    again = subprocess.run(command, capture_output=True, timeout=300, check=True)
     assert json.loads(again.stdout) == document and b"run 1" not in again.stderr

@@ -15,6 +15,7 @@ run. Series repeat ``joint`` and ``single`` with part of the training data, or w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ SINGLE, SINGLE_COMPUTE, TRANSFER = "single", "single-compute", "transfer"
 ARMS = (JOINT, RANDOM, LEARNED, UNRELATED, TRANSFER, SINGLE, SINGLE_COMPUTE)
 IN_SERIES = (JOINT, SINGLE)
 UNRELATED_SHARE = 0.25  # micro-batches of the unrelated task, relative to those of all others
-LOOKS = 5  # evaluations of a run, of which the best is its model
+LOOKS = 5  # evaluations of a run at most, of which the best is its model
 WHOLE = "all"  # the condition of the main comparison: all data, true labels
 
 
@@ -148,7 +149,7 @@ def _base(options: Options) -> TrainingConfig:
 def _lasting(settings: TrainingConfig, steps: int, whole: int) -> TrainingConfig:
     """The settings for another number of steps than ``whole``, which they were made for."""
     warmup = round(settings.warmup * steps / whole)
-    look = max(1, steps // LOOKS)
+    look = math.ceil(steps / LOOKS)
     return replace(
         settings, steps=steps, warmup=max(min(1, settings.warmup), warmup), evaluate_every=look,
         checkpoint_every=min(settings.checkpoint_every, look),
@@ -171,7 +172,8 @@ def _of_seed(
     seed = settings.seed
 
     def named(arm: str, task: str = "") -> str:
-        return f"{condition}/{arm}{'-' + task if task else ''}-{seed}"
+        which = method if arm == LEARNED else task
+        return f"{condition}/{arm}{'-' + which if which else ''}-{seed}"
 
     def planned(arm: str, settings: TrainingConfig, task: str = "", source: str = "") -> PlannedRun:
         return PlannedRun(named(arm, task), condition, arm, task, seed, settings, source)
