@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from codemtl.cli_compare import compare
 from codemtl.cli_evaluate import evaluate
 from codemtl.cli_options import (
     DiffFlag,
@@ -285,6 +286,7 @@ def generate(
 _command(mine)
 _command(train)
 _command(evaluate)
+_command(compare)
 
 
 @_command

@@ -23,4 +23,14 @@ StdinName = Annotated[
 WriteFlag = Annotated[bool, typer.Option("--write", help="Change the files.")]
 DiffFlag = Annotated[bool, typer.Option("--diff", help="Print only a diff, fit for git apply.")]
 FormatOption = Annotated[TextOrJson, typer.Option("--format", help="Form of the output.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="What mine wrote, or a prepared dataset."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="One setting, such as weighting.name=uncertainty."
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")]

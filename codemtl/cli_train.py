@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from codemtl.cli_options import OutFolder
+from codemtl.cli_options import DataOption, OutFolder, SetOption
 
 _DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
 
@@ -45,21 +45,14 @@ def train(
     preset: Annotated[
         Literal["tiny", "small", "base"] | None, typer.Option(help="A configuration by name.")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What mine wrote, or a prepared dataset.")
-    ] = None,
+    data: DataOption = None,
     out: OutFolder = Path("codemtl-model"),
     max_steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop here.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all randomness.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
     ] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="One setting, such as weighting.name=uncertainty."
-        ),
-    ] = None,
+    overrides: SetOption = None,
 ) -> int:
     """Train a model on a corpus, all tasks together.
 
@@ -67,12 +60,8 @@ def train(
     `accelerate launch` or torchrun, several processes train together.
     """
     from codemtl import report
-    from codemtl.errors import DataError, UsageError
 
-    if data is None:
-        raise UsageError(f"--data DIR is missing: {_DATA}")
-    if not data.is_dir():
-        raise DataError(f"--data {data} is not a folder; name {_DATA}")
+    data = data_folder(data)
     from codemtl.training.run import train as run
 
     metrics = run(
@@ -86,3 +75,14 @@ def train(
         overrides=overrides or [],
     )
     return report.trained(metrics, out)
+
+
+def data_folder(data: Path | None) -> Path:
+    """What ``--data`` names. Raises UsageError if it is missing, DataError if it is no folder."""
+    from codemtl.errors import DataError, UsageError
+
+    if data is None:
+        raise UsageError(f"--data DIR is missing: {_DATA}")
+    if not data.is_dir():
+        raise DataError(f"--data {data} is not a folder; name {_DATA}")
+    return data

@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
 EVERYWHERE = {"__version__"}
 UNBOUND = {
     "cli",
+    "cli_compare",
     "cli_evaluate",
     "cli_options",
     "cli_search",

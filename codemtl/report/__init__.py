@@ -34,15 +34,15 @@ from codemtl.report.output import (
     project_progress,
     search_progress,
 )
-from codemtl.report.tables import evaluated
+from codemtl.report.tables import compared, evaluated, planned
 from codemtl.syntax.edits import Edit, apply, unified_diff
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
-    "KIND_TEXTS", "Model", "Span", "complain", "evaluated", "exit_code", "file_diff", "generated",
-    "informed", "mined", "progress", "project_progress", "repaired", "search_progress", "span",
-    "summarized", "trained", "vision_measured", "vision_predicted",
+    "KIND_TEXTS", "Model", "Span", "compared", "complain", "evaluated", "exit_code", "file_diff",
+    "generated", "informed", "mined", "planned", "progress", "project_progress", "repaired",
+    "search_progress", "span", "summarized", "trained", "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

@@ -1,4 +1,4 @@
-"""What ``codemtl evaluate`` says on a terminal: facts in lines, figures in tables."""
+"""What ``evaluate`` and ``compare`` say on a terminal: facts in lines, figures in tables."""
 
 from __future__ import annotations
 
@@ -30,6 +30,42 @@ def evaluated(document: Mapping[str, Any], files: Sequence[Path], *, style: str)
             _print_table(table)
     for file in files:
         print_line(f"wrote {file}", "green")
+    return 0
+
+
+def compared(document: Mapping[str, Any], files: Sequence[Path], *, style: str) -> int:
+    """Print the tables of a comparison and which files were written; the exit code is 0."""
+    if style == "json":
+        print_json(document)
+        return 0
+    for table in document["tables"]:
+        _print_table(table)
+    print_line("")
+    for file in files:
+        print_line(f"wrote {file}", "green")
+    return 0
+
+
+def planned(document: Mapping[str, Any], *, style: str) -> int:
+    """Print the runs that a comparison would make, and their cost; the exit code is 0."""
+    if style == "json":
+        print_json(document)
+        return 0
+    rows = [
+        [run["name"], f"{run['steps']:,}", f"{run['joint_runs']:.2f}", run["begins_with"] or "",
+         run["state"]]
+        for run in document["runs"]
+    ]  # fmt: skip
+    left, hours = document["joint_runs_left"], document["hours_left"]
+    cost = f"{document['joint_runs']:.1f} joint runs in all, {left:.1f} of them left"
+    if hours is not None:
+        cost += f": {hours:.1f} hours at the pace of the finished runs"
+    _print_table({
+        "title": "Runs", "head": ["run", "steps", "cost (joint runs)", "begins with", "state"],
+        "rows": rows,
+        "note": f"One joint run: {document['steps']:,} steps, {document['micro_batches']:,} "
+        f"micro-batches of {document['micro_tokens']:,} positions. {cost}.",
+    })  # fmt: skip
     return 0
 
 

@@ -65,13 +65,15 @@ def collate(
     spans: Sequence[tuple[int, int]],
     specials: SpecialIds,
     layout: Layout,
+    targets: Sequence[Ints] | None = None,
 ) -> Batch:
-    """A batch of masked functions with the hidden text as targets."""
+    """A batch of masked functions with the hidden text, or other ``targets``, to write."""
     inputs = [
         encoder_input(specials, e.context, masked(e, span, specials), e.summary)[0]
         for e, span in zip(examples, spans, strict=True)
     ]
-    targets = [target(e, span, layout) for e, span in zip(examples, spans, strict=True)]
+    if targets is None:
+        targets = [target(e, span, layout) for e, span in zip(examples, spans, strict=True)]
     arrays, counts = text_arrays(specials, inputs, targets)
     return Batch("generate", arrays, counts)
 
@@ -86,13 +88,18 @@ class Generate(TextTask):
         """A micro-batch of functions, each with one span masked; lone headers are left out."""
         layout = vocabulary.layout
         extent = draw_extent(draw.once())
-        spans = [
-            choose_span(example, layout, rng, extent)
-            for example, rng in zip(examples, draw.each(), strict=True)
-        ]
-        pairs = [(e, span) for e, span in zip(examples, spans, strict=True) if span is not None]
-        if not pairs:  # functions of one line only: learn to write that line
-            pairs = [(examples[0], (0, len(examples[0].pieces)))]
-        return collate(
-            [e for e, _ in pairs], [span for _, span in pairs], vocabulary.specials, layout
-        )
+        rows: list[tuple[Example, tuple[int, int], Ints]] = []
+        for example, other, rng in zip(examples, draw.wrong(), draw.each(), strict=True):
+            span = choose_span(example, layout, rng, extent)
+            if span is None:
+                continue
+            told = None if other is None else choose_span(other, layout, rng, extent)
+            if other is not None and told is not None:
+                rows.append((example, span, target(other, told, layout)))
+            else:
+                rows.append((example, span, target(example, span, layout)))
+        if not rows:  # functions of one line only: learn to write that line
+            whole = (0, len(examples[0].pieces))
+            rows = [(examples[0], whole, target(examples[0], whole, layout))]
+        parts, spans, targets = zip(*rows, strict=True)
+        return collate(parts, spans, vocabulary.specials, layout, targets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from codemtl.tasks.generate import Generate
 from codemtl.tasks.name import Name
 from codemtl.tasks.repair import Repair
+from codemtl.tasks.reversal import Reversal
 from codemtl.tasks.summarize import Summarize
 from codemtl.tasks.task import Task
 
@@ -17,5 +18,6 @@ TASKS: dict[str, Task] = {
         Summarize(),
         Generate(),
         Name(),
+        Reversal(),
     )
 }

@@ -33,6 +33,7 @@ from codemtl.tasks.batches import (
 )
 from codemtl.tasks.decoys import DRAWS
 from codemtl.tasks.example import ALL_FAMILIES, FAMILY_ID, Example, Ints
+from codemtl.tasks.noise import mislabel
 from codemtl.tasks.task import Columns, Draw, Task, Vocabulary
 
 if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
@@ -444,5 +445,8 @@ class Repair(Task):
         """A micro-batch of functions corrupted as the stage asks."""
         dense = draw.stage == "dense"
         make = corrupt_dense if dense else corrupt_single
-        inputs = [make(e, rng) for e, rng in zip(examples, draw.each(), strict=True)]
+        inputs = []
+        for example, other, rng in zip(examples, draw.wrong(), draw.each(), strict=True):
+            item = make(example, rng)
+            inputs.append(item if other is None else mislabel(item, rng))
         return collate(inputs, vocabulary.specials, dense=dense)

@@ -57,6 +57,7 @@ class Draw:
     number: int  # among the task's micro-batches
     indices: Sequence[int]  # of its examples in the data
     stage: str  # of the task's curriculum, "" without one
+    others: Sequence[Example | None] = ()  # label noise: whose labels an example gets, if any
 
     def once(self) -> np.random.Generator:
         """One generator for the whole micro-batch."""
@@ -65,6 +66,10 @@ class Draw:
     def each(self) -> list[np.random.Generator]:
         """One generator for each example."""
         return [np.random.default_rng((self.seed, self.epoch, int(i))) for i in self.indices]
+
+    def wrong(self) -> Sequence[Example | None]:
+        """For each example the one whose labels it gets instead of its own, or None."""
+        return self.others or [None] * len(self.indices)
 
 
 class Task(ABC):
@@ -76,7 +81,7 @@ class Task(ABC):
     curriculum: ClassVar[Mapping[str, float]] = {}  # where the configuration names none
     # X -> Y: X_correct of the head over the count of term Y is the measure X_accuracy
     accuracies: ClassVar[Mapping[str, str]]
-    score: ClassVar[str]  # the measure, 0 to 1, that takes part in the choice of the checkpoint
+    score: ClassVar[str]  # the measure, 0 to 1, by which the checkpoint is chosen too; "": none
 
     @abstractmethod
     def usable(self, data: Columns) -> NDArray[np.bool_]:
@@ -124,11 +129,23 @@ class FunctionToText(TextTask):
 
     def batch(self, examples: Sequence[Example], vocabulary: Vocabulary, draw: Draw) -> Batch:
         """A micro-batch of those examples that have a target."""
-        return self.collate(examples, vocabulary)
+        told = [
+            own if other is None else other
+            for other, own in zip(draw.wrong(), examples, strict=True)
+        ]
+        return self.collate(examples, vocabulary, told)
 
-    def collate(self, examples: Sequence[Example], vocabulary: Vocabulary) -> Batch:
-        """The same; nothing of it is random."""
-        pairs = [(example, self.target(example, vocabulary)) for example in examples]
+    def collate(
+        self,
+        examples: Sequence[Example],
+        vocabulary: Vocabulary,
+        told: Sequence[Example] | None = None,
+    ) -> Batch:
+        """The same, nothing of it random; ``told`` are examples whose targets are taken instead."""
+        pairs = [
+            (example, self.target(other, vocabulary))
+            for example, other in zip(examples, told or examples, strict=True)
+        ]
         pairs = [pair for pair in pairs if len(pair[1])] or pairs[:1]
         inputs = [self.prompt(example, vocabulary) for example, _ in pairs]
         arrays, counts = text_arrays(vocabulary.specials, inputs, [target for _, target in pairs])

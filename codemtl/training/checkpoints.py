@@ -19,6 +19,7 @@ from torch import Tensor
 
 from codemtl.errors import DataError, UsageError
 from codemtl.model.atomic import sync_folder, write_durable
+from codemtl.training.config import TrainingConfig
 from codemtl.training.loop import Trainer
 from codemtl.training.sharding import gathered, spread_as
 
@@ -150,11 +151,13 @@ _MAY_DIFFER = (
 
 def _check_same_run(state: dict[str, Any], trainer: Trainer, folder: Path) -> None:
     """A resumed run must be the same run, or the result is neither of the two."""
-    before, now = state["config"], json.loads(json.dumps(trainer.config.to_dict()))
+    now = json.loads(json.dumps(trainer.config.to_dict()))
+    # a setting that is younger than the checkpoint was as it is by default
+    before = {**json.loads(json.dumps(TrainingConfig().to_dict())), **state["config"]}
     for key, value in now.items():
-        if key not in _MAY_DIFFER and before.get(key) != value:
+        if key not in _MAY_DIFFER and before[key] != value:
             raise UsageError(
-                f"{folder} was made with {key} = {before.get(key)!r}, not {value!r}; "
+                f"{folder} was made with {key} = {before[key]!r}, not {value!r}; "
                 "resume with the same configuration or choose another --out"
             )
     if state["processes"] != trainer.accelerator.num_processes:

@@ -61,6 +61,9 @@ class TrainingConfig:
     clip: float = 1.0
     temperature: float = 0.0  # T > 0: q_i ∝ (examples of the task)^(1 / T), and shares only select
     weighting: dict[str, Any] = field(default_factory=lambda: {"name": "static"})
+    data_fraction: float = 1.0  # share of the training examples that is used, drawn by the seed
+    label_noise: float = 0.0  # share of the training examples whose labels are made wrong
+    validation_fraction: float = 1.0  # share of the validation examples that choose the checkpoint
     seed: int = 0
     precision: str = "auto"  # "no", "bf16", or "auto": bf16 where the machine is fast at it
     compile: bool = False
@@ -88,6 +91,11 @@ class TrainingConfig:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
+        for name in ("data_fraction", "validation_fraction"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0, at most 1")
+        if not 0 <= self.label_noise <= 1:
+            raise UsageError(f"label_noise is {self.label_noise}; it must be from 0 to 1")
         if not 0 < self.beta2 < 1:
             raise UsageError(f"beta2 is {self.beta2}; it must be between 0 and 1")
         if sum(task.share for task in self.tasks.values()) <= 0:
@@ -160,7 +168,7 @@ def load_config(
     values.setdefault("tasks", {task: {} for task in SHIPPED})
     for override in overrides:
         _override(values, override)
-    return _build(values)
+    return config_from_dict(values)
 
 
 def _read(path: Path | None, preset: str) -> dict[str, Any]:
@@ -198,7 +206,8 @@ def _override(values: dict[str, Any], override: str) -> None:
     target[last] = value
 
 
-def _build(values: Mapping[str, Any]) -> TrainingConfig:
+def config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:
+    """From plain values, as `TrainingConfig.to_dict` makes them. Raises UsageError."""
     plain = {key: value for key, value in values.items() if key not in ("model", "tasks")}
     tasks = {
         name: _make(TaskConfig, table, f"tasks.{name}.")

@@ -3,7 +3,8 @@
 A micro-batch holds one task. The task of micro-batch i is drawn by the sampling shares q; its
 examples come from a plan that buckets a shuffled epoch by length so that little is padding. A task
 that runs out of data begins its next epoch, and says so: ``epoch`` counts passes. Corruption is
-drawn from (seed, epoch, index), never from a worker's state.
+drawn from (seed, epoch, index), never from a worker's state; which labels are wrong, where noise is
+asked for, from (seed, task, index).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from codemtl.tasks.example import Example, Layout
 from codemtl.tasks.registry import TASKS
 from codemtl.tasks.task import Draw, Vocabulary
 from codemtl.training.config import TrainingConfig
+from codemtl.training.label_noise import LabelNoise
+from codemtl.training.schedule import draw_tasks
 from codemtl.training.shards import Shards
 
 POOL = 4096  # examples sorted by length together
@@ -99,17 +102,27 @@ class MicroBatches(Dataset[dict[str, Any]]):
         shrink: int = 1,
         rank: int = 0,
         world: int = 1,
+        kept: NDArray[np.bool_] | None = None,
+        label_noise: float = 0.0,
     ) -> None:
-        """``shrink`` divides the tokens of a micro-batch; ``respelling`` is for a trunk."""
+        """``shrink`` divides the tokens of a micro-batch; ``respelling`` is for a trunk.
+
+        Of the shards, ``kept`` [F] are used.
+        """
+        kept = np.ones(len(shards), np.bool_) if kept is None else kept
         self.shards, self.vocabulary = shards, Vocabulary(specials, layout)
         self.respelling = respelling
         self.config, self.rank, self.world = config, rank, world
         names = [task for task, settings in config.tasks.items() if settings.share > 0]
         self.kinds = {task: TASKS[task] for task in names}
-        members = {task: np.flatnonzero(kind.usable(shards)) for task, kind in self.kinds.items()}
+        members = {
+            task: np.flatnonzero(kind.usable(shards) & kept) for task, kind in self.kinds.items()
+        }
         for task in names:
             if not len(members[task]):
-                raise DataError(f"the prepared data hold no example for {task}")
+                part = "" if kept.all() else f" in the {kept.mean():.1%} of them that are used"
+                raise DataError(f"the prepared data hold no example for {task}{part}")
+        self.noise = LabelNoise(label_noise, config.seed, shards, members)
         self.plans: dict[str, Plan] = {}
         self.real: Plan | None = None
         for task in names:
@@ -117,13 +130,12 @@ class MicroBatches(Dataset[dict[str, Any]]):
             self.plans[task] = Plan(
                 members[task], shards.lengths, tokens, config.seed + _order(task)
             )
-        buggy = np.flatnonzero(shards.buggy)
+        buggy = np.flatnonzero(shards.buggy & kept)
         if len(buggy) and "repair" in self.plans:
             tokens = (config.tasks["repair"].micro_tokens or config.micro_tokens) // shrink
             self.real = Plan(buggy, shards.lengths, tokens, config.seed + _REAL_ORDER)
         self.shares = sampling_shares(config, {task: len(members[task]) for task in names})
-        rng = np.random.default_rng((config.seed, 77))
-        drawn = rng.choice(len(names), size=micro_batches, p=list(self.shares.values()))
+        drawn = draw_tasks(list(self.shares.values()), micro_batches, config.seed)
         self.tasks = [names[index] for index in drawn]
         self.cursor = np.zeros(micro_batches, np.int64)
         for index in range(len(names)):
@@ -161,7 +173,8 @@ class MicroBatches(Dataset[dict[str, Any]]):
             plan, number = (plan, self.real)[number % 2], number // 2
         epoch, indices = plan.batch(number)
         examples: list[Example] = [self.shards[int(index)] for index in indices]
-        draw = Draw(self.config.seed, epoch, number, indices.tolist(), stage)
+        others = self.noise.others(task, indices.tolist())
+        draw = Draw(self.config.seed, epoch, number, indices.tolist(), stage, others)
         return self.kinds[task].batch(examples, self.vocabulary, draw)
 
 

@@ -38,6 +38,7 @@ from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
 from codemtl.training.evaluation import Validation, score, scored
 from codemtl.training.gradients import agreed
+from codemtl.training.initial import load_initial
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
@@ -47,6 +48,7 @@ from codemtl.training.processes import join, on_cpu
 from codemtl.training.report import LOG, METRICS, write_report
 from codemtl.training.report.summary import Summary, summarize_run
 from codemtl.training.shards import Shards
+from codemtl.training.subsets import HELD_OUT_SEED, subset
 from codemtl.training.weighting import make_weighting
 
 REPORT_EVERY = 60.0  # seconds at least between reports of a run that goes on
@@ -62,21 +64,46 @@ def train(
     seed: int | None = None,
     resume: bool = False,
     overrides: list[str] | None = None,
+    init: Path | None = None,
 ) -> dict[str, float]:
     """Train on the shards or the mined corpus in ``data`` and write a model folder to ``out``.
 
+    ``init`` is a model folder whose weights the run begins with; a resumed run has its own.
     Returns the step, score and accuracies of the chosen checkpoint. Raises UsageError, DataError.
     """
     changes = list(overrides or [])
     changes += [f"steps={max_steps}"] if max_steps is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_config(config, preset, changes)
+    return train_as(settings, data, out, resume=resume, init=init)
+
+
+def train_as(
+    settings: TrainingConfig,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    init: Path | None = None,
+) -> dict[str, float]:
+    """As `train`, by a configuration that is made already."""
     if (out / "checkpoints").exists() and not resume:
         raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
     newest = newest_state(out) if resume else None
     if newest is not None and settings.precision == "auto":
         settings = replace(settings, precision=newest[1]["config"]["precision"])
-    with join().main_process_first(), progress_bar() as progress:
+    with join().main_process_first():
+        folder = prepared(data, settings)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
+    return Run(settings, folder, out, init).go()
+
+
+def prepared(data: Path, settings: TrainingConfig) -> Path:
+    """The shards in ``data``, which are made first of a mined corpus. Raises DataError."""
+    with progress_bar() as progress:
         bar = progress.add_task("preparing", total=None)
         folder = shards_folder(
             data, settings.model, lambda done, total: progress.update(
@@ -84,11 +111,7 @@ def train(
             )
         )  # fmt: skip
         progress.remove_task(bar)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
-    return Run(settings, folder, out).go()
+        return folder
 
 
 def progress_bar() -> Progress:
@@ -102,7 +125,9 @@ def progress_bar() -> Progress:
 class Run:
     """The parts of one run, and its loop."""
 
-    def __init__(self, config: TrainingConfig, data: Path, out: Path) -> None:
+    def __init__(
+        self, config: TrainingConfig, data: Path, out: Path, init: Path | None = None
+    ) -> None:
         self.data, self.out = data, out
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -115,7 +140,10 @@ class Run:
             cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
             project_dir=out / "logs",
         )  # fmt: skip
-        network = make_network(config).to(self.accelerator.device)
+        network = make_network(config)
+        if init is not None:
+            load_initial(network, init, data)
+        network.to(self.accelerator.device)
         self.training = self._micro_batches("train", tokenizer)
         held_out = self._micro_batches("validation", tokenizer)
         self.validation = Validation(held_out, config.evaluate_batches, tokenizer.decode)
@@ -127,13 +155,19 @@ class Run:
         self.reported = time.monotonic()
 
     def _micro_batches(self, split: str, tokenizer: CodeTokenizer, shrink: int = 1) -> MicroBatches:
-        training = split == "train"
+        training, config, shards = split == "train", self.config, Shards(self.data, split)
+        kept = (
+            subset(len(shards), config.data_fraction, config.seed)
+            if training
+            else subset(len(shards), config.validation_fraction, HELD_OUT_SEED)
+        )
         return MicroBatches(
-            Shards(self.data, split), special_ids(tokenizer), piece_layout(tokenizer), self.config,
-            micro_batches=self.config.steps * self.config.accumulation if training else 1,
+            shards, special_ids(tokenizer), piece_layout(tokenizer), config,
+            micro_batches=config.steps * config.accumulation if training else 1,
             shrink=shrink, respelling=self.respelling,
             rank=self.accelerator.process_index if training else 0,
             world=self.accelerator.num_processes if training else 1,
+            kept=kept, label_noise=config.label_noise if training else 0.0,
         )  # fmt: skip
 
     def go(self) -> dict[str, float]:

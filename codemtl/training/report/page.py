@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from typing import Any
 
 from codemtl.tasks.registry import TASKS
+from codemtl.training.report.elements import document, figure, grid, section, table
 from codemtl.training.report.figures import lines, matrix
 from codemtl.training.report.history import History, Series
 from codemtl.training.report.summary import Summary
@@ -19,23 +19,17 @@ _MIB_IN_GIB = 1024
 def render(summary: Summary, history: History, chosen: Mapping[str, Any] | None) -> str:
     """The page; ``chosen`` is metrics.json, the checkpoint that the run's model is."""
     tasks = list(summary.tasks)
-    style = (resources.files(__package__) / "style.css").read_text("utf-8")
     parts = [
         _header(summary),
         _cards(summary, history, chosen),
-        _section("Learning", _learning(tasks, history)),
-        _section("How the tasks share the model", _sharing(tasks, history)),
-        _section("Validation of the chosen checkpoint", _validation(tasks, chosen)),
-        _section("Data", _data(summary, history)),
-        _section("Machine", _machine(summary, history)),
-        _section("Configuration", _configuration(summary)),
+        section("Learning", _learning(tasks, history)),
+        section("How the tasks share the model", _sharing(tasks, history)),
+        section("Validation of the chosen checkpoint", _validation(tasks, chosen)),
+        section("Data", _data(summary, history)),
+        section("Machine", _machine(summary, history)),
+        section("Configuration", _configuration(summary)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Training report</title><style>{style}</style></head>"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    return document("Training report", parts)
 
 
 def _header(summary: Summary) -> str:
@@ -74,33 +68,21 @@ def _cards(summary: Summary, history: History, chosen: Mapping[str, Any] | None)
     return f'<div class="cards">{shown}</div>'
 
 
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{title}</h2>{body}</section>" if body else ""
-
-
-def _figure(picture: str, caption: str) -> str:
-    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
-
-
-def _grid(figures: Sequence[str]) -> str:
-    return f'<div class="grid">{"".join(figures)}</div>' if figures else ""
-
-
 def _learning(tasks: Sequence[str], history: History) -> str:
     found = []
     losses = history.of_tasks(tasks, "loss")
     if losses:
         picture = lines(losses, label="training loss", smooth=True, low=0)
-        found.append(_figure(picture, "Loss of each task before weighting, smoothed."))
+        found.append(figure(picture, "Loss of each task before weighting, smoothed."))
     scores = _scores(tasks, history)
     if scores:
         picture = lines(scores, label="validation score", low=0)
-        found.append(_figure(picture, "The measures whose mean chooses the checkpoint."))
+        found.append(figure(picture, "The measures whose mean chooses the checkpoint."))
     norms = history["gradient_norm"]
     if norms is not None:
         picture = lines({"norm": norms}, label="gradient norm", smooth=True, low=0)
-        found.append(_figure(picture, "Norm of the joint gradient, before clipping."))
-    return _grid(found)
+        found.append(figure(picture, "Norm of the joint gradient, before clipping."))
+    return grid(found)
 
 
 def _scores(tasks: Sequence[str], history: History) -> dict[str, Series]:
@@ -113,45 +95,39 @@ def _sharing(tasks: Sequence[str], history: History) -> str:
     cosines = history.pairs("cosine")
     if cosines:
         means = [[_cosine(cosines, one, other) for other in tasks] for one in tasks]
-        found.append(_figure(
+        found.append(figure(
             matrix(tasks, means, digits=2),
             "Mean cosine between the tasks' gradients of the shared parameters: below zero they "
             "pull against each other. Small probes are noisy, which draws cosines towards zero.",
         ))  # fmt: skip
         named = {f"{one} · {other}": series for (one, other), series in cosines.items()}
         picture = lines(named, label="cosine", smooth=True, zero=True)
-        found.append(_figure(picture, "The same over time."))
+        found.append(figure(picture, "The same over time."))
     norms = history.of_tasks(tasks, "gradient_norm")
     if norms:
         picture = lines(norms, label="gradient norm", smooth=True, low=0)
-        found.append(_figure(picture, "How hard each task pulls at the shared parameters."))
+        found.append(figure(picture, "How hard each task pulls at the shared parameters."))
     affinity = history.pairs("affinity")
     if affinity:
         rows = [[100 * affinity[one, other].mean for other in tasks] for one in tasks]
-        found.append(_figure(
+        found.append(figure(
             matrix(tasks, rows, digits=3),
             "Affinity: by how many percent a small step on the row's task lowers the column's "
             "loss (mean over the run; below zero it does harm).",
         ))  # fmt: skip
     weights = history.of_tasks(tasks, "weight")
     if weights:
-        found.append(_figure(lines(weights, label="weight", low=0), "Weight of each loss."))
+        found.append(figure(lines(weights, label="weight", low=0), "Weight of each loss."))
     shares = history.of_tasks(tasks, "share")
     if shares:
         picture = lines(shares, label="share of tokens", smooth=True, low=0)
-        found.append(_figure(picture, "Share of the tokens seen."))
-    return _grid(found)
+        found.append(figure(picture, "Share of the tokens seen."))
+    return grid(found)
 
 
 def _cosine(cosines: Mapping[tuple[str, str], Series], one: str, other: str) -> float:
     series = cosines.get((one, other)) or cosines.get((other, one))
     return 1.0 if series is None else series.mean
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
 
 
 def _validation(tasks: Sequence[str], chosen: Mapping[str, Any] | None) -> str:
@@ -162,7 +138,7 @@ def _validation(tasks: Sequence[str], chosen: Mapping[str, Any] | None) -> str:
         for key, value in sorted(chosen["validation"].items()):
             if key.startswith(task + "/"):
                 rows.append([escape(task), escape(key.partition("/")[2]), f"{value:.4f}"])
-    return _table(["task", "measure", "value"], rows)
+    return table(["task", "measure", "value"], rows)
 
 
 def _data(summary: Summary, history: History) -> str:
@@ -181,7 +157,7 @@ def _data(summary: Summary, history: History) -> str:
         "task", "examples", "sampling share", "share of tokens", "passes over the data",
         "tokens a micro-batch", "curriculum",
     ]  # fmt: skip
-    return f"<p>Functions: {functions}.</p>{_table(head, rows)}"
+    return f"<p>Functions: {functions}.</p>{table(head, rows)}"
 
 
 def _machine(summary: Summary, history: History) -> str:
@@ -192,11 +168,11 @@ def _machine(summary: Summary, history: History) -> str:
     ):
         series = history[key]
         if series is not None:
-            found.append(_figure(lines({label: series}, label=label, low=0), caption))
+            found.append(figure(lines({label: series}, label=label, low=0), caption))
     values = {**summary.machine, **{f"parameters: {k}": f"{v:,}" for k, v in
               summary.parameters.items()}}  # fmt: skip
     rows = [[escape(key), escape(value)] for key, value in values.items()]
-    return _grid(found) + _table(["what", "value"], rows)
+    return grid(found) + table(["what", "value"], rows)
 
 
 def _configuration(summary: Summary) -> str:

@@ -1,0 +1,142 @@
+"""Making the runs of a plan, each once: what is there is kept, what was stopped goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codemtl.errors import CodemtlError, DataError, UsageError
+from codemtl.model.atomic import write_atomic
+from codemtl.model.tokenizer import FILE_NAME
+from codemtl.training.compare.plan import Plan
+from codemtl.training.shards import SUFFIX
+
+RUN, OUTCOME = "run.json", "outcome.json"
+FINISHED, BEGUN, TO_DO = "finished", "begun", "to do"
+ENDING = 60.0  # seconds that a stopped run has to save what it has got to
+Launch = Callable[[Path], None]  # makes the run of a folder
+
+
+def make_runs(
+    plan: Plan, data: Path, out: Path, *, cases: int, split: str, launch: Launch,
+    say: Callable[[str], None],
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """The outcome of every run by its name.
+
+    Args:
+        plan: the runs.
+        data: folder of shards.
+        out: the comparison's folder.
+        cases: held-out examples of a task.
+        split: where they come from.
+        launch: makes one run.
+        say: told the name of each run that is made.
+
+    Raises UsageError if a run that is there was made with other settings or data.
+    """
+    orders = _orders(plan, data, cases, split)
+    for run in plan.runs:
+        _check_same(out / run.name, orders[run.name])
+    found = {}
+    for number, run in enumerate(plan.runs, 1):
+        folder = out / run.name
+        if not (folder / OUTCOME).is_file():
+            say(f"run {number} of {len(plan.runs)}: {run.name}, {run.settings.steps} steps")
+            _write_order(folder, orders[run.name])
+            launch(folder)
+        found[run.name] = read_outcome(folder)
+    return found
+
+
+def start_process(folder: Path) -> None:
+    """Make a run in a process of its own, which ends when this one does, however that ends."""
+    command = [sys.executable, "-m", "codemtl.training.compare.worker", str(folder.absolute())]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    assert process.stdin is not None
+    try:
+        process.wait()
+    except BaseException:
+        process.stdin.close()
+        try:
+            process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+    process.stdin.close()
+    if process.returncode:
+        raise CodemtlError(
+            f"the run {folder} failed (exit code {process.returncode}), see above; remedy that and "
+            "give the same command again to go on"
+        )
+
+
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """outcome.json of a finished run. Raises DataError."""
+    try:
+        found: dict[str, Any] = json.loads((folder / OUTCOME).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder / OUTCOME} cannot be read: {error}; remove {folder} and give the same "
+            "command again"
+        ) from error
+    return found
+
+
+def state(folder: Path) -> str:
+    """What there is of a run: FINISHED, BEGUN or TO_DO."""
+    if (folder / OUTCOME).is_file():
+        return FINISHED
+    return BEGUN if (folder / RUN).is_file() else TO_DO
+
+
+def _orders(plan: Plan, data: Path, cases: int, split: str) -> dict[str, dict[str, Any]]:
+    """What each run is told."""
+    made_of = fingerprint(data)
+    return {
+        run.name: {
+            "settings": run.settings.to_dict(), "source": run.source, "cases": cases,
+            "split": split, "fingerprint": made_of, "data": str(data.absolute()),
+        }
+        for run in plan.runs
+    }  # fmt: skip
+
+
+def fingerprint(data: Path) -> str:
+    """Of shards, by their names and sizes, and of their tokenizer."""
+    digest = hashlib.sha256((data / FILE_NAME).read_bytes())
+    for path in sorted(data.glob(f"*{SUFFIX}")):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _check_same(folder: Path, order: Mapping[str, Any]) -> None:
+    path = folder / RUN
+    if not path.is_file():
+        return
+    try:
+        before = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}; remove {folder}") from error
+    now = json.loads(json.dumps(order))
+    pairs = {key: (before.get(key), now[key]) for key in now if key not in ("data", "settings")}
+    settings = before.get("settings", {})
+    pairs |= {key: (settings.get(key), value) for key, value in now["settings"].items()}
+    for key, (then, value) in pairs.items():
+        if then != value:
+            raise UsageError(
+                f"{folder} was made with {key} = {then!r}, not {value!r}; give the same options "
+                "again, or another --out"
+            )
+
+
+def _write_order(folder: Path, order: Mapping[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to --out {folder}: {error.strerror}") from error
+    write_atomic(folder / RUN, (json.dumps(order, indent=2) + "\n").encode())

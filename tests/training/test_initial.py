@@ -1,0 +1,69 @@
+"""Runs that begin from the weights of a model folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from codemtl.errors import ModelError, UsageError
+from codemtl.model.checkpoints import load_network, save_network
+from codemtl.model.config import ModelConfig
+from codemtl.model.network import Network
+from codemtl.training.config import load_config
+from codemtl.training.initial import load_initial
+from codemtl.training.run import Run, train
+
+SIZES = ModelConfig(vocab_size=8192, width=16, layers=1, heads=2, hidden=16, decoder_layers=1)
+SETTINGS = [
+    "threads=1", "accumulation=1", "micro_tokens=256", "evaluate_batches=1", "model.width=16",
+    "model.layers=1", "model.heads=2", "model.hidden=16",
+]  # fmt: skip
+
+
+@pytest.fixture
+def folder(tiny: Path, tmp_path: Path) -> Path:
+    """A model that was never trained, with the tokenizer of the data."""
+    torch.manual_seed(7)
+    save_network(Network(SIZES), tmp_path / "model")
+    shutil.copy(tiny / "tokenizer.json", tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_run_begins_with_the_weights(folder: Path, tiny: Path, tmp_path: Path) -> None:
+    """At a learning rate of next to nothing, the model that is written is the one it began with."""
+    still = ["learning_rate=1e-12", "warmup=0", "weight_decay=0", "tasks.reversal.share=0.5"]
+    train(
+        preset="tiny", data=tiny, out=tmp_path / "run", max_steps=1, init=folder,
+        overrides=[*SETTINGS, *still],
+    )  # fmt: skip
+    before, after = (load_network(place)[0].state_dict() for place in (folder, tmp_path / "run"))
+    assert {name for name in after if name not in before} == {
+        name for name in after if name.startswith("reversal.")
+    }
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, atol=1e-9, rtol=0)
+
+
+def test_noise_and_parts_of_the_data_are_for_training_alone(tiny: Path, tmp_path: Path) -> None:
+    changes = ["data_fraction=0.5", "label_noise=0.3", "validation_fraction=0.25"]
+    run = Run(load_config(preset="tiny", overrides=[*SETTINGS, *changes]), tiny, tmp_path)
+    assert run.training.noise.rate == 0.3 and run.probes.data.noise.rate == 0
+    sizes = {
+        name: len(data.plans["generate"].members) / len(data.shards)
+        for name, data in (("train", run.training), ("validation", run.probes.data))
+    }
+    assert sizes == pytest.approx({"train": 0.5, "validation": 0.25}, abs=0.03)
+
+
+def test_what_does_not_fit_is_explained(folder: Path, tiny: Path, tmp_path: Path) -> None:
+    wider = Network(ModelConfig(**{**SIZES.to_dict(), "width": 32}))
+    with pytest.raises(UsageError, match=r"model\.width = 16, this run 32; give --set model"):
+        load_initial(wider, folder, tiny)
+    with pytest.raises(ModelError, match="no such model folder"):
+        load_initial(Network(SIZES), tmp_path / "none", tiny)
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(UsageError, match="is not the tokenizer that"):
+        load_initial(Network(SIZES), folder, tiny)
