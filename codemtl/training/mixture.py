@@ -101,7 +101,7 @@ class MicroBatches(Dataset[dict[str, Any]]):
         """``shrink`` divides the tokens of a micro-batch."""
         self.shards, self.specials, self.layout = shards, specials, layout
         self.config, self.rank, self.world = config, rank, world
-        members = _members(shards)
+        members = learnable(shards)
         names = [task for task, settings in config.tasks.items() if settings.share > 0]
         for task in names:
             if not len(members[task]):
@@ -172,7 +172,7 @@ class MicroBatches(Dataset[dict[str, Any]]):
         )
 
 
-def _members(shards: Shards) -> dict[str, NDArray[Any]]:
+def learnable(shards: Shards) -> dict[str, NDArray[Any]]:
     """Which examples each task can learn from."""
     everything = np.arange(len(shards))
     return {

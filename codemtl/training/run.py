@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from codemtl.errors import UsageError
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import save_network
+from codemtl.model.checkpoints import load_network, save_network
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
@@ -89,10 +89,16 @@ def progress_bar() -> Progress:
 
 
 class Run:
-    """The parts of one run, and its loop."""
+    """The parts of one run, and its loop.
 
-    def __init__(self, config: TrainingConfig, data: Path, out: Path) -> None:
-        self.data, self.out = data, out
+    A run with a ``start``, a model folder of the same shape, begins with its weights, and its
+    result is never worse on the validation data than they are.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, data: Path, out: Path, start: Path | None = None
+    ) -> None:
+        self.data, self.out, self.start = data, out, start
         if config.threads:
             torch.set_num_threads(config.threads)
         set_seed(config.seed)
@@ -103,7 +109,9 @@ class Run:
             cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
             project_dir=out / "logs",
         )  # fmt: skip
-        network = Network(config.model).to(self.accelerator.device)
+        network = Network(config.model)
+        self.inherited = {} if start is None else _begin_with(network, start)
+        network = network.to(self.accelerator.device)
         if config.compile:
             network.encoder.stack.compile(dynamic=True)
         self.training = self._micro_batches("train", tokenizer)
@@ -138,6 +146,8 @@ class Run:
             "logs", init_kwargs={"tensorboard": {"purge_step": trainer.step + 1}}
         )
         try:
+            if self.start is not None and trainer.step == 0:
+                self._evaluate()
             self._steps()
         finally:  # an interrupted run has a report too
             self._report()
@@ -148,6 +158,19 @@ class Run:
             key: chosen["validation"][key] for key in SCORED if key in chosen["validation"]
         }
         return {"step": chosen["step"], "score": chosen["score"], **accuracies}
+
+    def measure(self, steps: int) -> tuple[float, float]:
+        """Seconds of a step and of an evaluation; the run must not go on afterwards."""
+        stamps = [time.perf_counter()]
+        for window in windows(iter(self._loader()), self.config.accumulation):
+            self.trainer.train_step(window)
+            stamps.append(time.perf_counter())
+            if len(stamps) > steps:
+                break
+        self.validation.run(self.trainer.network, self.accelerator.device)
+        evaluation = time.perf_counter() - stamps[-1]
+        warm = stamps[1:] if len(stamps) > 2 else stamps  # the first step allocates memory
+        return (warm[-1] - warm[0]) / (len(warm) - 1), evaluation
 
     def _steps(self) -> None:
         config, trainer = self.config, self.trainer
@@ -232,7 +255,8 @@ class Run:
         found = score(row)
         if found > self.best[0]:
             self.best = (found, self.trainer.step)
-            save_network(self.trainer.network, self.out, step=self.trainer.step)
+            step = self.trainer.step
+            save_network(self.trainer.network, self.out, step=step, **self.inherited)
             write_atomic(self.out / FILE_NAME, (self.data / FILE_NAME).read_bytes())
             metrics: dict[str, Any] = {
                 "step": self.trainer.step, "score": found, "validation": row,
@@ -251,13 +275,23 @@ class Run:
         path = self.out / LOG
         if path.exists():
             rows = [_parsed(line) for line in path.read_text("utf-8").splitlines()]
-            kept = [row for row in rows if row is not None and row["step"] <= step]
+            kept = [row for row in rows if step and row is not None and row["step"] <= step]
             write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def _checkpoint(self) -> None:
         if self.accelerator.is_main_process:
             save_checkpoint(self.trainer, self.out)
         self.accelerator.wait_for_everyone()
+
+
+def _begin_with(network: Network, start: Path) -> dict[str, Any]:
+    """Give a network the weights of a model folder; returns what its result keeps of it."""
+    loaded, values = load_network(start)
+    if loaded.config != network.config:
+        raise UsageError(f"{start} has another shape than the run is configured for")
+    network.load_state_dict(loaded.state_dict())
+    kept = ("name", "calibration", "calibrated_on")
+    return {key: values[key] for key in kept if key in values}
 
 
 def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> TrainingConfig:
