@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from codemtl.cli_evaluate import evaluate
+from codemtl.cli_finetune import finetune
 from codemtl.cli_options import (
     DiffFlag,
     FormatOption,
@@ -284,6 +285,7 @@ def generate(
 
 _command(mine)
 _command(train)
+_command(finetune)
 _command(evaluate)
 
 

@@ -30,6 +30,17 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"errors", "syntax", "corpus", "tasks", "model", "inference"},
     "inference": {"errors", "syntax", "tasks", "model"},
     "evaluation": {"errors", "syntax", "corpus", "tasks", "model", "inference"},
+    # between them and the command line: a sequence of what they do, which none of them may know
+    "finetune": {
+        "errors",
+        "syntax",
+        "corpus",
+        "tasks",
+        "model",
+        "training",
+        "inference",
+        "evaluation",
+    },
     "search": {"errors", "syntax", "inference"},
     "serving": {"errors", "syntax", "inference"},
     "report": {"errors", "syntax"},
@@ -42,6 +53,7 @@ EVERYWHERE = {"__version__"}
 UNBOUND = {
     "cli",
     "cli_evaluate",
+    "cli_finetune",
     "cli_options",
     "cli_search",
     "cli_train",

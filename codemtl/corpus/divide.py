@@ -8,9 +8,10 @@ The main line of a repository is cut at two commits:
          │             └ validation: functions that differ from the first one, fixes since it
          └ train: the code as it was then, the fixes until then
 
-What stayed the same since ``train`` is training data, and never judged by. What is nearly the same
-as something later is taken out by `join`, from the earlier split. So nothing that is trained on
-was written after the first cut, and nothing that is judged by has been seen in any version.
+What stayed the same since ``train`` is training data, and never judged by. Earlier versions of what
+a later split holds are taken out, by path and name, by name and docstring, and by similarity (see
+`join`). So nothing that is trained on was written after the first cut, and nothing that is judged
+by has been seen in another version.
 
 A folder without git, or a history that is too short, is divided by files instead.
 """
@@ -98,14 +99,17 @@ def build_divided(
     settings = Settings(max_bytes, 0, True, False, Exclusions())
     found: list[Divided] = []
     parts: list[tuple[Path, Part]] = []
+    old: dict[Path, set[int]] = {}
     for number, source in enumerate(sources, 1):
         divided, own = divide(source, folder, settings)
         found.append(divided)
         parts += own
+        if divided.by == "time":
+            old |= superseded(own)
         if progress is not None:
             progress(source.project, number, len(sources))
     summary = BuildSummary()
-    join(parts, out, summary)
+    join(parts, out, summary, old)
     least = {split: summary.functions[split] for split in SPLITS}
     if not all(least.values()):
         counts = ", ".join(f"{number} for {split}" for split, number in least.items())
@@ -220,6 +224,33 @@ def _by_time(source: Source, cut: Cut, folder: Path, settings: Settings) -> list
         parts.append((place, part))
         known.update(StoredRows(place / "functions.arrow").column("hash"))
     return parts
+
+
+def superseded(parts: Sequence[tuple[Path, Part]]) -> dict[Path, set[int]]:
+    """Rows of a project's tables, by file, of which a later part holds another version.
+
+    The parts are in the order of time. Two versions have the same path and name, or (where a
+    function was moved) the same name and docstring.
+    """
+    later: set[tuple[str, str]] = set()
+    found: dict[Path, set[int]] = {}
+    for folder, _ in reversed(parts):
+        own: set[tuple[str, str]] = set()
+        files = StoredRows(folder / "files.arrow")
+        paths = dict(zip(files.column("file"), files.column("path"), strict=True))
+        table = StoredRows(folder / "functions.arrow")
+        columns = [table.column(name) for name in ("file", "qualname", "docstring")]
+        keys = [
+            {(paths[file], name), *([(text, name)] if text else [])}
+            for file, name, text in zip(*columns, strict=True)
+        ]
+        fixes = StoredRows(folder / "fixes.arrow")
+        fixed = [{key} for key in zip(fixes.column("path"), fixes.column("qualname"), strict=True)]
+        for file, rows in (("functions.arrow", keys), ("fixes.arrow", fixed)):
+            found[folder / file] = {row for row, one in enumerate(rows) if one & later}
+            own = own.union(*rows)
+        later |= own
+    return found
 
 
 def shared_functions(corpus: Path) -> Counter[tuple[str, str]]:

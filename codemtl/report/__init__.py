@@ -23,6 +23,7 @@ from codemtl.report.documents import (
     span,
     summarize_document,
 )
+from codemtl.report.finetuning import finetuned
 from codemtl.report.images import vision_measured, vision_predicted
 from codemtl.report.output import (
     complain,
@@ -33,6 +34,7 @@ from codemtl.report.output import (
     progress,
     project_progress,
     search_progress,
+    stage_progress,
 )
 from codemtl.report.tables import evaluated
 from codemtl.syntax.edits import Edit, apply, unified_diff
@@ -40,9 +42,10 @@ from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
-    "KIND_TEXTS", "Model", "Span", "complain", "evaluated", "exit_code", "file_diff", "generated",
-    "informed", "mined", "progress", "project_progress", "repaired", "search_progress", "span",
-    "summarized", "trained", "vision_measured", "vision_predicted",
+    "KIND_TEXTS", "Model", "Span", "complain", "evaluated", "exit_code", "file_diff", "finetuned",
+    "generated", "informed", "mined", "progress", "project_progress", "repaired",
+    "search_progress", "span", "stage_progress", "summarized", "trained", "vision_measured",
+    "vision_predicted",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

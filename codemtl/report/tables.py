@@ -27,7 +27,7 @@ def evaluated(document: Mapping[str, Any], files: Sequence[Path], *, style: str)
             if key not in ("metrics", "tables", "reliability"):
                 print_line(f"  {key + ':':18} {value}")
         for table in suite["tables"]:
-            _print_table(table)
+            print_table(table)
     for file in files:
         print_line(f"wrote {file}", "green")
     return 0
@@ -37,7 +37,8 @@ def _fact(value: object) -> str:
     return " ".join(map(str, value.values())) if isinstance(value, Mapping) else str(value)
 
 
-def _print_table(table: Mapping[str, Any]) -> None:
+def print_table(table: Mapping[str, Any]) -> None:
+    """One table with ``title``, ``head``, ``rows`` of texts, and ``note``."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
