@@ -54,8 +54,10 @@ def _tune(source: Source, out: Path, options: argparse.Namespace) -> bool:
 
 def _print(document: dict[str, Any]) -> None:
     model, training, seconds = (document[key] for key in ("model", "training", "seconds"))
-    print(f"model {model['name']} {model['revision']}; {training['steps']} steps, step"
-          f" {training['step']} chosen; {seconds['spent']:.0f} s of {seconds['budget']:.0f} s")  # fmt: skip
+    print(
+        f"model {model['name']} {model['revision']}; {training['steps']} steps, step"
+        f" {training['step']} chosen; {seconds['spent']:.0f} s of {seconds['budget']:.0f} s"
+    )
     for one in document["repositories"]:
         print(f"divided by {one['by']}: {', '.join(date[:10] for date in one['dates'])}")
     for name, counts in document["data"].items():
