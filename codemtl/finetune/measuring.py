@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from codemtl.errors import ModelError
 from codemtl.evaluation.calibration import fit
+from codemtl.evaluation.cases import TextCase
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.scoring import Guess, Scorer, Scores
 from codemtl.evaluation.text_suites import line_batch, summarize_batch
@@ -39,11 +40,11 @@ def measure_repair(
     started = time.monotonic()
     limit = None if seconds is None else seconds / 3
     real, count = _until(
-        limit, [[one] for one in real_bugs(corpus)], scorer.scores, before and before["real_done"]
+        limit, [[one] for one in real_bugs(corpus)], scorer.scores, _count(before, "real_done")
     )
     left = None if seconds is None else seconds - (time.monotonic() - started)
     kept: Kept = {"clean": [], "bugs": [], "real": [_row(one[0][0].surest) for one in real]}
-    blocks, done = _until(left, repair_blocks(corpus), scorer.scores, before and before["done"])
+    blocks, done = _until(left, repair_blocks(corpus), scorer.scores, _count(before, "done"))
     for number, (clean, *bugs) in enumerate(blocks):
         kept["clean"] += [[number, _score(one.surest)] for one in clean]
         kept["bugs"] += [_row(one[0].surest) for one in bugs]
@@ -54,23 +55,26 @@ def measure_summaries(
     predictor: Predictor, corpus: Corpus, seconds: float | None, before: Kept | None = None
 ) -> Kept:
     """What the model writes for each function, and the summary in its docstring."""
-    cases = summary_cases(corpus)
-    batches = [cases[low : low + BATCH] for low in range(0, len(cases), BATCH)]
-    found, done = _until(
-        seconds, batches, lambda batch: summarize_batch(predictor, batch), before and before["done"]
-    )
-    texts = [text for batch in found for text in batch]
-    return {"rows": [[t, c.reference] for t, c in zip(texts, cases, strict=False)], "done": done}
+    return _texts(predictor, summary_cases(corpus), summarize_batch, seconds, before)
 
 
 def measure_lines(
     predictor: Predictor, corpus: Corpus, seconds: float | None, before: Kept | None = None
 ) -> Kept:
     """What the model writes for each masked line, and the line."""
-    cases = line_cases(corpus)
+    return _texts(predictor, line_cases(corpus), line_batch, seconds, before)
+
+
+def _texts(
+    predictor: Predictor,
+    cases: list[TextCase],
+    write: Callable[[Predictor, list[TextCase]], list[str]],
+    seconds: float | None,
+    before: Kept | None,
+) -> Kept:
     batches = [cases[low : low + BATCH] for low in range(0, len(cases), BATCH)]
     found, done = _until(
-        seconds, batches, lambda batch: line_batch(predictor, batch), before and before["done"]
+        seconds, batches, lambda batch: write(predictor, batch), _count(before, "done")
     )
     texts = [text for batch in found for text in batch]
     return {"rows": [[t, c.reference] for t, c in zip(texts, cases, strict=False)], "done": done}
@@ -119,6 +123,11 @@ def _until(
     if count is not None and len(found) != count:
         raise ModelError(f"there were {count} blocks of cases before, and are {len(found)} now")
     return found, len(found)
+
+
+def _count(before: Kept | None, key: str) -> int | None:
+    """How many blocks the first model was asked; None while it is being asked."""
+    return None if before is None else int(before[key])
 
 
 def _score(guess: Guess | None) -> float | None:
