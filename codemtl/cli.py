@@ -17,6 +17,7 @@ import typer
 
 from codemtl.cli_compare import compare
 from codemtl.cli_evaluate import evaluate
+from codemtl.cli_finetune import finetune
 from codemtl.cli_options import (
     DiffFlag,
     FormatOption,
@@ -285,6 +286,7 @@ def generate(
 
 _command(mine)
 _command(train)
+_command(finetune)
 _command(evaluate)
 _command(compare)
 

@@ -39,7 +39,7 @@ def build(
     the commits of repositories are searched for fixes. Raises DataError when a
     path is no folder or nothing was found; a project that fails is reported and left out.
     """
-    sources = _sources(paths)
+    sources = sources_at(paths)
     exclusions = load_exclusions(exclude_benchmarks)
     settings = Settings(
         max_bytes_per_project, seed, any_licence, include_tests, exclusions, history
@@ -70,7 +70,8 @@ def build(
     return summary
 
 
-def _sources(paths: Sequence[Path]) -> list[Source]:
+def sources_at(paths: Sequence[Path]) -> list[Source]:
+    """The projects at or below some paths, each once, by name. DataError for what is no folder."""
     found: dict[tuple[str, str], Source] = {}
     for path in paths:
         for source in find_sources(path):

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,14 +47,24 @@ class _Place(NamedTuple):
     row: int
 
 
-def join(parts: list[tuple[Path, Part]], out: Path, summary: BuildSummary) -> None:
-    """Write the datasets, ``summary.json`` and ``sources.tsv``; ``summary`` is filled in."""
+def join(
+    parts: list[tuple[Path, Part]],
+    out: Path,
+    summary: BuildSummary,
+    superseded: Mapping[Path, set[int]] | None = None,
+) -> None:
+    """Write the datasets, ``summary.json`` and ``sources.tsv``; ``summary`` is filled in.
+
+    ``superseded`` are rows of parts' tables (by file) that are left out for what came later.
+    """
     parts = sorted(
         parts, key=lambda one: (_SPLIT_ORDER[one[1].split], one[1].project.casefold(), one[0].name)
     )
     near = near_rows([one for one in parts if one[1].rejected is None])
     listed: list[_Listed] = []
-    joint = _Joint({name: TableWriter(out, name) for name in TABLES}, summary, near)
+    joint = _Joint(
+        {name: TableWriter(out, name) for name in TABLES}, summary, near, superseded or {}
+    )
     for folder, part in parts:
         summary.bytes_read += part.bytes_read
         for name in ("rejected_files", "rejected_functions", "walked", "rejected_fixes"):
@@ -127,13 +137,17 @@ class _Joint:
     """The tables as they grow, and the hashes of the functions and fixes that are in them."""
 
     def __init__(
-        self, writers: dict[str, TableWriter], summary: BuildSummary, near: dict[Path, set[int]]
+        self,
+        writers: dict[str, TableWriter],
+        summary: BuildSummary,
+        near: Mapping[Path, set[int]],
+        superseded: Mapping[Path, set[int]],
     ) -> None:
         self.writers = writers
         self.summary = summary
         self.digests = {split: hashlib.sha256() for split in _SPLIT_ORDER}
         self.fix_digests = {split: hashlib.sha256() for split in _SPLIT_ORDER}
-        self._near = near
+        self._near, self._superseded = near, superseded
         self._seen: set[int] = set()
         self._seen_fixes: set[tuple[int, int]] = set()
 
@@ -142,10 +156,9 @@ class _Joint:
         files = self.writers["files"]
         first = files.rows
         numbers: dict[int, int] = {}  # the part's file number -> file_id
-        near = self._near.get(folder / _FUNCTIONS, set())
         for number, row in enumerate(read_rows(folder / _FUNCTIONS)):
-            if row["hash"] in self._seen or number in near:
-                reason = "duplicate" if row["hash"] in self._seen else _NEAR
+            reason = self._reason(folder / _FUNCTIONS, number, row["hash"] in self._seen)
+            if reason is not None:
                 self.summary.rejected_functions[reason] += 1
                 continue
             self._seen.add(row["hash"])
@@ -164,6 +177,14 @@ class _Joint:
                 "text": row["text"],
             })  # fmt: skip
         self._add_fixes(folder / _FIXES, part)
+
+    def _reason(self, file: Path, number: int, seen: bool) -> str | None:
+        """Why a row of a part's table is left out, or None."""
+        if seen:
+            return "duplicate"
+        if number in self._superseded.get(file, ()):
+            return "changed later"
+        return _NEAR if number in self._near.get(file, ()) else None
 
     def _add_function(self, row: dict[str, Any], file_id: int, part: Part) -> None:
         functions = self.writers["functions"]
@@ -189,11 +210,10 @@ class _Joint:
 
     def _add_fixes(self, file: Path, part: Part) -> None:
         fixes = self.writers["fixes"]
-        near = self._near.get(file, set())
         for number, row in enumerate(read_rows(file)):
             pair = (row["hash_before"], row["hash_after"])
-            if pair in self._seen_fixes or number in near:
-                reason = "duplicate" if pair in self._seen_fixes else _NEAR
+            reason = self._reason(file, number, pair in self._seen_fixes)
+            if reason is not None:
                 self.summary.rejected_fixes[reason] += 1
                 continue
             self._seen_fixes.add(pair)

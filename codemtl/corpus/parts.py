@@ -12,7 +12,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,21 @@ from codemtl.corpus.examples import FunctionRow, decode, function_rows
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.fixes import mine_fixes
 from codemtl.corpus.reserved import is_reserved
-from codemtl.corpus.splits import split_of
+from codemtl.corpus.splits import Split, split_of
 from codemtl.corpus.tables import FIX_ROWS, PART_FILES, PART_FIXES, PART_FUNCTIONS, StreamWriter
 
 FORMAT = 2  # raise when the rows of a part change meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one split gets of a project that is divided among the splits; see `divide`."""
+
+    split: Split
+    since: str = ""  # commit: files that were the same there are left out
+    fixes: str = ""  # revisions, as of ``git log``, that are searched for fixes; "" for none
+    first: str = ""  # commit: under a cap, files that change until then come first
+    tenths: tuple[int, int] = (0, 10)  # of the files, in the order of a seeded draw
 
 
 @dataclass(frozen=True)
@@ -38,11 +49,12 @@ class Settings:
     exclusions: Exclusions
     history: bool = True  # look for fixes in the commits of repositories
 
-    def key(self, source: trees.Source) -> str:
+    def key(self, source: trees.Source, share: Share | None = None) -> str:
         """Folder name of a part: changes whenever its content could."""
         facts = (FORMAT, source.project, source.kind, source.commit or source.location)
         how = (self.max_bytes, self.seed, self.any_licence, self.include_tests, self.history)
-        text = json.dumps([facts, how, self.exclusions.checksum])
+        more = [] if share is None else [astuple(share)]
+        text = json.dumps([facts, how, self.exclusions.checksum, *more])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
@@ -74,11 +86,22 @@ class Part:
         return cls(**values)
 
 
-def mine_part(source: trees.Source, folder: Path, settings: Settings) -> Part:
-    """Read one project into ``folder``; a folder that exists is complete and is only loaded."""
+def mine_part(
+    source: trees.Source,
+    folder: Path,
+    settings: Settings,
+    share: Share | None = None,
+    known: frozenset[int] = frozenset(),
+) -> Part:
+    """Read one project into ``folder``; a folder that exists is complete and is only loaded.
+
+    ``share`` is what the part gets of a divided project; functions whose hash is ``known`` are
+    left out as unchanged.
+    """
     if (folder / "part.json").is_file():
         return Part.load(folder)
-    part = Part(source.project, source.commit, split_of(source.project))
+    split = split_of(source.project) if share is None else share.split
+    part = Part(source.project, source.commit, split)
     working = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(working, ignore_errors=True)
     working.mkdir(parents=True)
@@ -90,8 +113,10 @@ def mine_part(source: trees.Source, folder: Path, settings: Settings) -> Part:
         elif licence is None and not settings.any_licence:
             part.rejected = "licence"
         else:
-            _write_rows(source, working, settings, part)
-            _write_fixes(source, working, settings, part)
+            texts = _texts(source, settings, share, part)
+            _write_rows(texts, working, settings, part, known)
+            revisions = source.commit if share is None else share.fixes
+            _write_fixes(source, working, settings, part, revisions)
             if not part.functions and not part.fixes:
                 part.rejected = "no functions"
         (working / "part.json").write_text(json.dumps(vars(part)), "utf-8")
@@ -101,16 +126,25 @@ def mine_part(source: trees.Source, folder: Path, settings: Settings) -> Part:
     return part
 
 
-def _write_rows(source: trees.Source, folder: Path, settings: Settings, part: Part) -> None:
+def _write_rows(
+    texts: Iterator[tuple[str, str]],
+    folder: Path,
+    settings: Settings,
+    part: Part,
+    known: frozenset[int],
+) -> None:
     rejected = part.rejected_functions
     with (
         StreamWriter(folder / "files.arrow", PART_FILES) as files,
         StreamWriter(folder / "functions.arrow", PART_FUNCTIONS) as functions,
     ):
-        for path, text in _texts(source, settings, part):
-            rows = function_rows(
+        for path, text in texts:
+            found = function_rows(
                 text, part.project, path, settings.exclusions, settings.seed, rejected
             )
+            rows = [row for row in found if row.hash not in known]
+            if len(rows) < len(found):
+                rejected["unchanged"] += len(found) - len(rows)
             if not rows:
                 part.rejected_files["no functions"] += 1
                 continue
@@ -123,12 +157,14 @@ def _write_rows(source: trees.Source, folder: Path, settings: Settings, part: Pa
             part.bytes_kept += len(data)
 
 
-def _write_fixes(source: trees.Source, folder: Path, settings: Settings, part: Part) -> None:
+def _write_fixes(
+    source: trees.Source, folder: Path, settings: Settings, part: Part, revisions: str
+) -> None:
     with StreamWriter(folder / "fixes.arrow", PART_FIXES, batch_rows=FIX_ROWS) as rows:
-        if source.kind != "git" or not settings.history or not source.commit:
+        if source.kind != "git" or not settings.history or not revisions:
             return
         found = mine_fixes(
-            source.location, source.commit, part.project, settings.exclusions,
+            source.location, revisions, part.project, settings.exclusions,
             part.walked, part.rejected_fixes, any_licence=settings.any_licence,
         )  # fmt: skip
         for row in found:
@@ -136,17 +172,20 @@ def _write_fixes(source: trees.Source, folder: Path, settings: Settings, part: P
             part.fixes += 1
 
 
-def _texts(source: trees.Source, settings: Settings, part: Part) -> Iterator[tuple[str, str]]:
+def _texts(
+    source: trees.Source, settings: Settings, share: Share | None, part: Part
+) -> Iterator[tuple[str, str]]:
     """Paths and texts of the files that are fit, in the order of a seeded draw if capped."""
     wanted = []
-    for path, handle in trees.paths_of(source):
+    for path, handle in trees.paths_of(source) if share is None else _shared(source, share):
         reason = filters.reject_path(path)
         if reason is None or (reason == "test" and settings.include_tests):
             wanted.append((path, handle))
         else:
             part.rejected_files[reason] += 1
     if settings.max_bytes is not None:
-        wanted.sort(key=lambda pair: _draw(pair[0], settings.seed))
+        first = _changed(source, share.first) if share is not None and share.first else set()
+        wanted.sort(key=lambda pair: (pair[0] not in first, _draw(pair[0], settings.seed)))
     kept = 0
     for number, found in enumerate(trees.read_texts(source, wanted)):
         if isinstance(found, str):
@@ -163,6 +202,26 @@ def _texts(source: trees.Source, settings: Settings, part: Part) -> Iterator[tup
         if settings.max_bytes is not None and kept >= settings.max_bytes:
             part.rejected_files["cap"] += len(wanted) - number - 1
             return
+
+
+def _shared(source: trees.Source, share: Share) -> list[tuple[str, str]]:
+    """As ``trees.paths_of``, only the files that the share holds."""
+    found = trees.paths_of(source)
+    if share.since:
+        before = {handle for _, handle in trees.paths_of(replace(source, commit=share.since))}
+        found = [pair for pair in found if pair[1] not in before]
+    if share.tenths == (0, 10):
+        return found
+    fit = [pair for pair in found if filters.reject_path(pair[0]) is None]
+    fit.sort(key=lambda pair: _draw(pair[0], 0))
+    low, high = (len(fit) * tenth // 10 for tenth in share.tenths)
+    return fit[low:high]
+
+
+def _changed(source: trees.Source, until: str) -> set[str]:
+    """The files that do not stay as they are until a later commit."""
+    later = set(trees.paths_of(replace(source, commit=until)))
+    return {pair[0] for pair in trees.paths_of(source) if pair not in later}
 
 
 def _draw(path: str, seed: int) -> bytes:

@@ -21,7 +21,7 @@ from codemtl.evaluation.frozen import (
     fix_digest,
 )
 from codemtl.evaluation.judging import REWRITE, Truth, truth_of_edit, truth_of_rewrite
-from codemtl.evaluation.synthetic import function_at, mutated
+from codemtl.evaluation.synthetic import Made, function_at, mutated
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.tree import parse
@@ -170,13 +170,18 @@ def _made_bug(corpus: Corpus, pointer: MadeBug) -> RepairCase | None:
     data = _verified(corpus, pointer)
     if data is None:
         return None
-    new = mutated(data, pointer.bug)
-    function = function_at(parse(new), pointer.start)  # the mutation lies after the start
+    made = Made(pointer.qualname, pointer.kind, pointer.bug, pointer.fix)
+    return with_bug(_origin(pointer), data, pointer.start, made)
+
+
+def with_bug(origin: Origin, data: bytes, start: int, made: Made) -> RepairCase | None:
+    """The file with a bug made in the function at ``start``; None where no function is left."""
+    new = mutated(data, made.bug)
+    function = function_at(parse(new), start)  # the mutation lies after the start
     if function is None:
         return None
-    end = function.node.end_byte
-    truth = truth_of_edit(new, pointer.start, end, Edit(*pointer.fix), pointer.kind)
-    return RepairCase(_origin(pointer), new, (pointer.start,), truth)
+    truth = truth_of_edit(new, start, function.node.end_byte, Edit(*made.fix), made.kind)
+    return RepairCase(origin, new, (start,), truth)
 
 
 def _fixes(
@@ -197,13 +202,13 @@ def _fixes(
         for row in known.get(pointer.key, []):
             one = table.row(row)
             if fix_digest(one["file"], one["before"], one["after"]) == pointer.digest:
-                return _real_bug(one)
+                return real_bug(one)
         return None
 
     return find
 
 
-def _real_bug(row: dict[str, Any]) -> RepairCase | None:
+def real_bug(row: dict[str, Any]) -> RepairCase | None:
     """The case of a row of fixes; None where its offsets do not hold."""
     data, start, end = row["file"].encode(), row["start"], row["end"]
     if data[start:end] != row["before"].encode():

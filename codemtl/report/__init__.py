@@ -23,6 +23,7 @@ from codemtl.report.documents import (
     span,
     summarize_document,
 )
+from codemtl.report.finetuning import finetuned
 from codemtl.report.images import vision_measured, vision_predicted
 from codemtl.report.output import (
     complain,
@@ -33,6 +34,7 @@ from codemtl.report.output import (
     progress,
     project_progress,
     search_progress,
+    stage_progress,
 )
 from codemtl.report.tables import compared, evaluated, planned
 from codemtl.syntax.edits import Edit, apply, unified_diff
@@ -41,8 +43,9 @@ from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
     "KIND_TEXTS", "Model", "Span", "compared", "complain", "evaluated", "exit_code", "file_diff",
-    "generated", "informed", "mined", "planned", "progress", "project_progress", "repaired",
-    "search_progress", "span", "summarized", "trained", "vision_measured", "vision_predicted",
+    "finetuned", "generated", "informed", "mined", "planned", "progress", "project_progress",
+    "repaired", "search_progress", "span", "stage_progress", "summarized", "trained",
+    "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

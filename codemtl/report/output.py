@@ -58,6 +58,18 @@ def project_progress(label: str) -> Iterator[Callable[[str, int, int], None] | N
 
 
 @contextmanager
+def stage_progress(label: str) -> Iterator[Callable[[str], None]]:
+    """What to call with the stage that begins: a line on standard error if that is a terminal."""
+    terminal = sys.stderr.isatty()
+
+    def say(stage: str) -> None:
+        if terminal:
+            print(f"{label}: {stage}", file=sys.stderr)
+
+    yield say
+
+
+@contextmanager
 def search_progress(label: str, seconds: float) -> Iterator[Callable[[int], None] | None]:
     """What to call with the number of candidates tried; None where no terminal shows it."""
     if not sys.stderr.isatty():

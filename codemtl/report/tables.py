@@ -27,7 +27,7 @@ def evaluated(document: Mapping[str, Any], files: Sequence[Path], *, style: str)
             if key not in ("metrics", "tables", "reliability"):
                 print_line(f"  {key + ':':18} {value}")
         for table in suite["tables"]:
-            _print_table(table)
+            print_table(table)
     for file in files:
         print_line(f"wrote {file}", "green")
     return 0
@@ -39,7 +39,7 @@ def compared(document: Mapping[str, Any], files: Sequence[Path], *, style: str) 
         print_json(document)
         return 0
     for table in document["tables"]:
-        _print_table(table)
+        print_table(table)
     print_line("")
     for file in files:
         print_line(f"wrote {file}", "green")
@@ -60,7 +60,7 @@ def planned(document: Mapping[str, Any], *, style: str) -> int:
     cost = f"{document['joint_runs']:.1f} joint runs in all, {left:.1f} of them left"
     if hours is not None:
         cost += f": {hours:.1f} hours at the pace of the finished runs"
-    _print_table({
+    print_table({
         "title": "Runs", "head": ["run", "steps", "cost (joint runs)", "begins with", "state"],
         "rows": rows,
         "note": f"One joint run: {document['steps']:,} steps, {document['micro_batches']:,} "
@@ -73,7 +73,8 @@ def _fact(value: object) -> str:
     return " ".join(map(str, value.values())) if isinstance(value, Mapping) else str(value)
 
 
-def _print_table(table: Mapping[str, Any]) -> None:
+def print_table(table: Mapping[str, Any]) -> None:
+    """One table with ``title``, ``head``, ``rows`` of texts, and ``note``."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -25,8 +25,16 @@ FOLDER, MARK, COMPLETE = "shards", "prepared.json", "complete"
 Progress = Callable[[int, int], None]
 
 
-def shards_folder(data: Path, config: ModelConfig, progress: Progress | None = None) -> Path:
-    """The folder of shards to train from. Raises DataError if there is nothing to train from."""
+def shards_folder(
+    data: Path,
+    config: ModelConfig,
+    progress: Progress | None = None,
+    tokenizer: Path = SHIPPED_MODEL,
+) -> Path:
+    """The folder of shards to train from. Raises DataError if there is nothing to train from.
+
+    ``tokenizer`` is the folder whose tokenizer a corpus is prepared with.
+    """
     if any(data.glob(f"*{SUFFIX}")):
         if not (data / FILE_NAME).is_file():
             raise DataError(f"{data} holds shards but no {FILE_NAME}; they belong together")
@@ -37,7 +45,7 @@ def shards_folder(data: Path, config: ModelConfig, progress: Progress | None = N
             "or a prepared one such as data/tiny in the repository"
         )
     folder = data / FOLDER
-    wanted = _source(data, config)
+    wanted = _source(data, config, tokenizer)
     if _read_mark(folder) == {**wanted, COMPLETE: True}:
         return folder
     if _read_mark(folder) != {**wanted, COMPLETE: False}:  # made of something else
@@ -45,7 +53,7 @@ def shards_folder(data: Path, config: ModelConfig, progress: Progress | None = N
         folder.mkdir()
         _write_mark(folder, {**wanted, COMPLETE: False})
     if not (folder / FILE_NAME).is_file():
-        _tokenizer(data, config).save(folder)
+        _tokenizer(data, config, tokenizer).save(folder)
     from codemtl.training.prepare import prepare  # needs tree-sitter and datasets; shards do not
 
     prepare(data, folder, folder / FILE_NAME, config, progress=progress)
@@ -53,11 +61,11 @@ def shards_folder(data: Path, config: ModelConfig, progress: Progress | None = N
     return folder
 
 
-def _source(data: Path, config: ModelConfig) -> dict[str, Any]:
+def _source(data: Path, config: ModelConfig, tokenizer: Path) -> dict[str, Any]:
     """What decides the content of the shards."""
-    summary, tokenizer = data / "summary.json", SHIPPED_MODEL / FILE_NAME
+    summary, pieces = data / "summary.json", tokenizer / FILE_NAME
     return {
-        "codemtl": __version__, "corpus": _digest(summary), "tokenizer": _digest(tokenizer),
+        "codemtl": __version__, "corpus": _digest(summary), "tokenizer": _digest(pieces),
         "context_limit": config.context_limit, "window": config.window,
     }  # fmt: skip
 
@@ -78,10 +86,10 @@ def _write_mark(folder: Path, values: dict[str, Any]) -> None:
     write_atomic(folder / MARK, (json.dumps(values, indent=2) + "\n").encode())
 
 
-def _tokenizer(data: Path, config: ModelConfig) -> CodeTokenizer:
-    """The shipped tokenizer, or one learned from the corpus' training functions."""
-    if (SHIPPED_MODEL / FILE_NAME).is_file():
-        return CodeTokenizer.load(SHIPPED_MODEL)
+def _tokenizer(data: Path, config: ModelConfig, folder: Path) -> CodeTokenizer:
+    """The folder's tokenizer, or one learned from the corpus' training functions."""
+    if (folder / FILE_NAME).is_file():
+        return CodeTokenizer.load(folder)
     return CodeTokenizer.train(_texts(data), config.vocab_size)
 
 

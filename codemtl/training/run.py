@@ -123,12 +123,16 @@ def progress_bar() -> Progress:
 
 
 class Run:
-    """The parts of one run, and its loop."""
+    """The parts of one run, and its loop.
+
+    A run with an ``init``, a model folder of the same shape, begins with its weights, and its
+    result is never worse on the validation data than they are.
+    """
 
     def __init__(
         self, config: TrainingConfig, data: Path, out: Path, init: Path | None = None
     ) -> None:
-        self.data, self.out = data, out
+        self.data, self.out, self.init = data, out, init
         if config.threads:
             torch.set_num_threads(config.threads)
         set_seed(config.seed)
@@ -141,8 +145,7 @@ class Run:
             project_dir=out / "logs",
         )  # fmt: skip
         network = make_network(config)
-        if init is not None:
-            load_initial(network, init, data)
+        self.inherited = {} if init is None else load_initial(network, init, data)
         network.to(self.accelerator.device)
         self.training = self._micro_batches("train", tokenizer)
         held_out = self._micro_batches("validation", tokenizer)
@@ -182,6 +185,8 @@ class Run:
             "logs", init_kwargs={"tensorboard": {"purge_step": trainer.step + 1}}
         )
         try:
+            if self.init is not None and trainer.step == 0:
+                self._evaluate()
             self._steps()
         finally:  # an interrupted run has a report too
             self._report()
@@ -191,6 +196,19 @@ class Run:
         return {
             "step": chosen["step"], "score": chosen["score"], **scored(chosen["validation"])
         }  # fmt: skip
+
+    def measure(self, steps: int) -> tuple[float, float]:
+        """Seconds of a step and of an evaluation; the run must not go on afterwards."""
+        stamps = [time.perf_counter()]
+        for window in windows(iter(self._loader()), self.config.accumulation):
+            self.trainer.train_step(window)
+            stamps.append(time.perf_counter())
+            if len(stamps) > steps:
+                break
+        self.validation.run(self.trainer.network, self.accelerator.device)
+        evaluation = time.perf_counter() - stamps[-1]
+        warm = stamps[1:] if len(stamps) > 2 else stamps  # the first step allocates memory
+        return (warm[-1] - warm[0]) / (len(warm) - 1), evaluation
 
     def _steps(self) -> None:
         config, trainer = self.config, self.trainer
@@ -286,7 +304,8 @@ class Run:
             state = gathered_state(self.trainer) if sharded else None
             if not main:
                 return
-            save_network(self.trainer.network, self.out, state=state, step=self.trainer.step)
+            step = self.trainer.step
+            save_network(self.trainer.network, self.out, state=state, step=step, **self.inherited)
             write_atomic(self.out / FILE_NAME, (self.data / FILE_NAME).read_bytes())
             if self.respelling is not None:
                 self.respelling.save(self.out)
@@ -307,7 +326,7 @@ class Run:
         path = self.out / LOG
         if path.exists():
             rows = [_parsed(line) for line in path.read_text("utf-8").splitlines()]
-            kept = [row for row in rows if row is not None and row["step"] <= step]
+            kept = [row for row in rows if step and row is not None and row["step"] <= step]
             write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def _checkpoint(self) -> None:

@@ -1,0 +1,42 @@
+"""The arguments of ``codemtl finetune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codemtl.cli_options import FormatOption, ModelOption, OutFolder
+
+
+def finetune(
+    repositories: Annotated[
+        list[Path], typer.Argument(metavar="REPO", help="Repositories, or folders of code.")
+    ],
+    out: OutFolder = Path("codemtl-finetuned"),
+    time_budget: Annotated[
+        str, typer.Option(metavar="DURATION", help="For everything: 900, 900s, 15m, 2h.")
+    ] = "15m",
+    output: FormatOption = "text",
+    model: ModelOption = None,
+) -> int:
+    """Teach a model your own code, and see what that is worth.
+
+    Trains on a repository's history up to a commit, and compares the model before and after on
+    what later commits wrote. Call it again with the same --out to go on after a stop.
+    """
+    from codemtl import report
+    from codemtl.configuration import load_settings
+    from codemtl.finetune.run import finetune as run
+
+    flags = {"model": model, "time_budget": time_budget}
+    settings = load_settings([str(path) for path in repositories], flags)
+    assert settings.time_budget is not None
+    try:
+        with report.stage_progress("finetune") as say:
+            document = run(repositories, settings.model, out, settings.time_budget, say)
+    except KeyboardInterrupt:
+        report.complain(f"interrupted; call it again with --out {out} to go on")
+        raise
+    return report.finetuned(document, style=output)

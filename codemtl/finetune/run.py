@@ -1,0 +1,192 @@
+"""The whole of ``codemtl finetune``, a stage after the other; see the package's docstring.
+
+How the time is spent: the model as it is gets a seventh of the budget to answer, and sets the
+sample by that; the same is put aside for the tuned model, a little for its calibration, and
+training gets what is left after mining.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from codemtl import inference
+from codemtl.corpus.build import sources_at
+from codemtl.corpus.divide import build_divided, shared_functions
+from codemtl.corpus.trees import Source
+from codemtl.errors import DataError, MissingExtraError
+from codemtl.evaluation.corpus import Corpus
+from codemtl.finetune.comparison import compare, notes
+from codemtl.finetune.measuring import MEASURES, Kept, fit_calibration
+from codemtl.finetune.sources import remarks
+from codemtl.finetune.state import State
+from codemtl.model.atomic import write_atomic
+from codemtl.model.checkpoints import CONFIG, read_config
+from codemtl.model.config import ModelConfig
+
+DATA, RESULT = "data", "finetune.json"
+BYTES_PER_SECOND = 10_000  # of Python that is mined, for each second of the budget
+LEAST_BYTES = 300_000
+SHARES = {"repair": 0.06, "summarize": 0.04, "generate": 0.04}  # of the time, for one model
+CALIBRATING, SPARE, LEAST_TRAINING = 0.04, 0.03, 0.2
+
+Say = Callable[[str], None]  # what is being done
+
+
+def finetune(
+    repositories: Sequence[Path], model: Path | None, out: Path, seconds: float, say: Say
+) -> dict[str, Any]:
+    """Fine-tune ``model`` (the shipped one if None) on repositories into the folder ``out``.
+
+    Called again with the same ``out`` it goes on where it was stopped. Returns the document that
+    ``out/finetune.json`` holds. Raises UsageError, DataError, ModelError or MissingExtraError.
+    """
+    for package, extra in (("accelerate", "train"), ("sacrebleu", "evaluate")):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, extra)
+    base = inference.check_model_folder(model)
+    sources = sources_at([path.resolve() for path in repositories])
+    values = read_config(base)
+    about = {"name": str(values.get("name", "codemtl")), "revision": str(values.get("sha256"))[:12]}
+    state = State.open(out, sources, about, seconds)
+    stages = _Stages(state, base, out, say)
+    divided = state.stage("mining", stages.mine)
+    shards = out / DATA / state.stage("preparing", stages.prepare)
+    before = stages.measure("before", base, {})
+    metrics = stages.train(shards)
+    calibration = state.stage("calibration", stages.calibrate)
+    after = stages.measure("after", out, before)
+    document = {
+        "version": 1, "model": about, "out": str(out), "repositories": divided["projects"],
+        "data": divided["counts"],
+        "figures": [one.document() for one in compare(before, after)],
+        "training": metrics, "calibration": calibration,
+        "seconds": {"budget": state.seconds, "spent": round(state.spent(), 1),
+                    "training": state.spent("training")},
+        "notes": [*divided["remarks"], *notes(before), *stages.remarks(metrics, calibration)],
+    }  # fmt: skip
+    write_atomic(out / RESULT, (json.dumps(document, indent=2) + "\n").encode())
+    return document
+
+
+class _Stages:
+    """What the stages do."""
+
+    def __init__(self, state: State, base: Path, out: Path, say: Say) -> None:
+        self.state, self.base, self.out, self.say = state, base, out, say
+
+    def mine(self) -> dict[str, Any]:
+        """The divided corpus below ``out``; how each project was divided, and counts."""
+        self.say("mining")
+        sources: list[Source] = self.state.sources
+        room = int(BYTES_PER_SECOND * self.state.seconds / len(sources))
+        divided, summary = build_divided(sources, self.out / DATA, max_bytes=max(room, LEAST_BYTES))
+        shared = shared_functions(self.out / DATA)
+        if shared:
+            raise DataError(f"splits share functions: {dict(shared)}; this is an error of codemtl")
+        counts = ("functions", "pairs", "masked_lines", "fixes")
+        found = [text for source in sources for text in remarks(source)]
+        found += [f"{one.project}: divided by file, as {one.reason}; whether later code gets"
+                  " better is not known" for one in divided if one.by == "file"]  # fmt: skip
+        if summary.rejected_files["cap"]:
+            found.append(
+                f"{summary.rejected_files['cap']} files were left out to keep to the time budget"
+            )
+        return {
+            "projects": [one.document() for one in divided],
+            "counts": {name: dict(getattr(summary, name)) for name in counts},
+            "remarks": found,
+        }
+
+    def prepare(self) -> str:
+        """The folder of shards, below the corpus."""
+        from codemtl.training.dataset import shards_folder
+
+        self.say("preparing")
+        config = ModelConfig.from_dict(read_config(self.base))
+        folder = shards_folder(self.out / DATA, config, tokenizer=self.base)
+        return str(folder.relative_to(self.out / DATA))
+
+    def measure(self, when: str, model: Path, before: Mapping[str, Kept]) -> dict[str, Kept]:
+        """What a model answers, task by task; with ``before`` to the same cases."""
+        found: dict[str, Kept] = {}
+        names = {task: f"{when} {task}" for task in MEASURES}
+        missing = [task for task, name in names.items() if not self.state.spent(name)]
+        predictor = inference.load_predictor(model) if missing else None
+        corpus = Corpus(self.out / DATA, "test")
+        for task, measure in MEASURES.items():
+
+            def ask(task: str = task, measure: Any = measure) -> Kept:
+                self.say(f"{task} {when} training")
+                seconds = SHARES[task] * self.state.seconds
+                kept: Kept = measure(predictor, corpus, seconds, before.get(task))
+                return kept
+
+            found[task] = self.state.stage(names[task], ask)
+        return found
+
+    def train(self, shards: Path) -> dict[str, Any]:
+        """Plan by the time that is left, and train; the metrics of the chosen checkpoint."""
+        from codemtl.training.tuning import Plan, make_plan, tune
+
+        plan = Plan.from_dict(self.state.stage(
+            "plan", lambda: asdict(make_plan(self.base, shards, self.out, self._left()))
+        ))  # fmt: skip
+
+        def run() -> dict[str, Any]:
+            self.say("training")
+            return {**tune(self.base, shards, self.out, plan), **asdict(plan)}
+
+        return self.state.stage("training", run)
+
+    def _left(self) -> float:
+        """Seconds for training: a fifth of the budget at least."""
+        self.say("measuring the speed")
+        state = self.state
+        again = state.spent(*(f"before {task}" for task in MEASURES))
+        aside = again + (CALIBRATING + SPARE) * state.seconds
+        return max(state.seconds - state.spent() - aside, LEAST_TRAINING * state.seconds)
+
+    def calibrate(self) -> dict[str, Any]:
+        """Fit confidences on the validation part, and write them down in config.json."""
+        self.say("calibrating")
+        corpus = Corpus(self.out / DATA, "validation")
+        seconds = CALIBRATING * self.state.seconds
+        predictor = inference.load_predictor(self.out)
+        fitted, bugs, clean = fit_calibration(predictor, corpus, seconds)
+        facts = {"bugs": bugs, "clean": clean, "fitted": fitted is not None}
+        values = read_config(self.out)
+        parent = read_config(self.base)
+        values["name"] = f"{parent.get('name', 'codemtl')}-finetuned"
+        values["finetuned_from"] = str(parent.get("sha256"))
+        if fitted is not None:
+            values["calibration"] = asdict(fitted)
+            values["calibrated_on"] = {"list": "validation part of the fine-tuning", **facts}
+        write_atomic(self.out / CONFIG, (json.dumps(values, indent=2) + "\n").encode())
+        return facts
+
+    def remarks(self, metrics: Mapping[str, Any], calibration: Mapping[str, Any]) -> list[str]:
+        """What should be known about the training."""
+        found = []
+        if not metrics["step"]:
+            found.append(
+                "no checkpoint was better on the validation part than the model as it was: its"
+                " weights are kept"
+            )
+        if not calibration["fitted"]:
+            found.append(
+                f"{calibration['bugs']} bugs and {calibration['clean']} clean functions are too"
+                " few to fit confidences (or the model does not tell them apart): those of the"
+                " model before are kept"
+            )
+        spent = self.state.spent()
+        if spent > 1.15 * self.state.seconds:
+            found.append(
+                f"it took {spent:.0f} s, longer than the budget: mining comes first, and training"
+                " gets a fifth of the budget at least"
+            )
+        return found

@@ -1,0 +1,94 @@
+"""What a fine-tuning has come to so far, on disk: each stage is done once.
+
+``OUT/finetune/state.json`` holds the request (repositories with their commits, model, time) and
+the result of every finished stage with the seconds that it took. A stage that is interrupted is
+done again; training and mining keep files of their own and go on inside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from codemtl.corpus.trees import Source
+from codemtl.errors import DataError, UsageError
+from codemtl.model.atomic import write_atomic
+
+T = TypeVar("T")
+FOLDER, FILE = "finetune", "state.json"
+FORMAT = 1
+
+
+class State:
+    """The stages of one fine-tuning."""
+
+    def __init__(self, out: Path, values: dict[str, Any]) -> None:
+        self.file = out / FOLDER / FILE
+        self.values = values
+
+    @classmethod
+    def open(cls, out: Path, sources: list[Source], model: dict[str, str], seconds: float) -> State:
+        """The state in ``out``, or a new one.
+
+        What was asked for first counts: commits and time of a call that goes on are those of the
+        first. Raises UsageError if ``out`` holds something else.
+        """
+        places = [[one.project, one.kind, one.location, one.commit] for one in sources]
+        asked = {"format": FORMAT, "sources": places, "model": model, "seconds": seconds}
+        state = cls(out, {"request": asked, "stages": {}})
+        if not state.file.exists():
+            if out.exists() and (not out.is_dir() or set(os.listdir(out)) - {FOLDER}):
+                raise UsageError(f"--out {out} exists and holds no fine-tuning; name a new folder")
+            try:
+                state.file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
+            state._save()
+            return state
+        try:
+            state.values = json.loads(state.file.read_text("utf-8"))
+            before = state.values["request"]
+            same = [row[:3] for row in before["sources"]] == [row[:3] for row in places]
+            same_model = before["model"] == model and before["format"] == FORMAT
+            state.values["stages"].items()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{state.file} cannot be read; remove {out} to start anew") from error
+        if not same:
+            raise UsageError(f"--out {out} holds a fine-tuning on other code; name another --out")
+        if not same_model:
+            raise UsageError(f"--out {out} began with another model; name another --out")
+        return state
+
+    @property
+    def sources(self) -> list[Source]:
+        """The projects, at the commits of the first call."""
+        return [Source(*row) for row in self.values["request"]["sources"]]
+
+    @property
+    def seconds(self) -> float:
+        """The time budget of the first call."""
+        return float(self.values["request"]["seconds"])
+
+    def stage(self, name: str, make: Callable[[], T]) -> T:
+        """The result of a stage, plain values for JSON; ``make`` is called if there is none yet."""
+        stages = self.values["stages"]
+        if name not in stages:
+            since = time.monotonic()
+            result = make()
+            stages[name] = {"result": result, "seconds": round(time.monotonic() - since, 1)}
+            self._save()
+        found: T = stages[name]["result"]
+        return found
+
+    def spent(self, *names: str) -> float:
+        """Seconds of finished stages: of those named, or of all."""
+        stages = self.values["stages"]
+        chosen = names or tuple(stages)
+        return float(sum(stages[name]["seconds"] for name in chosen if name in stages))
+
+    def _save(self) -> None:
+        write_atomic(self.file, (json.dumps(self.values) + "\n").encode())
