@@ -23,7 +23,7 @@ _POSITIVE = (
 )  # fmt: skip
 _NOT_NEGATIVE = ("warmup", "weight_decay", "clip", "weight_cls", "weight_det", "seed", "threads")
 _OF_THE_DOCUMENT = {
-    "steps": 500, "learning_rate": 1e-2, "weight_decay": 0.0, "ema": 0.0, "train_scenes": 16000,
+    "steps": 300, "learning_rate": 1e-2, "weight_decay": 0.0, "ema": 0.0, "train_scenes": 16000,
 }  # fmt: skip
 
 
