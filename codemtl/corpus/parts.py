@@ -25,6 +25,7 @@ from codemtl.corpus.splits import split_of
 from codemtl.corpus.tables import FIX_ROWS, PART_FILES, PART_FIXES, PART_FUNCTIONS, StreamWriter
 
 FORMAT = 2  # raise when the rows of a part change meaning
+MARK = "part.json"  # in every complete part
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Part:
     @classmethod
     def load(cls, folder: Path) -> Part:
         """Read ``part.json``."""
-        values: dict[str, Any] = json.loads((folder / "part.json").read_text("utf-8"))
+        values: dict[str, Any] = json.loads((folder / MARK).read_text("utf-8"))
         for name in ("rejected_files", "rejected_functions", "walked", "rejected_fixes"):
             values[name] = Counter(values[name])
         return cls(**values)
@@ -76,7 +77,7 @@ class Part:
 
 def mine_part(source: trees.Source, folder: Path, settings: Settings) -> Part:
     """Read one project into ``folder``; a folder that exists is complete and is only loaded."""
-    if (folder / "part.json").is_file():
+    if (folder / MARK).is_file():
         return Part.load(folder)
     part = Part(source.project, source.commit, split_of(source.project))
     working = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -94,7 +95,7 @@ def mine_part(source: trees.Source, folder: Path, settings: Settings) -> Part:
             _write_fixes(source, working, settings, part)
             if not part.functions and not part.fixes:
                 part.rejected = "no functions"
-        (working / "part.json").write_text(json.dumps(vars(part)), "utf-8")
+        (working / MARK).write_text(json.dumps(vars(part)), "utf-8")
         working.rename(folder)
     finally:
         shutil.rmtree(working, ignore_errors=True)
