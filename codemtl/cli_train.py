@@ -22,6 +22,16 @@ def mine(
     history: Annotated[
         bool, typer.Option(help="Search the commits of repositories for bug fixes.")
     ] = True,
+    exclude_benchmarks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--exclude-benchmarks", metavar="DIR", help="Leave out every function of these."
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Mine on a Ray cluster: auto, local or host:port."),
+    ] = None,
 ) -> int:
     """Build a corpus for training.
 
@@ -33,8 +43,9 @@ def mine(
 
     with report.project_progress("mine") as progress:
         summary = build(
-            paths, out, jobs=jobs, progress=progress, any_licence=any_licence, history=history
-        )
+            paths, out, jobs=jobs, progress=progress, any_licence=any_licence, history=history,
+            exclude_benchmarks=exclude_benchmarks or (), ray=ray,
+        )  # fmt: skip
     return report.mined(vars(summary), out)
 
 

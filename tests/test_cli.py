@@ -252,9 +252,14 @@ def test_mine_takes_its_flags(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(build, "build", lambda *_, **how: seen.update(how) or build.BuildSummary())
     run("mine", tmp_path, "--out", tmp_path / "out")
     assert seen.pop("progress") is None
-    assert seen == {"jobs": 2, "any_licence": False, "history": True}
+    assert seen == {
+        "jobs": 2, "any_licence": False, "history": True, "exclude_benchmarks": (), "ray": None,
+    }  # fmt: skip
     run("mine", tmp_path, "--out", tmp_path / "out", "--no-history", "--any-licence", "--jobs", 1)
     assert (seen["jobs"], seen["any_licence"], seen["history"]) == (1, True, False)
+    more = ("--exclude-benchmarks", "a", "--exclude-benchmarks", "b", "--ray", "auto")
+    run("mine", tmp_path, "--out", tmp_path / "out", *more)
+    assert (seen["exclude_benchmarks"], seen["ray"]) == ([Path("a"), Path("b")], "auto")
 
 
 def test_version(run: Run) -> None:

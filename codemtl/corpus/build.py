@@ -1,6 +1,7 @@
 """``codemtl mine``: source trees and histories in, deduplicated Arrow datasets with splits out.
 
-Projects are read by worker processes into parts (resumable), then joined.
+Projects are read by worker processes, here or on several machines, into parts (resumable), then
+joined.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from codemtl.corpus.exclusions import load_exclusions
 from codemtl.corpus.join import join
 from codemtl.corpus.parts import Part, Settings, mine_part
+from codemtl.corpus.ray_tasks import run_on_ray
 from codemtl.corpus.summary import BuildSummary
 from codemtl.corpus.trees import Source, find_sources
 from codemtl.errors import CodemtlError, DataError
@@ -32,12 +34,14 @@ def build(
     any_licence: bool = False,
     include_tests: bool = False,
     history: bool = True,
+    ray: str | None = None,
 ) -> BuildSummary:
     """Mine repositories and folders below ``paths`` into ``out``; finished projects are kept.
 
     ``any_licence`` is for a user's own code, which needs no permission; ``history`` is whether
-    the commits of repositories are searched for fixes. Raises DataError when a
-    path is no folder or nothing was found; a project that fails is reported and left out.
+    the commits of repositories are searched for fixes; ``ray`` is the address of a Ray cluster to
+    do it on. Raises DataError when a path is no folder or nothing was found; a project that fails
+    is reported and left out.
     """
     sources = sources_at(paths)
     exclusions = load_exclusions(exclude_benchmarks)
@@ -52,7 +56,11 @@ def build(
     summary = BuildSummary()
     folders = {source: parts_folder / settings.key(source) for source in sources}
     parts: list[tuple[Path, Part]] = []
-    finished = _mine_all(folders, settings, jobs)
+    finished = (
+        _mine_all(folders, settings, jobs)
+        if ray is None
+        else run_on_ray(_mine_safely, folders, settings, ray, jobs)
+    )
     for count, (source, result) in enumerate(finished, start=1):
         if isinstance(result, Part):
             parts.append((folders[source], result))

@@ -25,6 +25,7 @@ from codemtl.corpus.splits import Split, split_of
 from codemtl.corpus.tables import FIX_ROWS, PART_FILES, PART_FIXES, PART_FUNCTIONS, StreamWriter
 
 FORMAT = 2  # raise when the rows of a part change meaning
+MARK = "part.json"  # in every complete part
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Part:
     @classmethod
     def load(cls, folder: Path) -> Part:
         """Read ``part.json``."""
-        values: dict[str, Any] = json.loads((folder / "part.json").read_text("utf-8"))
+        values: dict[str, Any] = json.loads((folder / MARK).read_text("utf-8"))
         for name in ("rejected_files", "rejected_functions", "walked", "rejected_fixes"):
             values[name] = Counter(values[name])
         return cls(**values)
@@ -98,7 +99,7 @@ def mine_part(
     ``share`` is what the part gets of a divided project; functions whose hash is ``known`` are
     left out as unchanged.
     """
-    if (folder / "part.json").is_file():
+    if (folder / MARK).is_file():
         return Part.load(folder)
     split = split_of(source.project) if share is None else share.split
     part = Part(source.project, source.commit, split)
@@ -119,7 +120,7 @@ def mine_part(
             _write_fixes(source, working, settings, part, revisions)
             if not part.functions and not part.fixes:
                 part.rejected = "no functions"
-        (working / "part.json").write_text(json.dumps(vars(part)), "utf-8")
+        (working / MARK).write_text(json.dumps(vars(part)), "utf-8")
         working.rename(folder)
     finally:
         shutil.rmtree(working, ignore_errors=True)

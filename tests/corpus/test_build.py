@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from codemtl.corpus import parts
 from codemtl.corpus.build import build
 from codemtl.corpus.splits import split_of
 from codemtl.corpus.trees import find_sources, licence_of
-from codemtl.errors import DataError
+from codemtl.errors import DataError, MissingExtraError
 
 MIT = "Permission is hereby granted, free of charge, to any person"
 SHARED = "def shared(x):\n    y = x + 1\n    return y\n"
@@ -184,3 +185,36 @@ def test_a_partial_or_headless_repository_is_read_as_far_as_it_goes(tmp_path: Pa
     summary = build([work], tmp_path / "out", jobs=1)
     assert summary.rejected_files == {"unreadable": 1}
     assert summary.functions.total() == 1
+
+
+def test_mining_on_ray_gives_the_same(mirror: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'codemtl[ray]'")
+    build([mirror], tmp_path / "here", jobs=1)
+    calls: list[str] = []
+    summary = build(
+        [mirror],
+        tmp_path / "ray",
+        jobs=2,
+        ray="local",
+        progress=lambda *call: calls.append(call[0]),
+    )
+    assert len(calls) == 5 and not summary.errors
+    for name in ("summary.json", "sources.tsv"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "ray" / name).read_bytes()
+    for name in ("files", "functions", "pairs", "masked_lines", "fixes"):
+        one, two = (Dataset.load_from_disk(str(tmp_path / out / name)) for out in ("here", "ray"))
+        assert one.to_list() == two.to_list()
+
+
+def test_ray_that_is_not_there(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'codemtl\[ray\]'"):
+        build([mirror], tmp_path, ray="auto")
+
+
+def test_no_cluster_at_an_address(mirror: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'codemtl[ray]'")
+    with pytest.raises(DataError, match="cannot reach Ray at auto"):
+        build([mirror], tmp_path, ray="auto")

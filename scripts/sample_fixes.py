@@ -1,0 +1,76 @@
+"""Print mined fixes, or docstring pairs, drawn by a seed, so that a person can judge them.
+
+    python scripts/sample_fixes.py --corpus CORPUS [--split train] [--count 100] [--seed 2026]
+    python scripts/sample_fixes.py --corpus CORPUS --pairs --count 50
+
+CORPUS is what ``codemtl mine`` wrote. Of a fix it prints the message, where it comes from, the kind
+and the diff of the function; of a pair the summary and the function. The same seed draws the same
+rows of the same corpus; every row of a split is as likely as any other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from codemtl.syntax.edits import unified_diff
+
+Row = dict[str, Any]
+
+
+def main() -> int:
+    options = _arguments()
+    table = datasets.load_from_disk(str(options.corpus / ("pairs" if options.pairs else "fixes")))
+    members = np.flatnonzero(np.array(table["split"]) == options.split)
+    count = min(options.count, len(members))
+    rng = np.random.default_rng(options.seed)
+    drawn = sorted(rng.choice(members, count, replace=False).tolist())
+    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print(f"{count} of {len(members)} rows of {options.split}")
+    functions = datasets.load_from_disk(str(options.corpus / "functions"))
+    for number, index in enumerate(drawn, start=1):
+        row = table[index]
+        text = _pair(row, functions[row["function_id"]]) if options.pairs else _fix(row)
+        print(f"\n=== {number}/{count}, row {index}: {text}")
+    return 0 if count else 1
+
+
+def _fix(row: Row) -> str:
+    edit = ""
+    if row["edit_start"] >= 0:
+        edit = f"\nedit: {row['edit_original']!r} -> {row['edit_replacement']!r}"
+    data = row["file"].encode()
+    after = data[: row["start"]] + row["after"].encode() + data[row["end"] :]
+    diff = unified_diff(row["path"], row["file"], after.decode())
+    return (
+        f"{row['project']} {row['commit']}\n"
+        f"message: {row['message']}\n"
+        f"function: {row['path']}::{row['qualname']}{', with tests' if row['tests'] else ''}\n"
+        f"kind: {row['kind']}{edit}\n{diff}"
+    )
+
+
+def _pair(row: Row, function: Row) -> str:
+    return (
+        f"{function['project']} {function['qualname']}\nsummary: {row['summary']}\n{row['source']}"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--corpus", type=Path, required=True, help="what codemtl mine wrote")
+    parser.add_argument("--split", default="train", choices=("train", "validation", "test"))
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--pairs", action="store_true", help="docstring pairs instead of fixes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""What a person is given to judge: mined fixes as diffs, and docstring pairs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+sys.path.append(str(SCRIPTS))
+
+import sample_fixes  # noqa: E402
+
+from codemtl.corpus.build import build  # noqa: E402
+from codemtl.corpus.splits import split_of  # noqa: E402
+
+MIT = "Permission is hereby granted, free of charge, to any person"
+BROKEN = """import math
+
+
+def radius(area, scale):
+    \"\"\"Return the radius of a circle by its area.\"\"\"
+    if area > scale:
+        raise ValueError(area)
+    return math.sqrt(area / math.pi) * scale
+"""
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A training project with one fix in its history."""
+    name = next(f"proj{number}" for number in range(200) if split_of(f"proj{number}") == "train")
+    work = tmp_path / name
+    work.mkdir()
+    run = ["git", "-C", str(work), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*run, "init", "-q"], check=True)
+    for message, text in (
+        ("Add the radius", BROKEN),
+        ("Fix the sign: wrong circles were refused", BROKEN.replace("area >", "area <")),
+    ):
+        (work / "LICENSE").write_text(MIT)
+        (work / "circle.py").write_text(text)
+        subprocess.run([*run, "add", "-A"], check=True)
+        subprocess.run([*run, "commit", "-q", "-m", message], check=True)
+    build([work], tmp_path / "out", jobs=1)
+    return tmp_path / "out"
+
+
+def printed(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["sample_fixes.py", "--corpus", str(corpus), *more])
+    code = sample_fixes.main()
+    return code, capsys.readouterr().out
+
+
+def test_fixes_are_printed_as_diffs(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = printed(corpus, monkeypatch, capsys, "--count", "100")
+    assert code == 0
+    assert "1 of 1 rows of train" in text
+    assert "message: Fix the sign: wrong circles were refused" in text
+    assert "function: circle.py::radius\nkind: comparison\nedit: '>' -> '<'" in text
+    assert "@@ -3,6 +3,6 @@" in text
+    assert "\n-    if area > scale:\n+    if area < scale:\n" in text
+
+
+def test_pairs_are_printed_with_their_function(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = printed(corpus, monkeypatch, capsys, "--pairs")
+    assert code == 0
+    assert "summary: Return the radius of a circle by its area.\ndef radius(area, scale):" in text
+
+
+def test_a_split_without_rows(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert printed(corpus, monkeypatch, capsys, "--split", "test")[0] == 1
