@@ -64,10 +64,10 @@ class ModelConfig:
         """From JSON; keys of other consumers are ignored. Raises ModelError."""
         known = {item.name for item in fields(cls)}
         try:
-            return cls(**{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in values.items() if key in known
-            })  # fmt: skip
+            sizes: dict[str, Any] = {key: value for key, value in values.items() if key in known}
+            if isinstance(sizes.get("added_tasks"), list):
+                sizes["added_tasks"] = tuple(sizes["added_tasks"])
+            return cls(**sizes)
         except TypeError as error:
             raise ModelError(f"the model's configuration is broken: {error}") from error
 
