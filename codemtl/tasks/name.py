@@ -34,6 +34,7 @@ class Name(FunctionToText):
 
     name = "name"
     limit = 24
+    no_repeat = 2  # few names say a pair of pieces twice; a model at its beginning does
     score = "subtoken_f1"
     written = True
 
