@@ -309,7 +309,7 @@ def test_the_command_shows_its_plan_and_explains_what_is_wrong(
     done = run(*given, "--dry-run", "--seeds", "4", "--format", "json")
     assert done.code == 0 and json.loads(done.out)["runs"][0]["name"] == "all/joint-4"
     done = run(*given, "--dry-run", "--arms", "joint, single", "--max-steps", "9")
-    assert "all/single-repair-2" in done.out and "6.0 joint runs in all, 6.0 of them" in done.out
+    assert "all/single-repair-2" in done.out and "9 steps, 27 micro-batches" in done.out
     assert not (tmp_path / "out").exists()
     for arguments, fault in (
         (("--seeds", "a"), "--seeds a: 'a' is no number"),
