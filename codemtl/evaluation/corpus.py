@@ -195,8 +195,8 @@ class _Arrow:
         return len(self._dataset)
 
     def columns(self, names: Sequence[str], rows: Sequence[int] | None = None) -> list[list[Any]]:
-        if not len(self):
-            return [[] for _ in names]
+        if not len(self) or (rows is not None and not len(rows)):
+            return [[] for _ in names]  # Arrow takes no rows of no type
         missing = [name for name in names if name not in self._dataset.column_names]
         if missing:
             raise DataError(f"a table of the corpus lacks the columns {', '.join(missing)}")

@@ -197,13 +197,16 @@ class Run:
             "step": chosen["step"], "score": chosen["score"], **scored(chosen["validation"])
         }  # fmt: skip
 
-    def measure(self, steps: int) -> tuple[float, float]:
-        """Seconds of a step and of an evaluation; the run must not go on afterwards."""
+    def measure(self, steps: int, seconds: float) -> tuple[float, float]:
+        """Seconds of a step and of an evaluation; the run must not go on afterwards.
+
+        From so many steps, or fewer where ``seconds`` are over before.
+        """
         stamps = [time.perf_counter()]
         for window in windows(iter(self._loader()), self.config.accumulation):
             self.trainer.train_step(window)
             stamps.append(time.perf_counter())
-            if len(stamps) > steps:
+            if len(stamps) > steps or stamps[-1] - stamps[0] > seconds:
                 break
         self.validation.run(self.trainer.network, self.accelerator.device)
         evaluation = time.perf_counter() - stamps[-1]

@@ -8,6 +8,7 @@ rate, short warm-up, and the weights it began with among the candidates for the 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ PASSES = 12  # over the training functions at most: more teach the names in them
 LEAST_STEPS = 4
 EVALUATIONS = 8  # at most
 _EVALUATING = 0.1  # of the time at most
-_MEASURED = 10  # steps
+_MEASURED, _MEASURING = 10, 0.1  # steps, and the part of the time at most
 _CHECKPOINT = 30.0  # seconds of work that an interruption may cost
 
 
@@ -79,8 +80,9 @@ def make_plan(model: Path, shards: Path, out: Path, seconds: float) -> Plan:
         raise DataError(f"{shards} holds no task's examples in both splits; name more repositories")
     trial = Plan(_MEASURED, _MEASURED, _MEASURED, torch.get_num_threads(), tasks, real)
     config = trial.config(model)
-    step, evaluation = Run(config, shards, out, model).measure(_MEASURED)
-    left = max(seconds - _MEASURED * step - evaluation, 0.0)
+    since = time.monotonic()
+    step, evaluation = Run(config, shards, out, model).measure(_MEASURED, _MEASURING * seconds)
+    left = max(seconds - (time.monotonic() - since), 0.0)
     evaluations = min(EVALUATIONS, max(1, int(_EVALUATING * left / evaluation)))
     steps = int((left - (evaluations + 1) * evaluation) / step)
     most = math.ceil(PASSES * words / (config.accumulation * config.micro_tokens))
