@@ -149,11 +149,15 @@ _MAY_DIFFER = (
 )  # fmt: skip
 
 
+def _completed(config: dict[str, Any]) -> dict[str, Any]:
+    """A stored configuration; settings that an older version did not know had their defaults."""
+    default = json.loads(json.dumps(TrainingConfig().to_dict()))
+    return {**default, **config, "model": {**default["model"], **config.get("model", {})}}
+
+
 def _check_same_run(state: dict[str, Any], trainer: Trainer, folder: Path) -> None:
     """A resumed run must be the same run, or the result is neither of the two."""
-    now = json.loads(json.dumps(trainer.config.to_dict()))
-    # a setting that is younger than the checkpoint was as it is by default
-    before = {**json.loads(json.dumps(TrainingConfig().to_dict())), **state["config"]}
+    before, now = _completed(state["config"]), json.loads(json.dumps(trainer.config.to_dict()))
     for key, value in now.items():
         if key not in _MAY_DIFFER and before[key] != value:
             raise UsageError(

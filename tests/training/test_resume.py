@@ -146,6 +146,16 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_configuration(
     assert (finished / "model.safetensors").read_bytes() == before
 
 
+def test_a_run_of_an_older_version_that_lacked_settings_goes_on(finished: Path, tiny: Path) -> None:
+    path = finished / "checkpoints" / "step-0000004" / "state.json"
+    state = json.loads(path.read_text())
+    del state["config"]["encoder_rate"], state["config"]["model"]["encoder"]
+    path.write_text(json.dumps(state))
+    assert again(finished, tiny)["step"] in (2, 4)
+    with pytest.raises(UsageError, match=r"was made with encoder_rate = 0\.0, not 0\.5"):
+        again(finished, tiny, "encoder_rate=0.5")
+
+
 def test_an_altered_checkpoint_is_refused(finished: Path, tiny: Path) -> None:
     folder = finished / "checkpoints" / "step-0000004"
     weights = folder / "optimizer.safetensors"
