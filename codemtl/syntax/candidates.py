@@ -102,7 +102,8 @@ class FunctionCandidates:
 
     def name_group(self, found: Occurrence) -> int:
         """Index of the group for a name that is read or called."""
-        return self._group(("name", found.scope, found.role == CALLEE), found)
+        later = self._scopes.declared_later(found.scope, found.start)
+        return self._group(("name", found.scope, found.role == CALLEE, later), found)
 
     def attribute_group(self, found: Occurrence) -> int:
         """Index of the group for an attribute that is read or called."""
@@ -116,7 +117,8 @@ class FunctionCandidates:
         index = self._indices.get(key)
         if index is None:
             if key[0] == "name":
-                names = self._names(found.scope, found.role == CALLEE)
+                later = self._scopes.declared_later(found.scope, found.start)
+                names = self._names(found.scope, found.role == CALLEE, later)
             else:
                 names = self._attribute_names(self._file._receiver(found, found.role == CALLEE))
             index = self._indices[key] = self._store(names)
@@ -133,7 +135,7 @@ class FunctionCandidates:
         self._members.append(frozenset(group))
         return len(self.groups) - 1
 
-    def _names(self, scope: int, called: bool) -> tuple[str, ...]:
+    def _names(self, scope: int, called: bool, later: frozenset[str]) -> tuple[str, ...]:
         scopes, file = self._scopes, self._file
         start, end = self._span
         chain = scopes.chain(scope)
@@ -143,9 +145,9 @@ class FunctionCandidates:
         sources += [scopes.scopes[index].bound for index in chain[len(inner) : -1]]
         if called:
             sources.append(file._called)
-            return _first(sources, file._callables.__contains__)
+            return _first(sources, lambda name: name in file._callables and name not in later)
         sources.append(file._read)
-        return _first(sources, lambda name: name not in file._unread)
+        return _first(sources, lambda name: name not in file._unread and name not in later)
 
     def _attribute_names(self, key: tuple[int, str, bool]) -> tuple[str, ...]:
         file = self._file

@@ -34,4 +34,5 @@ class Scope:
     parameters: list[str] = field(default_factory=list)
     globals: set[str] = field(default_factory=set)
     nonlocals: set[str] = field(default_factory=set)
+    declared: dict[str, int] = field(default_factory=dict)  # by those: the last time, in bytes
     defines: set[str] = field(default_factory=set)  # functions and classes defined here

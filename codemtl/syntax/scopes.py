@@ -123,6 +123,11 @@ class Scopes:
             found = self._visible[scope] = tuple(names)
         return found
 
+    def declared_later(self, scope: int, position: int) -> frozenset[str]:
+        """Names that a scope declares global or nonlocal behind a byte offset: not usable there."""
+        declared = self.scopes[scope].declared
+        return frozenset(name for name, where in declared.items() if where > position)
+
     def chain(self, scope: int) -> list[int]:
         """The scopes whose names are visible in ``scope``, innermost first, the module last."""
         out = [scope]

@@ -140,6 +140,16 @@ def test_groups_hold_what_is_visible() -> None:
     assert "a" not in found.groups[called.candidates]
 
 
+def test_a_name_is_no_candidate_before_it_is_declared_global() -> None:
+    data = b"late = 1\ndef f(a):\n    print(a)\n    global late\n    late = a\n    print(a)\n"
+    tree = parse(data)
+    found = enumerate_sites(tree, functions(tree)[0].node, analyze(tree))
+    before, _, after = (found.groups[one.candidates] for one in found.sites if one.state == "a")
+    assert "late" not in before
+    assert "late" in after
+    assert compile_error(data.replace(b"print(a)", b"print(late)", 1)) is not None
+
+
 def test_lone_names_are_marked() -> None:
     found = sites_of("return a.once, a.twice, a.twice, typo").found
     alone = {site.state for site in found.sites if site.alone}
