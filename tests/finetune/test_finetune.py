@@ -40,6 +40,7 @@ def finetune(*arguments: object) -> Result:
     return done.exit_code, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_stopped_and_gone_on_with(
     work: Work, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
