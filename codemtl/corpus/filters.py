@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from pathlib import PurePosixPath
 
-from codemtl.corpus.licences import TOP_BYTES, has_copyleft_header
+from codemtl.corpus.licences import has_copyleft_header
 from codemtl.corpus.reserved import is_reserved_path
 
 MAX_BYTES = 1_000_000
@@ -69,13 +68,8 @@ def reject_data(data: bytes, *, any_licence: bool = False) -> str | None:
         return "binary"
     if len(data) / (data.count(b"\n") + 1) > MAX_MEAN_LINE:
         return "long-lines"
-    generated, copyleft = _told_at_the_top(data[:TOP_BYTES])
-    if generated:
+    if _GENERATED_TEXT.search(data, 0, 2000):
         return "generated"
-    return "licence" if copyleft and not any_licence else None
-
-
-@lru_cache(maxsize=1024)
-def _told_at_the_top(top: bytes) -> tuple[bool, bool]:
-    """Whether a file is generated, and whether it is copyleft: the same for most versions of it."""
-    return _GENERATED_TEXT.search(top, 0, 2000) is not None, has_copyleft_header(top)
+    if not any_licence and has_copyleft_header(data):
+        return "licence"
+    return None

@@ -4,10 +4,8 @@ Example: a commit turns ``if low < high`` into ``if low <= high`` in one method,
 comment. Then ``before`` and ``after`` are the two versions of the method, and the edit is ``<`` to
 ``<=`` of kind ``comparison``.
 
-Comments, docstrings and layout do not count as change. The cheap questions come first: many pairs
-of versions are turned down before anything is parsed, and of the others only the statements around
-the change are, where these can be told by their lines (`blocks`). Otherwise, and where they have
-errors, whole files are parsed: the outcome is the same.
+Comments, docstrings and layout do not count as change. The cheap questions come first: most pairs
+of versions are turned down before anything is parsed.
 """
 
 from __future__ import annotations
@@ -26,21 +24,18 @@ from typing import Any
 from tree_sitter import Query
 
 from codemtl.corpus import filters, git, history
-from codemtl.corpus.blocks import changed_window, difference, parts
 from codemtl.corpus.changed_functions import Version, changed_function
 from codemtl.corpus.exclusions import Exclusions
-from codemtl.corpus.hashing import function_tokens, token_hash
+from codemtl.corpus.hashing import token_hash
 from codemtl.corpus.near_duplicates import runs, signature
-from codemtl.corpus.single_edits import asks_for_names, single_edit
+from codemtl.corpus.single_edits import single_edit
 from codemtl.corpus.token_changes import TokenChange, compare, unfit
-from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit, common_prefix
-from codemtl.syntax.tree import SourceTree, captures, language, parse, parse_spans, reparse
+from codemtl.syntax.tree import SourceTree, captures, language, parse, reparse
 
 MAX_APART = 400  # lines from the first changed one to the last
 MAX_CHANGED_LINES = 24  # removed and added, without blank lines and comments
 REWRITE = "rewrite"
-PARTS_KEPT = 20_000  # texts of statements whose syntax is known; about 12 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,78 +122,22 @@ def find_fix(
     texts = _decode(old), _decode(new)
     if texts[0] is None or texts[1] is None:
         return "encoding"
-    pair = _Pair(texts[0].encode(), texts[1].encode())
-    change = pair.change()
-    if isinstance(change, str):
-        return change
-    reason = unfit(change)
-    if reason is None and exclusions is not None:
-        name = change.old_definition.name
-        for tokens in (change.before, change.after):
-            reason = reason or exclusions.reason(project, path, name, [t.text for t in tokens])
-    if reason is None and not pair.is_python3():
-        reason = "syntax"
-    if reason is not None:
-        return reason
-    return _fix(pair.whole_change(change) if asks_for_names(change) else change, texts[0])
-
-
-class _Pair:
-    """Two versions of a file, parsed as far as needed."""
-
-    def __init__(self, old: bytes, new: bytes) -> None:
-        self.old, self.new = old, new
-        self._window = changed_window(old, new)
-
-    def change(self) -> TokenChange | str:
-        """The changed function, or a reason."""
-        window = self._window
-        if window is not None:
-            before, after = parse_spans(self.old, window.old), parse_spans(self.new, window.new)
-            if not before.root.has_error and not after.root.has_error:
-                return _change(before, after)
-            self._window = None
-        before = parse(self.old)
-        return _change(before, reparse(before, self.new))
-
-    def whole_change(self, change: TokenChange) -> TokenChange:
-        """The same change in the trees of the whole files."""
-        before = parse(self.old)
-        after = reparse(before, self.new)
-        one = _definition_at(before, change.old_definition)
-        two = _definition_at(after, change.new_definition)
-        if one is None or two is None:  # an error elsewhere hides it
-            return change
-        return compare(
-            before, one, function_tokens(before, one.node),
-            after, two, function_tokens(after, two.node),
-        )  # fmt: skip
-
-    def is_python3(self) -> bool:
-        """Whether Python 3 accepts both versions."""
-        if self._window is None:
-            return _is_python3(self.old) and _is_python3(self.new)
-        old = list(parts(self.old, self._window.old_bounds))
-        new = list(parts(self.new, self._window.new_bounds))
-        known = _KNOWN.all_undoubted(old)
-        if not known and not _compiles(self.old):
-            return False
-        return (known and _KNOWN.all_undoubted(new)) or _is_python3(self.new)
-
-
-def _change(before: SourceTree, after: SourceTree) -> TokenChange | str:
-    versions = Version(before), Version(after)
-    pair = changed_function(*versions)
+    before = Version(parse(texts[0].encode()))
+    after = Version(reparse(before.tree, texts[1].encode()))
+    pair = changed_function(before, after)
     if isinstance(pair, str):
         return pair
     one, two = pair
-    tokens = versions[0].tokens(one.node), versions[1].tokens(two.node)
-    return compare(before, one, tokens[0], after, two, tokens[1])
-
-
-def _definition_at(tree: SourceTree, wanted: Definition) -> Definition | None:
-    start = wanted.node.start_byte
-    return next((found for found in functions(tree) if found.node.start_byte == start), None)
+    change = compare(
+        before.tree, one, before.tokens(one.node), after.tree, two, after.tokens(two.node)
+    )
+    reason = unfit(change)
+    if reason is None and exclusions is not None:
+        for tokens in (change.before, change.after):
+            reason = reason or exclusions.reason(project, path, one.name, [t.text for t in tokens])
+    if reason is None and not (_is_python3(before.tree) and _is_python3(after.tree)):
+        reason = "syntax"
+    return reason or _fix(change, texts[0])
 
 
 def _fix(change: TokenChange, file: str) -> Fix:
@@ -224,7 +163,7 @@ def _fix(change: TokenChange, file: str) -> Fix:
 
 def _too_different(old: bytes, new: bytes) -> str | None:
     """A reason against two versions judging by their lines alone."""
-    before, after = _different_lines(old, new)
+    before, after = old.splitlines(), new.splitlines()
     head = common_prefix(before, after)
     tail = common_prefix(before[head:][::-1], after[head:][::-1])
     before, after = before[head : len(before) - tail], after[head : len(after) - tail]
@@ -237,19 +176,6 @@ def _too_different(old: bytes, new: bytes) -> str | None:
     if not count:
         return "no change of code"
     return "too large" if count > MAX_CHANGED_LINES else None
-
-
-def _different_lines(old: bytes, new: bytes) -> tuple[list[bytes], list[bytes]]:
-    """The lines of two texts from the first difference to the last, or all of them."""
-    first, end, new_end = difference(old, new)
-    start = old.rfind(b"\n", 0, first) + 1
-    more = old.find(b"\n", end) + 1 - end
-    if more <= 0:
-        more = len(old) - end
-    before, after = old[start : end + more], new[start : new_end + more]
-    if b"\r" in before or b"\r" in after:  # lines may be equal but for how they end
-        return old.splitlines(), new.splitlines()
-    return before.splitlines(), after.splitlines()
 
 
 def _counts(line: bytes) -> bool:
@@ -265,42 +191,14 @@ def _decode(data: bytes) -> str | None:
         return None
 
 
-def _is_python3(data: bytes) -> bool:
+def _is_python3(tree: SourceTree) -> bool:
     """Whether Python 3 accepts a file. Where the grammar sees nothing doubtful, it does."""
-    return _sees_nothing_doubtful(data) or _compiles(data)
-
-
-def _sees_nothing_doubtful(data: bytes) -> bool:
-    tree = parse(data)
-    return not tree.root.has_error and not captures(_doubtful(), tree.root)
-
-
-class _KnownParts:
-    """In which parts of files the grammar sees something doubtful: versions share most of them."""
-
-    def __init__(self) -> None:
-        self._undoubted: dict[bytes, bool] = {}
-
-    def all_undoubted(self, parts: list[bytes]) -> bool:
-        """Whether there is nothing doubtful in any of these."""
-        if len(self._undoubted) > PARTS_KEPT:
-            self._undoubted.clear()
-        unknown = [part for part in parts if part not in self._undoubted]
-        if unknown and _sees_nothing_doubtful(b"\n".join(unknown)):
-            self._undoubted.update(dict.fromkeys(unknown, True))
-        else:
-            self._undoubted.update((part, _sees_nothing_doubtful(part)) for part in unknown)
-        return all(self._undoubted[part] for part in parts)
-
-
-_KNOWN = _KnownParts()
-
-
-def _compiles(data: bytes) -> bool:
+    if not tree.root.has_error and not captures(_doubtful(), tree.root):
+        return True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(data)
+            ast.parse(tree.data)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return False
     return True

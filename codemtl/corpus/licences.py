@@ -15,7 +15,6 @@ _PERMISSIVE_TEXT = """
     MIT-CMU PSF-2.0 Python-2.0 Unlicense WTFPL ZPL-2.1 Zlib
 """
 PERMISSIVE = frozenset(_PERMISSIVE_TEXT.split())
-TOP_BYTES = 3000  # of a file, in which it may say something else for itself
 
 # What a sentence of each licence says, in lower case and with single spaces.
 _WORDING: tuple[tuple[str, str], ...] = (
@@ -135,4 +134,4 @@ def is_permissive(expression: str) -> bool:
 
 def has_copyleft_header(data: bytes) -> bool:
     """Whether one file, at its top, puts itself under a copyleft licence."""
-    return _COPYLEFT_HEADER.search(data, 0, TOP_BYTES) is not None
+    return _COPYLEFT_HEADER.search(data, 0, 3000) is not None

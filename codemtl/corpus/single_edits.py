@@ -29,7 +29,7 @@ _LABELS = frozenset(word for action in ACTIONS for word in (action.label, *actio
 
 def single_edit(change: TokenChange) -> tuple[str, Edit] | None:
     """Kind and edit of the file before, or None where no single edit of ours is the repair."""
-    if not _may_be_single(change):
+    if not _is_plausible(change):
         return None
     first, last = change.spans[0], change.spans[-1]
     scopes = analyze(change.old_tree)
@@ -49,15 +49,7 @@ def single_edit(change: TokenChange) -> tuple[str, Edit] | None:
     return None
 
 
-def asks_for_names(change: TokenChange) -> bool:
-    """Whether the answer depends on the names of the whole file, not on the function alone."""
-    texts = [Counter(token.text for token in tokens) for tokens in (change.removed, change.added)]
-    if texts[0] == texts[1] or not _may_be_single(change):
-        return False
-    return any(token.is_name for token in (*change.removed, *change.added))
-
-
-def _may_be_single(change: TokenChange) -> bool:
+def _is_plausible(change: TokenChange) -> bool:
     """Whether a single edit could be all of the change: what follows takes much longer to tell."""
     removed, added = change.removed, change.added
     one, two = [token.text for token in removed], [token.text for token in added]

@@ -6,19 +6,17 @@ converts them to what people and editors use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
 import tree_sitter_python
-from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Range, Tree
+from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
 
 from codemtl.syntax.edits import common_prefix
 
 FUNCTION_TYPES = ("function_definition",)
 DEFINITION_TYPES = ("function_definition", "class_definition")
-
-Span = tuple[int, int]  # byte offsets: start, and end (exclusive)
 
 
 class Token(NamedTuple):
@@ -54,14 +52,6 @@ def language() -> Language:
 def parse(data: bytes) -> SourceTree:
     """Parse any bytes; broken code gives a tree with ERROR or MISSING nodes, never an exception."""
     return SourceTree(data, Parser(language()).parse(data))
-
-
-def parse_spans(data: bytes, spans: Sequence[Span]) -> SourceTree:
-    """Parse only these parts of a text, in order; offsets in the tree are those of ``data``."""
-    ranges = [
-        Range(_point(data, start), _point(data, end), start, end) for start, end in spans
-    ]  # fmt: skip
-    return SourceTree(data, Parser(language(), included_ranges=ranges).parse(data))
 
 
 def reparse(before: SourceTree, data: bytes) -> SourceTree:
