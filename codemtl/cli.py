@@ -2,16 +2,15 @@
 
 Each command gathers its settings, calls one function of the house, and hands the result to
 ``report``, which answers with the exit code. Whatever takes time to import is imported inside.
+Annotations are no strings in the modules of commands: typer would compile each of them at a start.
 """
-
-from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -93,9 +92,7 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
             code = report.FAILED
         raise typer.Exit(code)
 
-    # resolved here, once: typer would evaluate each of them twice
-    hints = get_type_hints(function, include_extras=True)
-    run.__annotations__ = {**hints, "return": type(None)}
+    run.__annotations__ = {**function.__annotations__, "return": type(None)}
     app.command()(run)
     return run
 
@@ -305,13 +302,13 @@ def info(output: FormatOption = "text", model: ModelOption = None) -> int:
 _command(vision)
 
 
-def _load(model: Path | None, threads: int | None) -> Predictor:
+def _load(model: Path | None, threads: int | None) -> "Predictor":
     from codemtl import inference  # by attribute, so that tests can put a fake in its place
 
     return inference.load_predictor(model, threads)
 
 
-def _mode(output: str, *, diff: bool, write: bool, check: bool = False) -> Mode:
+def _mode(output: str, *, diff: bool, write: bool, check: bool = False) -> "Mode":
     from codemtl.errors import UsageError
 
     chosen: list[Mode] = []

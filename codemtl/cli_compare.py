@@ -1,7 +1,5 @@
 """The arguments of ``codemtl compare``, which has many of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar

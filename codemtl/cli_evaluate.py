@@ -1,7 +1,5 @@
 """The arguments of ``codemtl evaluate``, which has more of them than any other command."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

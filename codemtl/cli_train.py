@@ -1,7 +1,5 @@
 """Arguments of ``codemtl mine`` and ``codemtl train``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

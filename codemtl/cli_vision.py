@@ -3,15 +3,11 @@
 It stands apart because the image baseline is independent of all other commands.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _TRAINABLE = ("document", "reference")
 _DEFAULT_OUT = Path("codemtl-vision")
