@@ -168,6 +168,8 @@ def load_config(
     values.setdefault("tasks", {task: {} for task in SHIPPED})
     for override in overrides:
         _override(values, override)
+    if "added_tasks" in _table(values.get("model", {}), "model"):
+        raise UsageError("model.added_tasks follows from [tasks]; leave the setting out")
     return config_from_dict(values)
 
 
@@ -215,9 +217,10 @@ def config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:
     }
     if not tasks:
         raise UsageError(f"[tasks] is empty; name at least one of {', '.join(TASKS)}")
-    if "added_tasks" in _table(values.get("model", {}), "model"):
-        raise UsageError("model.added_tasks follows from [tasks]; leave the setting out")
-    model = _make(ModelConfig, values.get("model", {}), "model.")
+    sizes = {
+        k: v for k, v in _table(values.get("model", {}), "model").items() if k != "added_tasks"
+    }
+    model = _make(ModelConfig, sizes, "model.")
     if "weighting" in plain:
         plain["weighting"] = {"name": "static", **_table(plain["weighting"], "weighting")}
     return _make(TrainingConfig, {**plain, "model": model, "tasks": tasks}, "")

@@ -29,11 +29,11 @@ def shards_folder(
     data: Path,
     config: ModelConfig,
     progress: Progress | None = None,
-    tokenizer: Path = SHIPPED_MODEL,
+    tokenizer: Path | None = None,
 ) -> Path:
     """The folder of shards to train from. Raises DataError if there is nothing to train from.
 
-    ``tokenizer`` is the folder whose tokenizer a corpus is prepared with.
+    ``tokenizer`` is the folder whose tokenizer a corpus is prepared with: the shipped model's.
     """
     if any(data.glob(f"*{SUFFIX}")):
         if not (data / FILE_NAME).is_file():
@@ -44,7 +44,7 @@ def shards_folder(
             f"{data} holds neither shards nor a corpus; name the folder that `codemtl mine` wrote, "
             "or a prepared one such as data/tiny in the repository"
         )
-    folder = data / FOLDER
+    folder, tokenizer = data / FOLDER, tokenizer or SHIPPED_MODEL
     wanted = _source(data, config, tokenizer)
     if _read_mark(folder) == {**wanted, COMPLETE: True}:
         return folder

@@ -71,6 +71,8 @@ def test_the_runs_of_a_seed_share_everything_else(tiny: Path, tmp_path: Path) ->
     }  # fmt: skip
     for run in made.runs:
         settings = run.settings.to_dict()
+        added = settings["model"].pop("added_tasks", [])  # a head for the unrelated task
+        assert list(added) == (["reversal"] if run.arm == "unrelated" else [])
         assert all(settings[key] == base[key] for key in base if key not in may_differ)
         assert settings["warmup"] <= max(1, settings["steps"])
     assert made.base.validation_fraction == 0.5
