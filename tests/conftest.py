@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,3 +68,20 @@ def start(code: str, *arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.Popen(command, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model folder."""
+    import torch
+
+    from codemtl.model.checkpoints import save_network
+    from codemtl.model.config import PRESETS
+    from codemtl.model.network import Network
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("model")
+    save_network(Network(PRESETS["tiny"]), folder, name="untrained")
+    shutil.copy(Path(__file__).parents[1] / "data" / "tiny" / "tokenizer.json", folder)
+    return folder

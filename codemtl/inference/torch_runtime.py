@@ -30,10 +30,11 @@ from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.batches import Arrays, encoder_arrays, encoder_input
 from codemtl.tasks.building import build_example, model_context
+from codemtl.tasks.corruption import RepairInput, as_input
 from codemtl.tasks.example import Example, windows
 from codemtl.tasks.generate import Generate
 from codemtl.tasks.registry import TASKS
-from codemtl.tasks.repair import RepairInput, ScoredEdit, as_input, collate, decode, edited
+from codemtl.tasks.repair import ScoredEdit, collate, decode, edited
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096

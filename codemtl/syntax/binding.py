@@ -293,8 +293,7 @@ class Walker:
         found = self.scopes[scope]
         names = {self._text(child) for child in node.named_children if child.type == "identifier"}
         (found.globals if node.type == "global_statement" else found.nonlocals).update(names)
-        for name in names:
-            found.declared[name] = max(node.start_byte, found.declared.get(name, 0))
+        found.declared |= dict.fromkeys(names, node.start_byte)  # nodes come in source order
 
     def _delete(self, node: Node, scope: int, role: int) -> None:
         self._children(node.named_children, scope, DELETE)

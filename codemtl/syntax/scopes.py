@@ -191,15 +191,6 @@ class Scopes:
             out |= scope.defines
         return frozenset(out)
 
-    @cached_property
-    def method_names(self) -> frozenset[str]:
-        """Names of methods defined in the file and of attributes that it calls."""
-        out = {found.name for found in self.attribute_uses if found.role == CALLEE}
-        for scope in self.scopes:
-            if scope.kind == CLASS:
-                out |= scope.defines
-        return frozenset(out)
-
     def undefined(self) -> list[UndefinedName]:
         """Names that nothing in the file can define, in source order."""
         return undefined_names(self)

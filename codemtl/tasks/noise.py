@@ -7,14 +7,11 @@ head may give, so that noise is a mistake and not an impossible target.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from codemtl.tasks.corruption import RepairInput
 from codemtl.tasks.example import Ints
-
-if TYPE_CHECKING:
-    from codemtl.tasks.repair import RepairInput
 
 
 def mislabel(item: RepairInput, rng: np.random.Generator) -> RepairInput:

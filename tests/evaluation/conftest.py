@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 from codemtl import inference
 from codemtl.evaluation.cases import RepairCase, TextCase, repair_cases, text_cases
@@ -16,9 +14,6 @@ from codemtl.evaluation.frozen import FrozenList, list_name, read_list
 from codemtl.evaluation.run import samples_folder
 from codemtl.inference import GenerationRequest, Predictor
 from codemtl.inference.fake import FakePredictor
-from codemtl.model.checkpoints import save_network
-from codemtl.model.config import PRESETS
-from codemtl.model.network import Network
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
@@ -102,14 +97,3 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Predictor], None]:
         monkeypatch.setattr(inference, "load_predictor", lambda model=None, threads=None: predictor)
 
     return put
-
-
-@pytest.fixture(scope="session")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real model folder."""
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("model")
-    save_network(Network(PRESETS["tiny"]), folder, name="untrained")
-    shutil.copy(ROOT / "data" / "tiny" / "tokenizer.json", folder)
-    return folder

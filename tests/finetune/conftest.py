@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-
-from codemtl.model.checkpoints import save_network
-from codemtl.model.config import PRESETS
-from codemtl.model.network import Network
 
 ROOT = Path(__file__).parents[2]
 WORDS = re.findall(
@@ -83,14 +77,3 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     for number in range(4, 10):
         made.commit(f"Add part {number}", {f"shop/part{number}.py": module(100 * number, 12)})
     return made
-
-
-@pytest.fixture(scope="session")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real model folder."""
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("model")
-    save_network(Network(PRESETS["tiny"]), folder, name="untrained")
-    shutil.copy(ROOT / "data" / "tiny" / "tokenizer.json", folder)
-    return folder

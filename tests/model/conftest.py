@@ -10,7 +10,7 @@ import torch
 
 from codemtl.model.config import PRESETS
 from codemtl.model.network import Network
-from codemtl.tasks import generate, repair
+from codemtl.tasks import corruption, generate, repair
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example, Layout
 from codemtl.tasks.summarize import Summarize
@@ -64,10 +64,10 @@ def batches(examples: list[Example], specials: SpecialIds, layout: Layout) -> di
     known = [(e, span) for e, span in spans if span is not None]
     return {
         "dense": repair.collate(
-            [repair.corrupt_dense(e, rng) for e in usable], specials, dense=True
+            [corruption.corrupt_dense(e, rng) for e in usable], specials, dense=True
         ),
         "repair": repair.collate(
-            [repair.corrupt_single(e, rng, clean=0.3) for e in usable], specials, dense=False
+            [corruption.corrupt_single(e, rng, clean=0.3) for e in usable], specials, dense=False
         ),
         "summarize": Summarize().collate(usable, Vocabulary(specials, layout)),
         "generate": generate.collate(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from codemtl.model.network import Network
 from codemtl.model.repair_head import MASKED, RepairScores
-from codemtl.tasks import repair
+from codemtl.tasks import corruption, repair
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example
 
@@ -79,7 +79,7 @@ def assert_names_out_of_view_are_chosen(
 
 
 def scores_of(
-    network: Network, items: list[repair.RepairInput], specials: SpecialIds
+    network: Network, items: list[corruption.RepairInput], specials: SpecialIds
 ) -> RepairScores:
     with torch.no_grad():
         return network.repair_scores(tensors(repair.collate(items, specials, dense=False)))
@@ -89,8 +89,8 @@ def test_scores_of_a_row_do_not_depend_on_the_rows_beside_it(
     network: Network, examples: list[Example], specials: SpecialIds
 ) -> None:
     by_length = sorted(examples, key=lambda e: len(e.pieces))
-    short = repair.as_input(next(e for e in by_length if len(e.site_family) > 3))
-    long = repair.as_input(max(by_length, key=lambda e: len(e.site_family)))
+    short = corruption.as_input(next(e for e in by_length if len(e.site_family) > 3))
+    long = corruption.as_input(max(by_length, key=lambda e: len(e.site_family)))
     alone = scores_of(network, [short], specials)
     beside = scores_of(network, [short, long], specials)
     sites, names = len(short.start), len(short.example.names)
@@ -111,7 +111,7 @@ def test_the_bug_logit_of_a_function_without_sites_does_not_depend_on_padding(
     if not bare:
         source = min(examples, key=lambda e: len(e.site_family))
         keep = np.zeros(0, np.int64)
-        item = repair.as_input(source)
+        item = corruption.as_input(source)
         item.start, item.end = item.start[keep], item.end[keep]
         item.family, item.state, item.group = (
             item.family[keep], item.state[keep], item.group[keep],
@@ -121,8 +121,8 @@ def test_the_bug_logit_of_a_function_without_sites_does_not_depend_on_padding(
         )  # fmt: skip
         item.permitted = []
     else:
-        item = repair.as_input(bare[0])
-    long = repair.as_input(max(examples, key=lambda e: len(e.site_family)))
+        item = corruption.as_input(bare[0])
+    long = corruption.as_input(max(examples, key=lambda e: len(e.site_family)))
     alone = scores_of(network, [item], specials).bug_B[0]
     beside = scores_of(network, [item, long], specials).bug_B[0]
     torch.testing.assert_close(alone, beside, rtol=1e-4, atol=1e-5)

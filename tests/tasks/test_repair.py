@@ -12,7 +12,7 @@ from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks import repair
+from codemtl.tasks import corruption, repair
 from codemtl.tasks.batches import SpecialIds
 from codemtl.tasks.building import build_example, mark_fix
 from codemtl.tasks.example import Example, Layout, windows
@@ -22,7 +22,7 @@ SPECIALS = SpecialIds(*range(7))
 
 def test_without_picks_nothing_changes(examples: list[Example]) -> None:
     for example in examples:
-        item = repair.as_input(example)
+        item = corruption.as_input(example)
         assert np.array_equal(item.pieces, example.pieces)
         assert not item.replaced.any()
 
@@ -31,7 +31,7 @@ def test_without_picks_nothing_changes(examples: list[Example]) -> None:
 def test_labels_are_permitted_and_differ_from_what_stands_there(
     examples: list[Example], dense: bool
 ) -> None:
-    corrupt = repair.corrupt_dense if dense else repair.corrupt_single
+    corrupt = corruption.corrupt_dense if dense else corruption.corrupt_single
     rng = np.random.default_rng(1)
     seen = 0
     for example in examples:
@@ -54,7 +54,7 @@ def test_a_single_name_bug_is_undone_by_its_label(examples: list[Example]) -> No
     rng = np.random.default_rng(2)
     undone = 0
     for example in examples:
-        item = repair.corrupt_single(example, rng, clean=0.0)
+        item = corruption.corrupt_single(example, rng, clean=0.0)
         for site in np.flatnonzero(item.name >= 0):
             start, end = item.start[site], item.end[site]
             fixed = np.concatenate(
@@ -69,7 +69,7 @@ def test_slots_still_hold_their_names_after_corruption(examples: list[Example]) 
     rng = np.random.default_rng(3)
     checked = 0
     for example in examples:
-        item = repair.corrupt_dense(example, rng)
+        item = corruption.corrupt_dense(example, rng)
         for site in np.flatnonzero((item.group >= 0) & (item.state >= 0)):
             held = item.pieces[item.start[site] : item.end[site]]
             assert np.array_equal(held, example.names[item.state[site]])
@@ -79,7 +79,7 @@ def test_slots_still_hold_their_names_after_corruption(examples: list[Example]) 
 
 def test_a_batch_counts_what_it_holds(examples: list[Example]) -> None:
     rng = np.random.default_rng(4)
-    inputs = [repair.corrupt_single(e, rng) for e in examples[:24]]
+    inputs = [corruption.corrupt_single(e, rng) for e in examples[:24]]
     batch = repair.collate(inputs, SPECIALS, dense=False)
     arrays = batch.arrays
     assert batch.counts["bug"] == len(inputs)
@@ -97,7 +97,7 @@ def test_a_batch_counts_what_it_holds(examples: list[Example]) -> None:
 def test_function_without_sites_makes_a_batch(examples: list[Example]) -> None:
     bare = [e for e in examples if not len(e.site_family)]
     chosen = [*bare[:1], examples[0]]
-    batch = repair.collate([repair.as_input(e) for e in chosen], SPECIALS, dense=True)
+    batch = repair.collate([corruption.as_input(e) for e in chosen], SPECIALS, dense=True)
     assert batch.arrays["site_mask"].shape[0] == len(chosen)
 
 
@@ -122,13 +122,13 @@ def test_real_bugs_are_labelled_with_what_repairs_them(
             if not mark_fix(example, buggy, mutation.fix):
                 continue  # what is left of the file no longer offers the name
             kinds.add(mutation.kind)
-            bug, fixed = repair.real_bug(example), repair.real_fix(example)
+            bug, fixed = corruption.real_bug(example), corruption.real_fix(example)
             assert bug.replaced.sum() == 1 and not fixed.replaced.any()
             assert (bug.name >= 0).sum() + (bug.action >= 0).sum() == 1
             assert np.array_equal(bug.pieces, example.pieces)
             assert np.array_equal(fixed.pieces, original.pieces)
             for part in windows(example, 60, layout):
                 if len(part.fix):
-                    held = repair.real_bug(part)
+                    held = corruption.real_bug(part)
                     assert held.family[held.replaced] == bug.family[bug.replaced]
     assert len(kinds) >= 5, kinds

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from codemtl.errors import DataError, UsageError
-from codemtl.tasks import repair
+from codemtl.tasks import corruption
 from codemtl.tasks.batches import SpecialIds
 from codemtl.tasks.example import Layout
 from codemtl.tasks.noise import mislabel
@@ -101,7 +101,7 @@ def test_a_masked_line_gets_another_functions_text(make: Any) -> None:
 
 @pytest.mark.parametrize("dense", [True, False])
 def test_wrong_labels_of_repair_are_possible_and_wrong(shards: Shards, dense: bool) -> None:
-    corrupt = repair.corrupt_dense if dense else repair.corrupt_single
+    corrupt = corruption.corrupt_dense if dense else corruption.corrupt_single
     cleared = blamed = 0
     for index in members_of(shards, "repair")[:150]:
         rng = np.random.default_rng(index)

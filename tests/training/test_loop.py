@@ -12,7 +12,7 @@ from torch import Tensor
 
 from codemtl.model.config import PRESETS
 from codemtl.model.network import Network
-from codemtl.tasks import repair
+from codemtl.tasks import corruption, repair
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Layout
 from codemtl.tasks.summarize import Summarize
@@ -37,7 +37,7 @@ def batches(shards: Shards, specials: SpecialIds, layout: Layout) -> Any:
     """Twelve functions for repair and six summaries, cut into a number of micro-batches each."""
     rng = np.random.default_rng(0)
     some = [shards[i] for i in np.flatnonzero(shards.site_counts > 2)[:12].tolist()]
-    inputs = [repair.corrupt_dense(example, rng) for example in some]
+    inputs = [corruption.corrupt_dense(example, rng) for example in some]
     summarize, vocabulary = Summarize(), Vocabulary(specials, layout)
     told = [shards[i] for i in np.flatnonzero(summarize.usable(shards))[:6].tolist()]
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from codemtl.model.network import Network
-from codemtl.tasks import generate, repair
+from codemtl.tasks import corruption, generate, repair
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Layout
 from codemtl.tasks.registry import TASKS
@@ -65,7 +65,7 @@ class HeldOut(NamedTuple):
         example = self.shards[index]
         rng = np.random.default_rng((HELD_OUT_SEED, 0, index))
         if task == "repair":
-            item = repair.corrupt_single(example, rng, clean=0.0)
+            item = corruption.corrupt_single(example, rng, clean=0.0)
             if not item.replaced.any():
                 return None
             return repair.collate([item], self.specials, dense=False)
