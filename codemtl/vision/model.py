@@ -152,7 +152,7 @@ class ReferenceModel(nn.Module):
     and the distances to the four sides of the box (after CenterNet, Zhou et al. 2019, and FCOS,
     Tian et al. 2019). Each object is assigned to the cell of its centre and, with falling weight,
     to the cells around it; a local maximum of the centre score is a box, refined by what the cells
-    beside it say, so at most K come out and nothing needs suppression.
+    beside it say, so nothing needs suppression; the K best pairs of a box and a class come out.
     """
 
     STRIDE = 4
@@ -255,7 +255,10 @@ class ReferenceModel(nn.Module):
         return torch.stack([x_N - left, y_N - top, x_N + right, y_N + bottom], -1)
 
     def predict(self, outputs: Outputs) -> Predictions:
-        """The label's probabilities; the K best local maxima of the centre score as boxes."""
+        """The label's probabilities; the K best pairs of a local maximum and a class as boxes.
+
+        So where fewer than K objects are seen, the second guess at a doubtful one is told too.
+        """
         label = outputs["label"].softmax(-1) if "cls" in self.tasks else None
         if "det" not in self.tasks:
             return Predictions(label, None, None, None)
@@ -265,8 +268,10 @@ class ReferenceModel(nn.Module):
         centre = centre.masked_fill(~peaks, float("-inf")).flatten(1)
         best, place = centre.topk(min(self.num_detections, centre.shape[1]))
         boxes, named = self._around(grid, place)
-        named, classes = named.softmax(-1).max(-1)
-        return Predictions(label, boxes.clamp(0, self.size), best.sigmoid().sqrt() * named, classes)
+        scores_BKC = best.sigmoid().sqrt()[..., None] * named.softmax(-1)
+        scores, pair = scores_BKC.flatten(1).topk(place.shape[1])
+        boxes = boxes.gather(1, (pair // self.num_classes)[..., None].expand(-1, -1, 4))
+        return Predictions(label, boxes.clamp(0, self.size), scores, pair % self.num_classes)
 
     def _around(self, grid: Tensor, place_BK: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes [B, K, 4] and class scores [B, K, C]: means over cells and their four neighbours.

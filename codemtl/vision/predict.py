@@ -114,16 +114,18 @@ def _targets(images: Sequence[Path], out: Path) -> list[Path]:
 def boxes_of(
     answers: Predictions, number: int, names: Sequence[str], threshold: float = THRESHOLD
 ) -> list[Box]:
-    """The boxes of one picture of a batch that score at least ``threshold``, best first."""
+    """The boxes of one picture of a batch that score at least ``threshold``, best first.
+
+    Of several classes that the network gives one box only the best is told.
+    """
     if answers.boxes_BKF is None or answers.scores_BK is None or answers.classes_BK is None:
         return []
     rows = zip(
         answers.boxes_BKF[number].tolist(), answers.scores_BK[number].tolist(),
         answers.classes_BK[number].tolist(), strict=True,
     )  # fmt: skip
-    found = [
-        Box(x1, y1, x2, y2, names[name], score, name)
-        for (x1, y1, x2, y2), score, name in rows
-        if score >= threshold
-    ]
-    return sorted(found, key=lambda one: -one.score)
+    found: dict[tuple[float, ...], Box] = {}
+    for corners, score, name in sorted(rows, key=lambda row: -row[1]):
+        if score >= threshold:
+            found.setdefault(tuple(corners), Box(*corners, names[name], score, name))
+    return list(found.values())

@@ -12,6 +12,7 @@ from codemtl.vision.config import VisionConfig, make_config, parse_settings, par
 from codemtl.vision.data import Examples, Targets, batch_numbers, scene_examples
 from codemtl.vision.metrics import average_precision, measure, predictions
 from codemtl.vision.model import Predictions, ReferenceModel, make_network, parameter_count
+from codemtl.vision.predict import boxes_of
 from codemtl.vision.weighting import make_weighting
 
 MODELS = ["document", "reference"]
@@ -100,6 +101,19 @@ def test_exact_outputs_have_no_loss_and_find_everything(examples: Examples) -> N
     found = average_precision(examples, [network.predict(outputs)])
     assert found["ap"] == pytest.approx(1.0)
     assert found["ap50"] == pytest.approx(1.0)
+
+
+def test_a_doubtful_object_is_told_with_both_classes() -> None:
+    network = ReferenceModel(VisionConfig())
+    box = torch.tensor([[[10.0, 20, 40, 60]]])
+    outputs = perfect_outputs(network, Targets(box, torch.tensor([[3]]), torch.tensor([3])))
+    outputs["grid"][:, 5 + 8] = 21.0  # an 8, or a 3
+    answers = network.predict(outputs)
+    assert answers.boxes_BKF is not None and answers.classes_BK is not None
+    assert answers.classes_BK[0, :2].tolist() == [8, 3]
+    assert torch.allclose(answers.boxes_BKF[0, :2], box[0].expand(2, 4), atol=1e-3)
+    shown = boxes_of(answers, 0, tuple("0123456789"), threshold=0.2)
+    assert [one.name for one in shown] == ["8"]
 
 
 def test_every_box_has_a_cell_of_its_own_and_only_boxes_have() -> None:
