@@ -56,6 +56,10 @@ def train(
     ] = None,
     data: DataOption = None,
     out: OutFolder = Path("codemtl-model"),
+    init: Annotated[
+        Path | None,
+        typer.Option("--init", metavar="DIR", help="Begin with the weights of this model folder."),
+    ] = None,
     max_steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop here.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all randomness.")] = None,
     resume: Annotated[
@@ -71,6 +75,7 @@ def train(
     from codemtl import report
 
     data = data_folder(data)
+    from codemtl.training.processes import is_main
     from codemtl.training.run import train as run
 
     metrics = run(
@@ -82,8 +87,9 @@ def train(
         seed=seed,
         resume=resume,
         overrides=overrides or [],
+        init=init,
     )
-    return report.trained(metrics, out)
+    return report.trained(metrics, out) if is_main() else report.OK
 
 
 def data_folder(data: Path | None) -> Path:

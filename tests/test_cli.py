@@ -221,12 +221,14 @@ def test_train_passes_its_options_on(
     module.train = train  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "codemtl.training.run", module)
     options = ["--preset", "tiny", "--max-steps", "4", "--seed", "1", "--resume"]
+    options += ["--init", "other"]
     outcome = run("train", "--data", tmp_path, *options, "--set", "lr=1", "--set", "threads=2")
     assert outcome.code == 0
     assert "repair:              0.5123\n" in outcome.out
     assert seen == {
         "preset": "tiny", "config": None, "data": tmp_path, "out": Path("codemtl-model"),
         "max_steps": 4, "seed": 1, "resume": True, "overrides": ["lr=1", "threads=2"],
+        "init": Path("other"),
     }  # fmt: skip
 
 

@@ -129,9 +129,12 @@ def test_two_nodes_train_together(
     """Two nodes of one process each, both on this machine."""
     port = str(free_port())
     started = [launched(launcher(node, port), tiny, tmp_path / "run") for node in range(2)]
+    told = []
     for process in started:
-        _, complaints = process.communicate(timeout=900)
+        said, complaints = process.communicate(timeout=900)
         assert process.returncode == 0, complaints.decode()
+        told.append(said.decode())
+    assert "wrote" in told[0] and not told[1]
     assert_trained_together(tmp_path / "run")
 
 
