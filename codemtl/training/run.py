@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from codemtl.errors import UsageError
 from codemtl.model.adapters import tune
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import save_network
+from codemtl.model.checkpoints import read_config, save_network
 from codemtl.model.config import ModelConfig
 from codemtl.model.encoder import Encoder
 from codemtl.model.network import Network
@@ -137,15 +137,14 @@ class Run:
             torch.set_num_threads(config.threads)
         set_seed(config.seed)
         tokenizer = CodeTokenizer.load(data)
-        config, self.respelling = _with_trunk(_resolved(config, tokenizer, data), tokenizer)
+        config, self.respelling = _with_trunk(_resolved(config, tokenizer, data), tokenizer, init)
         self.config = config
         AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
             cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
             project_dir=out / "logs",
         )  # fmt: skip
-        network = make_network(config)
-        self.inherited = {} if init is None else load_initial(network, init, data)
+        network, self.inherited = _make_network(config, data, init)
         network.to(self.accelerator.device)
         self.training = self._micro_batches("train", tokenizer)
         held_out = self._micro_batches("validation", tokenizer)
@@ -351,26 +350,41 @@ def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> T
 
 
 def _with_trunk(
-    config: TrainingConfig, tokenizer: CodeTokenizer
+    config: TrainingConfig, tokenizer: CodeTokenizer, init: Path | None
 ) -> tuple[TrainingConfig, Respelling | None]:
-    """What is to be known of the encoder that ``model.encoder`` names, if it names one."""
-    if not config.model.encoder:
+    """What is to be known of the encoder that ``model.encoder`` names, if it names one.
+
+    A model folder that the run begins with holds the same encoder whole.
+    """
+    name = config.model.encoder
+    if not name:
         return config, None
-    with join().main_process_first():  # which downloads what is not there
-        found = find(config.model.encoder)
-    model = replace(config.model, trunk=found.trunk)
-    return replace(config, model=model), Respelling(tokenizer, found.tokenizer, found.trunk)
+    theirs = None if init is None else ModelConfig.from_dict(read_config(init))
+    if init is not None and theirs is not None and theirs.encoder == name and theirs.trunk:
+        trunk, respelling = theirs.trunk, Respelling.load(init, tokenizer, theirs.trunk)
+    else:
+        with join().main_process_first():  # which downloads what is not there
+            found = find(name)
+        trunk, respelling = found.trunk, Respelling(tokenizer, found.tokenizer, found.trunk)
+    return replace(config, model=replace(config.model, trunk=trunk)), respelling
 
 
-def make_network(config: TrainingConfig) -> Network:
-    """The network that a run starts with: new, or around a pretrained trunk."""
+def _make_network(
+    config: TrainingConfig, data: Path, init: Path | None
+) -> tuple[Network, dict[str, Any]]:
+    """The network that a run starts with: new, around a pretrained trunk, or that of ``init``.
+
+    Also what the model inherits of the ``init`` folder's config.json.
+    """
     network = Network(config.model)
+    inherited = {} if init is None else load_initial(network, init, data)
     if isinstance(network.encoder, TrunkEncoder):
-        load_weights(network.encoder, config.model.encoder)
+        if init is None:
+            load_weights(network.encoder, config.model.encoder)
         tune(network.encoder, config.model)
     elif isinstance(network.encoder, Encoder) and config.compile:
         network.encoder.stack.compile(dynamic=True)
-    return network
+    return network, inherited
 
 
 def _rounded(row: dict[str, float]) -> dict[str, float]:

@@ -37,9 +37,14 @@ SHORT = [
 ]  # fmt: skip
 
 
-def trained(data: Path, out: Path, encoder: Path, *changes: str, resume: bool = False) -> None:
+def trained(
+    data: Path, out: Path, encoder: Path, *changes: str, resume: bool = False,
+    init: Path | None = None,
+) -> None:  # fmt: skip
     settings = [*SHORT, f"model.encoder={encoder}", *changes]
-    train(preset="tiny", data=data, out=out, max_steps=3, overrides=settings, resume=resume)
+    train(
+        preset="tiny", data=data, out=out, max_steps=3, overrides=settings, resume=resume, init=init
+    )
 
 
 def network(config: ModelConfig) -> Network:
@@ -132,6 +137,25 @@ def test_a_run_with_adapters_resumes_to_the_bit_and_saves_a_plain_trunk(
         "lora" in key or "base_layer" in key for key in load_file(tmp_path / "out" / WEIGHTS)
     )
     assert findings(tmp_path / "out")
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_a_run_may_begin_with_a_trained_folder_alone(
+    tuning: str, encoders: dict[str, Path], tiny: Path, tmp_path: Path
+) -> None:
+    """Trained further at next to no rate, the model is the one that it began with."""
+    if tuning == "lora":
+        pytest.importorskip("peft")
+    own, changes = tmp_path / "encoder", (f"model.tuning={tuning}", "model.lora_rank=2")
+    shutil.copytree(encoders["roberta"], own)
+    trained(tiny, tmp_path / "first", own, *changes)
+    shutil.rmtree(own)
+    still = ("learning_rate=1e-12", "warmup=0", "weight_decay=0")
+    trained(tiny, tmp_path / "second", own, *changes, *still, init=tmp_path / "first")
+    before, after = (load_file(tmp_path / out / WEIGHTS) for out in ("first", "second"))
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, atol=1e-9, rtol=0)
 
 
 def test_adapters_added_in_give_the_same_states(
