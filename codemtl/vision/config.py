@@ -24,6 +24,7 @@ _POSITIVE = (
 _NOT_NEGATIVE = ("warmup", "weight_decay", "clip", "weight_cls", "weight_det", "seed", "threads")
 _OF_THE_DOCUMENT = {
     "steps": 300, "learning_rate": 1e-2, "weight_decay": 0.0, "ema": 0.0, "train_scenes": 16000,
+    "weight_cls": 1.0,
 }  # fmt: skip
 
 
@@ -45,7 +46,7 @@ class VisionConfig:
     clip: float = 10.0  # longest gradient; 0: any
     ema: float = 0.995  # decay of the averaged weights, which are the result; 0: no average
     weighting: str = "static"  # or "uncertainty" (Kendall et al. 2018)
-    weight_cls: float = 1.0  # λ of each task, where static
+    weight_cls: float = 2.0  # λ of each task, where static
     weight_det: float = 1.0
     train_scenes: int = 60000  # where the data are scenes; of the held-out ones the first so many
     validation_scenes: int = 1000

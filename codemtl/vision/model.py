@@ -158,6 +158,7 @@ class ReferenceModel(nn.Module):
     STRIDE = 4
     WIDTHS = (16, 48, 64, 128)  # at strides 2, 4, 8, 16
     NEIGHBOUR = 0.3  # what the cell beside a centre counts
+    SMOOTHING = 0.1  # of the image's label: the share that is spread over all classes
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
@@ -170,7 +171,7 @@ class ReferenceModel(nn.Module):
         self.up16, self.up8 = nn.Conv2d(w16, w8, 1), nn.Conv2d(w8, w4, 1)
         self.merge8, self.merge4 = _Residual(w8), _Residual(w4)
         if "cls" in config.tasks:
-            self.cls_features = _Separable(w4, w8, 2)
+            self.cls_features = nn.Sequential(_Separable(w4, w8, 2), _Residual(w8))
             self.cls_attention = nn.Conv2d(w8, 1, 1)
             self.cls_out = nn.Linear(w8, config.num_classes)
         if "det" in config.tasks:
@@ -206,7 +207,11 @@ class ReferenceModel(nn.Module):
         losses = {}
         if "cls" in self.tasks:
             losses["cls"] = functional.cross_entropy(
-                outputs["label"], targets.labels_B, ignore_index=-1, reduction="sum"
+                outputs["label"],
+                targets.labels_B,
+                ignore_index=-1,
+                reduction="sum",
+                label_smoothing=self.SMOOTHING,
             ) / (targets.labels_B >= 0).sum().clamp_min(1)
         if "det" in self.tasks:
             losses["det"] = self._detection_loss(outputs["grid"], targets)
