@@ -124,8 +124,9 @@ def boxes_of(
         answers.boxes_BKF[number].tolist(), answers.scores_BK[number].tolist(),
         answers.classes_BK[number].tolist(), strict=True,
     )  # fmt: skip
-    found: dict[tuple[float, ...], Box] = {}
-    for corners, score, name in sorted(rows, key=lambda row: -row[1]):
+    found: dict[tuple[float, float, float, float], Box] = {}
+    for (x1, y1, x2, y2), score, name in sorted(rows, key=lambda row: -row[1]):
         if score >= threshold:
-            found.setdefault(tuple(corners), Box(*corners, names[name], score, name))
+            box = Box(x1, y1, x2, y2, names[name], score, name)
+            found.setdefault((x1, y1, x2, y2), box)
     return list(found.values())
