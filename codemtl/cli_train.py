@@ -75,7 +75,7 @@ def train(
     from codemtl import report
 
     data = data_folder(data)
-    from codemtl.training.processes import is_main
+    from codemtl.training.processes import join
     from codemtl.training.run import train as run
 
     metrics = run(
@@ -89,7 +89,7 @@ def train(
         overrides=overrides or [],
         init=init,
     )
-    return report.trained(metrics, out) if is_main() else report.OK
+    return report.trained(metrics, out) if join().is_main_process else report.OK
 
 
 def data_folder(data: Path | None) -> Path:

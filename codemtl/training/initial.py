@@ -1,14 +1,26 @@
-"""Beginning a run from the weights of a model folder: fine-tuning, transfer to another task."""
+"""The network that a run begins with: new, around a pretrained encoder, or that of a model folder.
+
+The last is for fine-tuning and for transfer to another task.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from codemtl.errors import UsageError
-from codemtl.model.checkpoints import load_network
+from codemtl.model.adapters import tune
+from codemtl.model.checkpoints import load_network, read_config
+from codemtl.model.config import ModelConfig
+from codemtl.model.encoder import Encoder
 from codemtl.model.network import Network
-from codemtl.model.tokenizer import FILE_NAME
+from codemtl.model.pretrained import find, load_weights
+from codemtl.model.respelling import Respelling
+from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
+from codemtl.model.trunk import TrunkEncoder
+from codemtl.training.config import TrainingConfig
+from codemtl.training.processes import join
 
 _INHERITED = ("name", "calibration", "calibrated_on")  # of config.json
 
@@ -38,3 +50,42 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     known = {name: value for name, value in found.state_dict().items() if name in state}
     network.load_state_dict({**state, **known})
     return {key: values[key] for key in _INHERITED if key in values}
+
+
+def with_trunk(
+    config: TrainingConfig, tokenizer: CodeTokenizer, init: Path | None
+) -> tuple[TrainingConfig, Respelling | None]:
+    """What is to be known of the encoder that ``model.encoder`` names, if it names one.
+
+    A model folder that the run begins with holds the same encoder whole.
+    """
+    name = config.model.encoder
+    if not name:
+        return config, None
+    if init is not None:
+        theirs = ModelConfig.from_dict(read_config(init))
+        if theirs.encoder == name and theirs.trunk is not None:
+            model = replace(config.model, trunk=theirs.trunk)
+            return replace(config, model=model), Respelling.load(init, tokenizer, theirs.trunk)
+    with join().main_process_first():  # which downloads what is not there
+        found = find(name)
+    model = replace(config.model, trunk=found.trunk)
+    return replace(config, model=model), Respelling(tokenizer, found.tokenizer, found.trunk)
+
+
+def make_network(
+    config: TrainingConfig, data: Path, init: Path | None
+) -> tuple[Network, dict[str, Any]]:
+    """The network that a run starts with: new, around a pretrained trunk, or that of ``init``.
+
+    Also what the model inherits of the ``init`` folder's config.json.
+    """
+    network = Network(config.model)
+    inherited = {} if init is None else load_initial(network, init, data)
+    if isinstance(network.encoder, TrunkEncoder):
+        if init is None:
+            load_weights(network.encoder, config.model.encoder)
+        tune(network.encoder, config.model)
+    elif isinstance(network.encoder, Encoder) and config.compile:
+        network.encoder.stack.compile(dynamic=True)
+    return network, inherited

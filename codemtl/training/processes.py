@@ -32,8 +32,3 @@ def join() -> PartialState:
             "together; start them by `accelerate launch` or `torchrun`, as the README shows"
         )
     return state
-
-
-def is_main() -> bool:
-    """Whether this is the process that speaks for all."""
-    return bool(join().is_main_process)

@@ -18,16 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.data import DataLoader
 
 from codemtl.errors import UsageError
-from codemtl.model.adapters import tune
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import read_config, save_network
+from codemtl.model.checkpoints import save_network
 from codemtl.model.config import ModelConfig
-from codemtl.model.encoder import Encoder
-from codemtl.model.network import Network
-from codemtl.model.pretrained import find, load_weights
-from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
-from codemtl.model.trunk import TrunkEncoder
 from codemtl.training.checkpoints import (
     gathered_state,
     load_newest,
@@ -38,7 +32,7 @@ from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
 from codemtl.training.evaluation import Validation, score, scored
 from codemtl.training.gradients import agreed
-from codemtl.training.initial import load_initial
+from codemtl.training.initial import make_network, with_trunk
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
@@ -137,14 +131,14 @@ class Run:
             torch.set_num_threads(config.threads)
         set_seed(config.seed)
         tokenizer = CodeTokenizer.load(data)
-        config, self.respelling = _with_trunk(_resolved(config, tokenizer, data), tokenizer, init)
+        config, self.respelling = with_trunk(_resolved(config, tokenizer, data), tokenizer, init)
         self.config = config
         AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
             cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
             project_dir=out / "logs",
         )  # fmt: skip
-        network, self.inherited = _make_network(config, data, init)
+        network, self.inherited = make_network(config, data, init)
         network.to(self.accelerator.device)
         self.training = self._micro_batches("train", tokenizer)
         held_out = self._micro_batches("validation", tokenizer)
@@ -347,44 +341,6 @@ def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> T
         )
     precision = resolve_precision(config.precision, join().default_device)
     return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
-
-
-def _with_trunk(
-    config: TrainingConfig, tokenizer: CodeTokenizer, init: Path | None
-) -> tuple[TrainingConfig, Respelling | None]:
-    """What is to be known of the encoder that ``model.encoder`` names, if it names one.
-
-    A model folder that the run begins with holds the same encoder whole.
-    """
-    name = config.model.encoder
-    if not name:
-        return config, None
-    theirs = None if init is None else ModelConfig.from_dict(read_config(init))
-    if init is not None and theirs is not None and theirs.encoder == name and theirs.trunk:
-        trunk, respelling = theirs.trunk, Respelling.load(init, tokenizer, theirs.trunk)
-    else:
-        with join().main_process_first():  # which downloads what is not there
-            found = find(name)
-        trunk, respelling = found.trunk, Respelling(tokenizer, found.tokenizer, found.trunk)
-    return replace(config, model=replace(config.model, trunk=trunk)), respelling
-
-
-def _make_network(
-    config: TrainingConfig, data: Path, init: Path | None
-) -> tuple[Network, dict[str, Any]]:
-    """The network that a run starts with: new, around a pretrained trunk, or that of ``init``.
-
-    Also what the model inherits of the ``init`` folder's config.json.
-    """
-    network = Network(config.model)
-    inherited = {} if init is None else load_initial(network, init, data)
-    if isinstance(network.encoder, TrunkEncoder):
-        if init is None:
-            load_weights(network.encoder, config.model.encoder)
-        tune(network.encoder, config.model)
-    elif isinstance(network.encoder, Encoder) and config.compile:
-        network.encoder.stack.compile(dynamic=True)
-    return network, inherited
 
 
 def _rounded(row: dict[str, float]) -> dict[str, float]:
