@@ -1,6 +1,6 @@
 """That no function of a test or validation split occurs in a later one, exactly or nearly.
 
-    python scripts/check_leaks.py CORPUS [--threshold 0.8] [--show 10] [--plant]
+    python scripts/check_leaks.py CORPUS [--threshold 0.8] [--show 10] [--jobs 2] [--plant]
 
 CORPUS is what ``codemtl mine`` wrote. Every function of the table ``functions`` and both versions
 of every row of ``fixes`` are compared across splits (test before validation before training):
@@ -13,6 +13,7 @@ memory only. Exit code 1 if anything is found that was not planted, or the plant
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import shlex
 import sys
 import time
@@ -29,6 +30,7 @@ from codemtl.corpus.near_duplicates import (
     THRESHOLD,
     VALUES,
     NearPair,
+    Signature,
     leaks,
     signature,
     source_runs,
@@ -39,6 +41,7 @@ from codemtl.syntax.tree import parse
 
 ORDER = {"test": 0, "validation": 1, "train": 2}
 COLUMNS = (("functions", "source"), ("fixes", "before"), ("fixes", "after"))
+SOURCES = 256  # that a process takes at a time
 PLANTED_RUNS = 60  # at least; of fewer, one changed token is too large a part
 
 
@@ -113,8 +116,10 @@ def main() -> int:
     if original is not None:
         ranks.append(max(ranks) if max(ranks) > min(ranks) else max(ranks) + 1)
     signatures = np.empty((len(ranks), VALUES), np.uint32)
-    for number, source in enumerate(corpus.sources()):
-        signatures[number] = signature(source_runs(source))
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+        found_signatures = pool.imap(_signature_of, corpus.sources(), chunksize=SOURCES)
+        for number, one in enumerate(found_signatures):
+            signatures[number] = one
     found = list(
         leaks(
             signatures,
@@ -134,6 +139,10 @@ def main() -> int:
     return int(bool(rest) or (original is not None and not planted))
 
 
+def _signature_of(source: str) -> Signature:
+    return signature(source_runs(source))
+
+
 def _print(corpus: Corpus, found: list[NearPair], threshold: float, show: int) -> None:
     tables = Counter(corpus.items[pair.item].table for pair in found)
     print(f"near-duplicates across splits (at least {threshold}): functions "
@@ -147,6 +156,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("corpus", type=Path, metavar="CORPUS", help="what codemtl mine wrote")
     parser.add_argument("--threshold", type=float, default=THRESHOLD, help="Jaccard similarity")
     parser.add_argument("--show", type=int, default=10, help="pairs to print, the worst first")
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--plant", action="store_true", help="check that the check works")
     return parser.parse_args()
 

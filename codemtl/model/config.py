@@ -110,5 +110,7 @@ class ModelConfig:
 PRESETS: dict[str, ModelConfig] = {
     "tiny": ModelConfig(width=64, layers=2, heads=2, hidden=128, decoder_layers=1),
     "small": ModelConfig(width=256, layers=6, heads=4, hidden=768, decoder_layers=2),
-    "base": ModelConfig(width=512, layers=8, heads=8, hidden=1024, decoder_layers=4),
+    "base": ModelConfig(
+        width=512, layers=8, heads=8, hidden=1024, decoder_layers=3, context_limit=128
+    ),
 }

@@ -19,6 +19,8 @@ from codemtl.model.layers import (
 )
 from codemtl.tasks.batches import PLACES
 
+ALIGNED = 16  # words that a GPU's fused attention takes together; others are copied first
+
 
 class EncoderLayer(nn.Module):
     """Neighbours, attention and feed-forward, each behind a norm and around a residual."""
@@ -98,11 +100,16 @@ class Encoder(Words):
     def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """States [B, T, D] and the mask [B, 1, 1, T] of words that are not padding."""
         x_BTD, mask = self.input_words(batch)
+        size = x_BTD.shape[1]
+        if x_BTD.device.type == "cuda":
+            spare = -size % ALIGNED
+            x_BTD = functional.pad(x_BTD, (0, 0, 0, spare))
+            return self.stack(x_BTD, functional.pad(mask, (0, spare)))[:, :size], mask
         return self.stack(x_BTD, mask), mask
 
 
 class EncoderStack(nn.Module):
-    """The layers: what is compiled, for its arithmetic is nearly all of the encoder's."""
+    """The layers: nearly all of the arithmetic."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

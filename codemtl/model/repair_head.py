@@ -64,9 +64,9 @@ class RepairHead(nn.Module):
         action_BSA = action_BSA.masked_fill(~batch["action_mask"], MASKED)
         name_BSK = name_BSK.masked_fill(~batch["name_mask"], MASKED)
         best_BS = torch.maximum(action_BSA.logsumexp(-1), name_BSK.logsumexp(-1))
-        contrast = self.contrast_embedding[batch["site_family"]]
+        contrast = functional.embedding(batch["site_family"], self.contrast_embedding[:, None])
         site_BS = self.site_score(site_BSD).squeeze(-1).float()
-        site_BS = site_BS + contrast * (best_BS - here_BS).clamp(-20.0, 20.0)
+        site_BS = site_BS + contrast.squeeze(-1) * (best_BS - here_BS).clamp(-20.0, 20.0)
         site_BS = site_BS.masked_fill(~batch["site_mask"], MASKED)
         return RepairScores(
             self._bug(states_BTD, site_BSD, site_BS, batch), site_BS, action_BSA, name_BSK

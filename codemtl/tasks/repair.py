@@ -215,6 +215,7 @@ class Repair(Task):
         "real_bug": "real_bug",
     }  # fmt: skip
     score = "joint_accuracy"
+    real_score = "real_joint_accuracy"
 
     def usable(self, data: Columns) -> NDArray[np.bool_]:
         """[F] those with sites; functions with a real bug have a stage of their own."""

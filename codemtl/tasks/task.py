@@ -82,6 +82,7 @@ class Task(ABC):
     # X -> Y: X_correct of the head over the count of term Y is the measure X_accuracy
     accuracies: ClassVar[Mapping[str, str]]
     score: ClassVar[str]  # the measure, 0 to 1, by which the checkpoint is chosen too; "": none
+    real_score: ClassVar[str] = ""  # its like on real cases; where a run has any, it counts as much
 
     @abstractmethod
     def usable(self, data: Columns) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -91,16 +92,23 @@ def _in_order(kinds: Mapping[str, Task]) -> list[Task]:
 
 
 def scored(row: Mapping[str, float]) -> dict[str, float]:
-    """The measure of each task that takes part in the choice of the checkpoint."""
-    keys = [f"{name}/{task.score}" for name, task in TASKS.items()]
+    """The measures of each task that take part in the choice of the checkpoint."""
+    keys = [
+        f"{name}/{measure}"
+        for name, task in TASKS.items()
+        for measure in (task.score, task.real_score)
+    ]
     return {key: row[key] for key in keys if key in row}
 
 
 def score(row: Mapping[str, float]) -> float:
     """What the one checkpoint is chosen by, higher is better, declared beforehand.
 
-    The mean over the tasks of the measure that each of them names: for the three that ship, joint
-    accuracy of single bugs, and exact pieces of summaries and of generated lines.
+    The mean over the tasks of the measures that each of them names: for the three that ship, joint
+    accuracy of single bugs (made ones and, where the run learns from them, real ones), and exact
+    pieces of summaries and of generated lines.
     """
-    parts = scored(row).values()
-    return sum(parts) / max(len(parts), 1)
+    parts: dict[str, list[float]] = defaultdict(list)
+    for key, value in scored(row).items():
+        parts[key.partition("/")[0]].append(value)
+    return sum(map(fmean, parts.values())) / max(len(parts), 1)

@@ -87,5 +87,6 @@ def make_network(
             load_weights(network.encoder, config.model.encoder)
         tune(network.encoder, config.model)
     elif isinstance(network.encoder, Encoder) and config.compile:
-        network.encoder.stack.compile(dynamic=True)
+        for layer in network.encoder.stack.layers:  # compiled once for all of them
+            layer.compile(dynamic=True)
     return network, inherited

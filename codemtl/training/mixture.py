@@ -30,7 +30,8 @@ from codemtl.training.schedule import draw_tasks
 from codemtl.training.shards import Shards
 
 POOL = 4096  # examples sorted by length together
-MAX_ROWS = 256  # of a micro-batch
+MAX_ROWS = 256  # of a micro-batch, or one for each
+ROW_TOKENS = 64  # of its tokens
 REAL = "real"  # stage of repair: every other micro-batch holds real bugs, if the shards have any
 _REAL_ORDER = 3
 
@@ -70,6 +71,7 @@ class Plan:
         rng = np.random.default_rng((self.seed, epoch))
         order = rng.permutation(self.members)
         batches = []
+        rows = max(MAX_ROWS, self.tokens // ROW_TOKENS)
         for low in range(0, len(order), POOL):
             pool = order[low : low + POOL]
             pool = pool[np.argsort(self.lengths[pool], kind="stable")]
@@ -78,7 +80,7 @@ class Plan:
                 stop = start + 1
                 while (
                     stop < len(pool)
-                    and stop - start < MAX_ROWS
+                    and stop - start < rows
                     and int(self.lengths[pool[stop]]) * (stop - start + 1) <= self.tokens
                 ):
                     stop += 1

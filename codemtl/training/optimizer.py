@@ -9,6 +9,7 @@ a pretrained trunk, which AdamW made, at a rate of its own.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,17 +26,17 @@ _TRUNK_RATES = {"full": 0.05, "frozen": 0.05, "lora": 0.3}  # relative to the re
 _OUTPUTS = ("embedding", "family", "action", "score", "neighbours")
 
 
-def orthogonalised(matrix: Tensor, dtype: torch.dtype, rounds: int = 5) -> Tensor:
-    """The semi-orthogonal matrix next to ``matrix`` [M, N]: a Newton-Schulz iteration."""
+def orthogonalised(matrices: Tensor, dtype: torch.dtype, rounds: int = 5) -> Tensor:
+    """The semi-orthogonal ones next to ``matrices`` [..., M, N]: a Newton-Schulz iteration."""
     a, b, c = _QUINTIC
-    x: Tensor = matrix.to(dtype)
-    tall = x.shape[0] > x.shape[1]
+    x: Tensor = matrices.to(dtype)
+    tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
-    x = x / (x.norm() + 1e-7)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(rounds):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.mT if tall else x).to(matrix.dtype)
+    return (x.mT if tall else x).to(matrices.dtype)
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -59,33 +60,53 @@ class MuonAdamW(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One update; parameters without a gradient stay as they are."""
         for group in self.param_groups:
-            update = self._muon if group["muon"] else self._adamw
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    update(parameter, parameter.grad, group)
+            found = [p for p in group["params"] if p.grad is not None]
+            if found:
+                torch._foreach_mul_(found, 1 - group["lr"] * group["weight_decay"])
+                update = self._muon if group["muon"] else self._adamw
+                update(found, [p.grad for p in found if p.grad is not None], group)
 
-    def _muon(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
-        update = orthogonalised(gradient.lerp(momentum, MOMENTUM), self.dtype)
-        parameter.add_(update, alpha=-group["lr"] * 0.2 * max(parameter.shape) ** 0.5)
+    def _muon(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> None:
+        """Matrices of one shape are iterated together: a GPU has little to do for one."""
+        momenta = self._state(parameters, "momentum")
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        updates = torch._foreach_lerp(gradients, momenta, MOMENTUM)
+        alike: dict[torch.Size, list[int]] = defaultdict(list)
+        for index, parameter in enumerate(parameters):
+            alike[parameter.shape].append(index)
+        for shape, members in alike.items():
+            found = orthogonalised(torch.stack([updates[index] for index in members]), self.dtype)
+            step = -group["lr"] * 0.2 * max(shape) ** 0.5
+            targets = [parameters[index] for index in members]
+            torch._foreach_add_(targets, found.unbind(), alpha=step)
 
-    def _adamw(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
+    def _adamw(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> None:
         first, second = group["betas"]
-        state["step"] += 1
-        count = float(state["step"])
-        mean = state["exp_avg"].lerp_(gradient, 1 - first)
-        square = state["exp_avg_sq"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        scale = (square / (1 - second**count)).sqrt_().add_(EPSILON)
-        parameter.addcdiv_(mean, scale, value=-group["lr"] / (1 - first**count))
+        means, squares = self._state(parameters, "exp_avg"), self._state(parameters, "exp_avg_sq")
+        counts = []
+        for parameter in parameters:
+            count = self.state[parameter].setdefault("step", torch.zeros((), dtype=torch.float32))
+            count += 1
+            counts.append(float(count))
+        torch._foreach_lerp_(means, gradients, 1 - first)
+        torch._foreach_mul_(squares, second)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - second)
+        scales = torch._foreach_div(squares, [1 - second**count for count in counts])
+        torch._foreach_sqrt_(scales)
+        torch._foreach_add_(scales, EPSILON)
+        steps = [-group["lr"] / (1 - first**count) for count in counts]
+        torch._foreach_addcdiv_(parameters, means, scales, steps)
+
+    def _state(self, parameters: list[Tensor], name: str) -> list[Tensor]:
+        """One tensor of state for each parameter, zeros at first."""
+        for parameter in parameters:
+            if name not in self.state[parameter]:
+                self.state[parameter][name] = torch.zeros_like(parameter)
+        return [self.state[parameter][name] for parameter in parameters]
 
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> MuonAdamW:

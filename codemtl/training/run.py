@@ -274,6 +274,7 @@ class Run:
             self.training, batch_size=None, sampler=range(start, len(self.training)),
             num_workers=workers, prefetch_factor=4 if workers else None,
             multiprocessing_context="spawn" if workers else None,
+            pin_memory=self.accelerator.device.type == "cuda",
         )  # fmt: skip
 
     def _log(self, row: dict[str, float]) -> None:
