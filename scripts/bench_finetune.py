@@ -4,7 +4,7 @@
 
 Each repository is tuned by itself, by the command as users run it, into FOLDER/NAME. An interrupted
 benchmark goes on where it stopped. Whether a repository was in the training corpus of the shipped
-weights is looked up in data/weights-sources.tsv and said: such a one shows less than a new one.
+weights is looked up in data/sources.tsv and said: such a one shows less than a new one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codemtl.corpus.build import sources_at
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.trees import Source
 
-SOURCES = Path(__file__).parent.parent / "data" / "weights-sources.tsv"
+SOURCES = Path(__file__).parent.parent / "data" / "sources.tsv"
 
 
 def main() -> int:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from codemtl.errors import UsageError
 from codemtl.model.adapters import tune
 from codemtl.model.checkpoints import load_network, read_config
@@ -87,6 +89,8 @@ def make_network(
             load_weights(network.encoder, config.model.encoder)
         tune(network.encoder, config.model)
     elif isinstance(network.encoder, Encoder) and config.compile:
+        # else the epsilon of a norm is an input of its own, and all layers are compiled twice
+        torch._dynamo.config.specialize_float = True
         for layer in network.encoder.stack.layers:  # compiled once for all of them
             layer.compile(dynamic=True)
     return network, inherited
