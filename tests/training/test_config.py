@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+import codemtl.training
 from codemtl.errors import CodemtlError, MissingExtraError, UsageError
+from codemtl.model.config import PRESETS
+from codemtl.tasks.registry import TASKS
 from codemtl.training.config import TrainingConfig, load_config
+from codemtl.training.evaluation import score
 from codemtl.training.precision import resolve_precision
+
+CONFIGS = Path(codemtl.training.__file__).parent / "configs"
 
 
 @pytest.mark.parametrize("preset", ["tiny", "small", "base"])
@@ -150,3 +156,21 @@ def test_auto_is_bf16_only_where_the_processor_is_fast_at_it(
 def test_the_processor_is_asked_by_a_function_that_torch_has() -> None:
     assert "architecture" in torch.cpu.get_capabilities()
     assert TrainingConfig().precision == "auto"
+
+
+def test_the_stage_of_real_fixes_goes_on_with_the_model_of_base() -> None:
+    real = load_config(CONFIGS / "real.toml")
+    assert real.model == load_config(preset="base").model
+    assert real.stages("repair") == {"real": 1.0}
+    assert real.stages("repair").keys() < set(TASKS["repair"].stages)
+
+
+def test_the_presets_have_the_sizes_of_the_models_of_that_name() -> None:
+    for name, sizes in PRESETS.items():
+        assert load_config(preset=name).model == sizes
+
+
+def test_real_bugs_count_as_much_as_made_ones_where_there_are_any() -> None:
+    row = {"repair/joint_accuracy": 0.4, "summarize/text_accuracy": 0.6}
+    assert score(row) == pytest.approx(0.5)
+    assert score({**row, "repair/real_joint_accuracy": 0.2}) == pytest.approx(0.45)
