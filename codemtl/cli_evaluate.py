@@ -33,6 +33,9 @@ def evaluate(
     uniform: Annotated[
         bool, typer.Option("--uniform", help="Made bugs of any kind, also unlikely ones.")
     ] = False,
+    one_edit: Annotated[
+        bool, typer.Option("--one-edit", help="Of real bugs those that one edit repairs.")
+    ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all randomness.")] = 0,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 1,
     out: Annotated[
@@ -54,7 +57,7 @@ def evaluate(
     done = run(Options(
         suites=_split(suite), tasks=_split(task) or TASKS, corpus=corpus, data=data,
         benchmarks=benchmarks, split=split, limit=limit, jobs=jobs, seed=seed, uniform=uniform,
-        model=model,
+        one_edit=one_edit, model=model,
     ))  # fmt: skip
     files = pages.write_folder(done, out) if out is not None else []
     return report.evaluated(done.document(), files, style=output)

@@ -92,12 +92,16 @@ class TextCases:
     unresolved: int = 0
 
 
-def repair_cases(corpus: Corpus, frozen: FrozenList, limit: int | None = None) -> RepairCases:
+def repair_cases(
+    corpus: Corpus, frozen: FrozenList, limit: int | None = None, *, one_edit: bool = False
+) -> RepairCases:
     """The bugs and clean files of a list; with ``limit`` so many bugs at most, and their share
-    of clean functions. Raises DataError if nothing at all can be resolved.
+    of clean functions; with ``one_edit`` only bugs that one edit of our kinds repairs. Raises
+    DataError if nothing at all can be resolved.
     """
     found = RepairCases(frozen)
     bugs = [one for one in frozen.pointers if isinstance(one, FixPointer | MadeBug)]
+    bugs = [one for one in bugs if not (one_edit and one.kind == REWRITE)]
     clean = [one for one in frozen.pointers if isinstance(one, CleanFile)]
     fixes = _fixes(corpus, bugs)
     for bug in bugs:

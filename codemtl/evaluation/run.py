@@ -54,6 +54,7 @@ class Options:
     jobs: int = 1
     seed: int = 0
     uniform: bool = False  # made bugs of any kind, also unlikely ones
+    one_edit: bool = False  # of real bugs only those that one edit of our kinds repairs
     model: Path | None = None
 
 
@@ -153,8 +154,10 @@ class _Inputs:
                 return docstring_tasks(options.benchmarks, options.split)[: options.limit]
             return infilling_tasks(options.benchmarks)[: options.limit]
         name = "synthetic-uniform" if options.uniform and suite == "synthetic" else suite
-        cases = repair_cases if "repair" in SUITES[suite] else text_cases
-        return cases(self.corpus, self._list(name), options.limit)
+        frozen = self._list(name)
+        if "repair" not in SUITES[suite]:
+            return text_cases(self.corpus, frozen, options.limit)
+        return repair_cases(self.corpus, frozen, options.limit, one_edit=options.one_edit)
 
     def _list(self, name: str) -> FrozenList:
         """From the corpus folder, or from the lists that ship; DATA has all that it can have."""

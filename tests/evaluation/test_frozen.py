@@ -20,6 +20,7 @@ from codemtl.evaluation.frozen import (
     read_list,
     write_list,
 )
+from codemtl.evaluation.judging import REWRITE
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
 from codemtl.evaluation.text_suites import hidden
 
@@ -102,6 +103,15 @@ def test_the_fixed_file_has_the_fix(samples: Corpus) -> None:
         assert case.fixed != case.data
         assert case.truth.after.encode() in case.fixed
         assert case.truth.spans
+
+
+def test_the_bugs_of_one_edit_are_a_part_of_the_list(samples: Corpus) -> None:
+    frozen = read_list(samples.folder, list_name("real-bugs", "validation"))
+    whole = repair_cases(samples, frozen)
+    part = repair_cases(samples, frozen, one_edit=True)
+    assert part.clean == whole.clean
+    single = [one for one in whole.bugs if one.truth and one.truth.kind != REWRITE]
+    assert part.bugs == single and 0 < len(single) < len(whole.bugs)
 
 
 def test_no_predictor_can_see_a_masked_line(samples: Corpus) -> None:
