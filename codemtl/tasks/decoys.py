@@ -4,7 +4,7 @@ Training corrupts pieces without a syntax tree, so what a programmer might have 
 (``corpus.plausibility``) is drawn beforehand: ``DRAWS`` times a site, with repetition, so that
 more plausible mistakes are there more often. A site with fewer draws is corrupted less often, and
 one that no other place in the file could repair never. One draw falls into each equal part of the
-probability, and the sites of one name share their draws: it packs to a third.
+probability, and the sites of one name share their draws: it packs to half.
 """
 
 from __future__ import annotations
