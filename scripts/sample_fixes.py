@@ -1,6 +1,7 @@
 """Print mined fixes, or docstring pairs, drawn by a seed, so that a person can judge them.
 
     python scripts/sample_fixes.py --corpus CORPUS [--split train] [--count 100] [--seed 2026]
+    python scripts/sample_fixes.py --corpus CORPUS --silent --count 50
     python scripts/sample_fixes.py --corpus CORPUS --pairs --count 50
 
 CORPUS is what ``codemtl mine`` wrote. Of a fix it prints the message, where it comes from, the kind
@@ -27,7 +28,10 @@ Row = dict[str, Any]
 def main() -> int:
     options = _arguments()
     table = datasets.load_from_disk(str(options.corpus / ("pairs" if options.pairs else "fixes")))
-    members = np.flatnonzero(np.array(table["split"]) == options.split)
+    wanted = np.array(table["split"]) == options.split
+    if not options.pairs:
+        wanted &= np.array(table["silent"]) == options.silent
+    members = np.flatnonzero(wanted)
     count = min(options.count, len(members))
     rng = np.random.default_rng(options.seed)
     drawn = sorted(rng.choice(members, count, replace=False).tolist())
@@ -68,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--split", default="train", choices=("train", "validation", "test"))
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--silent", action="store_true", help="fixes whose message does not say so")
     parser.add_argument("--pairs", action="store_true", help="docstring pairs instead of fixes")
     return parser.parse_args()
 

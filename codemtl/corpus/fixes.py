@@ -31,11 +31,15 @@ from codemtl.corpus.near_duplicates import runs, signature
 from codemtl.corpus.single_edits import single_edit
 from codemtl.corpus.token_changes import TokenChange, compare, unfit
 from codemtl.syntax.edits import Edit, common_prefix
+from codemtl.syntax.findings import KINDS
 from codemtl.syntax.tree import SourceTree, captures, language, parse, reparse
 
 MAX_APART = 400  # lines from the first changed one to the last
 MAX_CHANGED_LINES = 24  # removed and added, without blank lines and comments
 REWRITE = "rewrite"
+# Kinds of edit that repair more often than not even if the message says nothing. Another literal
+# is as a rule another default.
+SILENT_KINDS = frozenset(KINDS) - {REWRITE, "literal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +76,42 @@ def mine_fixes(
     rejected: Counter[str],
     *,
     any_licence: bool = False,
+    silent: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Rows of the fixes among the commits that ``revisions`` (as of ``git log``) reach.
 
-    Counters as in ``history.candidates``.
+    With ``silent`` also changes by one edit of ours whose message does not say fix: of these three
+    in five are repairs, so they are for training only. Counters as in ``history.candidates``.
     """
+    edits: set[tuple[str, str]] = set()  # silent ones: what a project changes often is a migration
     with git.reader(repository) as read:
-        for found in history.candidates(repository, revisions, walked, rejected):
+        for found in history.candidates(repository, revisions, walked, rejected, silent=silent):
+            reasons = Counter[str]() if found.commit.silent else rejected
             old, new = read(found.before), read(found.after)
             if old is None or new is None:
-                rejected["unreadable"] += 1
+                reasons["unreadable"] += 1
+                continue
+            if found.commit.silent and not _is_one_line(old, new):
                 continue
             fix = find_fix(old, new, project, found.path, exclusions, any_licence=any_licence)
             if isinstance(fix, str):
-                rejected[fix] += 1
-            else:
-                yield _row(found, fix)
+                reasons[fix] += 1
+                continue
+            if found.commit.silent:
+                edit = (fix.edit_original, fix.edit.replacement if fix.edit else "")
+                if fix.kind not in SILENT_KINDS or edit in edits:
+                    continue
+                edits.add(edit)
+            yield _row(found, fix)
+
+
+def _is_one_line(old: bytes, new: bytes) -> bool:
+    """Whether two versions differ in one line that stays one line, or in two of them."""
+    before, after = old.splitlines(), new.splitlines()
+    if len(before) != len(after):
+        return False
+    differing = sum(one != two for one, two in zip(before, after, strict=True))
+    return differing <= 2  # arguments that change places may stand in two
 
 
 def _row(found: history.Candidate, fix: Fix) -> dict[str, Any]:
@@ -100,7 +124,8 @@ def _row(found: history.Candidate, fix: Fix) -> dict[str, Any]:
         "edit_start": -1 if edit is None else edit.start,
         "edit_end": -1 if edit is None else edit.end, "edit_original": fix.edit_original,
         "edit_replacement": "" if edit is None else edit.replacement,
-        "message": commit.message, "date": commit.date, "tests": found.tests,
+        "message": commit.message, "date": commit.date, "silent": commit.silent,
+        "tests": found.tests,
         "hash_before": fix.hash_before, "hash_after": fix.hash_after,
         "signature_before": fix.signature_before, "signature_after": fix.signature_after,
     }  # fmt: skip

@@ -24,12 +24,13 @@ _BUILD_FILES = frozenset({"setup.py", "conf.py", "noxfile.py", "ez_setup.py", "f
 
 
 class Commit(NamedTuple):
-    """A commit with one parent whose message says fix."""
+    """A commit with one parent."""
 
     name: str
     parent: str
     date: str  # ISO 8601, of the committer
     message: str  # the first line
+    silent: bool  # the message does not say fix
 
 
 class PathChange(NamedTuple):
@@ -53,27 +54,41 @@ class Candidate(NamedTuple):
 
 
 def candidates(
-    repository: str, revisions: str, walked: Counter[str], rejected: Counter[str]
+    repository: str,
+    revisions: str,
+    walked: Counter[str],
+    rejected: Counter[str],
+    *,
+    silent: bool = False,
 ) -> Iterator[Candidate]:
     """The commits reachable by ``revisions`` whose message and paths look like a small fix.
 
+    With ``silent`` also those whose message says nothing of a fix, nor of another purpose.
     ``walked`` counts commits and those whose message says fix, ``rejected`` why commits that say
     fix were left out.
     """
-    commits = fix_commits(repository, revisions, walked, rejected)
+    commits = fix_commits(repository, revisions, walked, rejected, silent=silent)
     for commit, changes in _changes(repository, commits, rejected):
         found = only_program_file(changes)
         if isinstance(found, str):
-            rejected[found] += 1
+            rejected[found] += not commit.silent
             continue
         tests = any(is_test(change.path) for change in changes)
         yield Candidate(commit, found.path, found.before, found.after, tests)
 
 
 def fix_commits(
-    repository: str, revisions: str, walked: Counter[str], rejected: Counter[str]
+    repository: str,
+    revisions: str,
+    walked: Counter[str],
+    rejected: Counter[str],
+    *,
+    silent: bool = False,
 ) -> list[Commit]:
-    """The commits with one parent whose message says fix and that no later commit takes back."""
+    """The commits with one parent whose message says fix and that no later commit takes back.
+
+    With ``silent`` also those of which the message does not tell.
+    """
     found: list[Commit] = []
     taken_back: set[str] = set()
     log = ("log", "-z", "--no-show-signature", "--encoding=UTF-8", _FORMAT, revisions, "--")
@@ -86,6 +101,8 @@ def fix_commits(
                 continue
             reason = messages.rejection(message)
             if reason == messages.NOT_A_FIX:
+                if silent and parents and messages.may_be_silent(message):
+                    found.append(Commit(name, parents, date, messages.first_line(message), True))
                 continue
             walked["say fix"] += 1
             if reason == messages.REVERT:
@@ -93,14 +110,15 @@ def fix_commits(
             if not parents:
                 reason = "no parent"
             if reason is None:
-                found.append(Commit(name, parents, date, messages.first_line(message)))
+                found.append(Commit(name, parents, date, messages.first_line(message), False))
             else:
                 rejected[reason] += 1
     except DataError:  # a damaged commit hides what is behind it
         walked["cut short"] += 1
     kept = [one for one in found if one.name[:7] not in taken_back]
-    if len(kept) < len(found):
-        rejected["taken back later"] += len(found) - len(kept)
+    gone = sum(one.name[:7] in taken_back for one in found if not one.silent)
+    if gone:
+        rejected["taken back later"] += gone
     return kept
 
 

@@ -219,8 +219,11 @@ class _Joint:
             self._seen_fixes.add(pair)
             for one in pair:
                 self.fix_digests[part.split].update(one.to_bytes(8, "big", signed=True))
-            self.summary.fixes[part.split] += 1
-            self.summary.fix_kinds[row["kind"]] += 1
+            if row["silent"]:
+                self.summary.silent_fixes[row["kind"]] += 1
+            else:
+                self.summary.fixes[part.split] += 1
+                self.summary.fix_kinds[row["kind"]] += 1
             fixes.add({
                 **row, "fix_id": fixes.rows, "project": part.project, "licence": part.licence,
                 "split": part.split,

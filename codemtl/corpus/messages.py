@@ -97,21 +97,29 @@ _LEADING_FIX = re.compile(r"^\W*([\w./()-]{1,40}:\s*)?(bug ?)?fix|^\W*bug", re.I
 
 def rejection(message: str) -> str | None:
     """Why a commit does not count as a repair, judging by its message; None if it counts."""
-    subject = message.lstrip().partition("\n")[0]
-    closes = _CLOSES.search(message) is not None
-    if not closes and _FIX.search(subject) is None:
+    subject = first_line(message)
+    if _FIX.search(subject) is None and _CLOSES.search(message) is None:
         return NOT_A_FIX
+    reason = _other_purpose(subject)
+    if reason is None and _FEATURE.match(subject) and not _LEADING_FIX.match(subject):
+        return FEATURE
+    return reason
+
+
+def may_be_silent(message: str) -> bool:
+    """Whether the commit can be a repair although its message does not say so."""
+    return rejection(message) == NOT_A_FIX and _other_purpose(first_line(message)) is None
+
+
+def _other_purpose(subject: str) -> str | None:
+    """What a commit is for, if its subject says that it is no change of the program's logic."""
     if _REVERT.search(subject):
         return REVERT
     if _REVIEW.search(subject):
         return REVIEW
     if _KIND.match(subject) or _SUBJECT.search(subject) or _OBJECT.search(subject):
         return TRIVIAL
-    if _PORTING.search(subject):
-        return PORTING
-    if _FEATURE.match(subject) and not _LEADING_FIX.match(subject):
-        return FEATURE
-    return None
+    return PORTING if _PORTING.search(subject) else None
 
 
 def reverted(message: str) -> list[str]:

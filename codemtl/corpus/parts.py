@@ -24,7 +24,7 @@ from codemtl.corpus.reserved import is_reserved
 from codemtl.corpus.splits import Split, split_of
 from codemtl.corpus.tables import FIX_ROWS, PART_FILES, PART_FIXES, PART_FUNCTIONS, StreamWriter
 
-FORMAT = 2  # raise when the rows of a part change meaning
+FORMAT = 3  # raise when the rows of a part change meaning
 MARK = "part.json"  # in every complete part
 
 
@@ -70,7 +70,8 @@ class Part:
     rejected: str | None = None
     files: int = 0
     functions: int = 0
-    fixes: int = 0
+    fixes: int = 0  # whose message says so
+    silent_fixes: int = 0  # whose message does not; training only
     bytes_read: int = 0  # Python text that was looked at, kept or not
     bytes_kept: int = 0
     rejected_files: Counter[str] = field(default_factory=Counter)
@@ -167,10 +168,12 @@ def _write_fixes(
         found = mine_fixes(
             source.location, revisions, part.project, settings.exclusions,
             part.walked, part.rejected_fixes, any_licence=settings.any_licence,
+            silent=part.split == "train",
         )  # fmt: skip
         for row in found:
             rows.add(row)
-            part.fixes += 1
+            part.silent_fixes += row["silent"]
+            part.fixes += not row["silent"]
 
 
 def _texts(

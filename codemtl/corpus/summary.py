@@ -17,6 +17,7 @@ class BuildSummary:
     masked_lines: Counter[str] = field(default_factory=Counter)
     fixes: Counter[str] = field(default_factory=Counter)
     fix_kinds: Counter[str] = field(default_factory=Counter)
+    silent_fixes: Counter[str] = field(default_factory=Counter)  # by kind; training only
     licences: Counter[str] = field(default_factory=Counter)
     rejected_projects: Counter[str] = field(default_factory=Counter)  # by reason
     rejected_files: Counter[str] = field(default_factory=Counter)

@@ -144,6 +144,40 @@ def test_merges_submodules_first_commits_and_what_is_taken_back(make_history: Ma
     assert rejected == {"no parent": 1, "submodule": 1, "taken back later": 1, "revert": 1}
 
 
+def test_silent_fixes_are_single_edits_for_training_only(
+    make_history: Make, tmp_path: Path
+) -> None:
+    swapped = FIXED.replace("return total / len(values)", "return len(values) / total")
+    steps = [
+        ("Return the upper bound", FIXED),
+        ("Return the upper bound, no more", FIXED.replace("high:\n        return high", "low:")),
+        ("Cleanup", FIXED.replace("> high", ">= high")),
+        ("Divide the other way round", swapped),
+        ("Take another default", swapped.replace("return low", "return None")),
+    ]
+    repository = start(make_history, name_in("train"))
+    for message, text in steps:
+        repository.commit(message, {"a.py": text})
+        repository.commit("Go back", {"a.py": MODULE})
+    repository.finish()
+    walked: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    place = str(repository.path)
+    found = list(mine_fixes(place, "HEAD", "p", Exclusions(), walked, rejected, silent=True))
+    assert [(row["message"], row["kind"], row["silent"]) for row in reversed(found)] == [
+        ("Return the upper bound", "variable-misuse", True),
+        ("Go back", "variable-misuse", True),
+    ]
+    assert (walked, rejected) == ({"commits": 11}, {})
+    assert mined(repository)[0] == []
+    text = "def area(width, height):\n    sides = [width, height]\n    return sides[0] * width\n"
+    other = start(make_history, name_in("test"), text)
+    other.commit("Multiply both sides", {"a.py": text.replace("* width", "* height")})
+    other.finish()
+    summary = build([tmp_path / "mirror"], tmp_path / "out", jobs=1)
+    assert not summary.fixes and summary.silent_fixes == {"variable-misuse": 2}
+
+
 def test_a_shallow_clone_ends_at_its_boundary(make_history: Make, tmp_path: Path) -> None:
     repository = start(make_history)
     repository.commit("Fix bound", {"a.py": FIXED})

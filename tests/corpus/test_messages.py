@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from codemtl.corpus import messages
-from codemtl.corpus.messages import rejection
+from codemtl.corpus.messages import may_be_silent, rejection
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,24 @@ def test_says_fix(message: str) -> None:
 )
 def test_says_no_fix(message: str, reason: str) -> None:
     assert rejection(message) == reason
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ("Use the view, not the context", True),
+        ("retries=1, solved. (#1731)", True),
+        ("", True),
+        ("Fix off-by-one in the last page", False),
+        ("Fix flake8", False),
+        ("Rename low to high", False),
+        ("refactor: take the view", False),
+        ("Back out the view", False),
+        ("Python 3: next is a function", False),
+    ],
+)
+def test_may_be_silent(message: str, answer: bool) -> None:
+    assert may_be_silent(message) == answer
 
 
 def test_what_is_taken_back() -> None:
