@@ -1,6 +1,6 @@
 """Fit a model's calibration on the validation split and store it in its config.json.
 
-    python scripts/calibrate.py --corpus CORPUS --model DIR [--suite real-bugs] [--limit 600]
+    python scripts/calibrate.py --corpus CORPUS --model DIR [--suite real-bugs [--one-edit]]
 
 See codemtl/evaluation/calibration.py for what is fitted. How well it fits, `codemtl evaluate` says
 afterwards: expected calibration error, reliability, and what the default threshold shows.
@@ -33,8 +33,9 @@ def main() -> None:
     options = _arguments()
     values = read_config(options.model)
     frozen = read_list(options.lists, list_name(options.suite, SPLIT))
-    cases = repair_cases(Corpus(options.corpus, SPLIT), frozen, options.limit)
-    make = scorer_of(options.model, None, options.jobs)
+    corpus = Corpus(options.corpus, SPLIT)
+    cases = repair_cases(corpus, frozen, options.limit, one_edit=options.one_edit)
+    make = scorer_of(options.model, None, options.jobs, calibrated=False)
     scores = score_cases([*cases.bugs, *cases.clean], make, options.jobs)
     bugs = [row[0] for row in scores[: len(cases.bugs)]]
     clean = [one for row in scores[len(cases.bugs) :] for one in row]
@@ -72,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--suite", choices=("synthetic", "real-bugs"), default="synthetic")
+    parser.add_argument("--one-edit", action="store_true", help="of real bugs, those of one edit")
     parser.add_argument("--lists", type=Path, default=LISTS, help="folder of the frozen lists")
     parser.add_argument("--limit", type=int, help="bugs at most; five clean functions for each")
     parser.add_argument("--jobs", type=int, default=2)

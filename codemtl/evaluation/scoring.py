@@ -155,14 +155,28 @@ class Scorer:
         return Guess(best.gain, judge(tree.data, edit, truth), site.kind, edit)
 
 
-def load_scorer(model: Path | None, ngram: Path | None, threads: int | None) -> Scorer:
+def load_scorer(
+    model: Path | None, ngram: Path | None, threads: int | None, calibrated: bool
+) -> Scorer:
     """A scorer from files; what each process makes."""
-    return Scorer(load_predictor(model, threads), None if ngram is None else NgramModel.load(ngram))
+    predictor = load_predictor(model, threads)
+    return Scorer(
+        predictor if calibrated else uncalibrated(predictor),
+        None if ngram is None else NgramModel.load(ngram),
+    )
 
 
-def scorer_of(model: Path | None, ngram: Path | None, jobs: int) -> Make:
-    """What makes a scorer in each of so many processes."""
-    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None)
+def uncalibrated(predictor: Predictor) -> Predictor:
+    """The predictor without its calibration, so that it looks twice wherever a new one may."""
+    predictor.calibration = Calibration()
+    return predictor
+
+
+def scorer_of(
+    model: Path | None, ngram: Path | None, jobs: int, *, calibrated: bool = True
+) -> Make:
+    """What makes a scorer in each of so many processes; not ``calibrated`` to fit a calibration."""
+    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None, calibrated)
 
 
 def score_cases(cases: Sequence[RepairCase], make: Make, jobs: int) -> list[list[Scores]]:

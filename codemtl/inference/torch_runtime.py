@@ -38,7 +38,7 @@ from codemtl.tasks.repair import ScoredEdit, collate, decode, edited
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096
-SECOND_LOOK = 0.02  # uncalibrated probability from which the best edit is looked at again
+SECOND_LOOK = 0.002  # confidence from which the best edit is looked at again
 BEAMS = 4  # hypotheses at least
 NO_SITES = FunctionSites([], [])
 
@@ -146,8 +146,7 @@ class TorchPredictor:
         """Score each function as its best edit leaves it: a right edit takes the suspicion away."""
         chosen = [
             row for row, scored in enumerate(found)
-            if scored and _sigmoid(scored[0].bug_logit) * scored[0].p_site * scored[0].p_edit
-            >= SECOND_LOOK
+            if scored and self.confidence(scored[0]) >= SECOND_LOOK
         ]  # fmt: skip
         if not chosen:
             return
