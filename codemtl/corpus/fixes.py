@@ -80,7 +80,7 @@ def mine_fixes(
 ) -> Iterator[dict[str, Any]]:
     """Rows of the fixes among the commits that ``revisions`` (as of ``git log``) reach.
 
-    With ``silent`` also changes by one edit of ours whose message does not say fix: of these three
+    With ``silent`` also changes by one edit of ours whose message does not say fix: of these four
     in five are repairs, so they are for training only. Counters as in ``history.candidates``.
     """
     edits: set[tuple[str, str]] = set()  # silent ones: what a project changes often is a migration

@@ -31,3 +31,6 @@ COMMON_CALLABLES: tuple[str, ...] = (
     "list", "dict", "set", "tuple", "abs", "enumerate", "zip", "isinstance", "issubclass", "type",
     "bool", "round", "repr", "next", "iter", "map", "filter",
 )  # fmt: skip
+EXCEPTIONS: tuple[str, ...] = tuple(
+    sorted(name for name in BUILTINS if name.endswith("Error") or name == "Exception")
+)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tree_sitter import Query
 
-from codemtl.syntax.builtin_names import COMMON_CALLABLES, PYTHON2
-from codemtl.syntax.names import ANNOTATION, CALLEE, CLASS, Occurrence, Scope
+from codemtl.syntax.builtin_names import PYTHON2
+from codemtl.syntax.names import ANNOTATION
+from codemtl.syntax.suggestions import suggest
 from codemtl.syntax.tree import SourceTree, captures, language
 
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
-MAX_SUGGESTIONS = 5
 _WORD = re.compile(rb"[^\W\d][\w\x80-\xff]*|[\x80-\xff][\w\x80-\xff]*")
 _SHORT = 120  # bytes of a try body that is there to see whether a name exists
 _LINE = 400  # bytes around broken text that count as its line, at most
@@ -100,66 +100,3 @@ def _query() -> Query:
 def _quoted(data: bytes, name: str) -> bool:
     text = name.encode()
     return b"'" + text + b"'" in data or b'"' + text + b'"' in data
-
-
-def suggest(scopes: Scopes, found: Occurrence) -> tuple[str, ...]:
-    """Replacements for an undefined name: visible names that are spelled nearly like it, and
-    ``self.name`` where the class around it has such an attribute.
-    """
-    name = found.name
-    ranked: list[tuple[float, int, str]] = []
-    visible = scopes.visible_in(found.scope) + COMMON_CALLABLES
-    for rank, other in enumerate(dict.fromkeys(visible)):
-        distance = spelling_distance(name, other)
-        if distance is not None and other != name:
-            callable_mismatch = found.role == CALLEE and other not in scopes.callables
-            ranked.append((distance + callable_mismatch, rank, other))
-    owner = scopes.class_of(found.scope)
-    method = _method_around(scopes, found.scope)
-    if owner is not None and method is not None:
-        members = set(owner.bound) | {
-            used.name
-            for used in scopes.attribute_uses
-            if used.receiver == method.parameters[0] and owner.start <= used.start < owner.end
-        }
-        if name in members:
-            ranked.append((-1, 0, f"{method.parameters[0]}.{name}"))
-    return tuple(other for _, _, other in sorted(ranked)[:MAX_SUGGESTIONS])
-
-
-def _method_around(scopes: Scopes, scope: int) -> Scope | None:
-    """The method (function directly in a class, with a first parameter) that holds a scope."""
-    index = scope
-    while index >= 0:
-        here = scopes.scopes[index]
-        above = here.parent
-        if above >= 0 and scopes.scopes[above].kind == CLASS:
-            return here if here.parameters else None
-        index = above
-    return None
-
-
-def spelling_distance(one: str, two: str) -> float | None:
-    """How far apart two names are spelled; None if too far for a slip of the keyboard.
-
-    The number of inserted, deleted, replaced or exchanged neighbouring characters (optimal string
-    alignment; Damerau 1964), upper and lower case counting half.
-    """
-    shortest = min(len(one), len(two))
-    limit = 0.5 if shortest < 3 else 1 if shortest < 5 else 2 if shortest < 10 else 3
-    if abs(len(one) - len(two)) > limit:
-        return None
-    before: list[float] = []
-    row: list[float] = [float(j) for j in range(len(two) + 1)]
-    for i, a in enumerate(one, 1):
-        previous, row = row, [float(i)]
-        for j, b in enumerate(two, 1):
-            replace = 0.0 if a == b else 0.5 if a.lower() == b.lower() else 1.0
-            cost = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + replace)
-            if i > 1 and j > 1 and a == two[j - 2] and one[i - 2] == b:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        if min(row) > limit:
-            return None
-        before = previous
-    return row[-1] if row[-1] <= limit else None

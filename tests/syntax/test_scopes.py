@@ -13,8 +13,8 @@ import pytest
 
 from codemtl.syntax.names import ANNOTATION, FUNCTION, MODULE
 from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.suggestions import spelling_distance
 from codemtl.syntax.tree import parse
-from codemtl.syntax.undefined import spelling_distance
 
 STDLIB = Path(sysconfig.get_paths()["stdlib"])
 MODULES = ("argparse", "ast", "dataclasses", "inspect", "tarfile", "typing", "unittest/mock")

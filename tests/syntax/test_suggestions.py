@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.tree import parse
+
+CLASS = """
+class Page:
+    def __init__(self, size, mode):
+        self.size = {size}
+        self._mode = mode
+
+    def area(self, other):
+        return {use}
+"""
+
+
+def suggestions(text: str) -> dict[str, tuple[str, ...]]:
+    """By undefined name."""
+    return {one.name: one.suggestions for one in analyze(parse(text.encode())).undefined()}
+
+
+@pytest.mark.parametrize(
+    ("use", "first"),
+    [
+        ("size * 2", "self.size"),
+        ("mode", "self._mode"),
+        ("sefl.size", "self"),
+        ("NOne", "None"),
+        ("ValuError(other)", "ValueError"),
+        ("lenn(other)", "len"),
+    ],
+)
+def test_in_a_method(use: str, first: str) -> None:
+    (found,) = suggestions(CLASS.format(size="size", use=use)).values()
+    assert found[0] == first
+
+
+def test_what_an_attribute_is_set_to_is_not_the_attribute() -> None:
+    text = CLASS.format(size="size_hint", use="0").replace("size_hint", "length")
+    text = text.replace("self.size = length", "self.length = length")
+    assert suggestions(text) == {"length": ()}
+
+
+def test_what_the_file_finds_elsewhere_in_a_module_or_an_object() -> None:
+    text = (
+        "import subprocess\n\n\n"
+        "def run(command, settings):\n"
+        "    if settings.verbose:\n"
+        "        subprocess.Popen(command, stdin=subprocess.PIPE)\n"
+        "    return Popen(command, stdin=PIPE), verbose\n"
+    )
+    assert suggestions(text) == {
+        "Popen": ("subprocess.Popen",),
+        "PIPE": ("subprocess.PIPE",),
+        "verbose": ("settings.verbose",),
+    }
+
+
+def test_self_outside_a_method_is_the_first_parameter() -> None:
+    assert suggestions("def area(page, unit):\n    return self.size * page.size\n") == {
+        "self": ("page",)
+    }
+    assert suggestions("size = self.size\n") == {"self": ()}
+
+
+def test_a_variable_that_nothing_uses_and_that_shares_a_word() -> None:
+    text = "def plot(plot_height, width):\n    return [height, width]\n"
+    assert suggestions(text) == {"height": ("plot_height",)}
+    assert suggestions(text.replace("[", "[plot_height, ")) == {"height": ()}
