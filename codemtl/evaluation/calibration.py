@@ -3,11 +3,13 @@
 1. ``slope`` of the bug logit, ``relief`` (the weight of how far the best edit lowers it) and
    ``bias`` by logistic regression over functions with and without a bug, weighted to the
    deployment prior: one function in a hundred has a bug.
-2. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included, and
+2. ``edit_slope`` and ``edit_bias`` of the log-odds of the best site and edit, by logistic
+   regression over the functions with a bug: whether that edit is the right one.
+3. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included, and
    no finding is shown that is right less than once in ten times.
 
-p(site | bug) and p(edit | site, bug) are taken as the model gives them. How many reports of
-undefined names are true would need a reader, so their two constants stay as they are.
+How many reports of undefined names are true would need a reader, so their two constants stay as
+they are.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import numpy as np
 from codemtl.evaluation.results import PRIOR
 from codemtl.evaluation.scoring import Guess, Parts, Scores
 from codemtl.inference import Calibration
+from codemtl.inference.predictor import log_odds
 from codemtl.tasks.metrics import Array, threshold
 
 SHOWN = 0.01  # of clean functions
@@ -35,7 +38,10 @@ def fit(bugs: Sequence[Scores], clean: Sequence[Scores]) -> Calibration:
     seen = np.array([one is not None for one in parts])
     features = np.array([(one.logit, one.relief) for one in parts if one is not None])
     slope, relief, bias = fit_logistic(features, labels[seen], weights[seen]).round(4).tolist()
-    fitted = replace(Calibration(), slope=slope, relief=relief, bias=bias)
+    edit_slope, edit_bias = _fit_edits(bugs)
+    fitted = Calibration(
+        slope=slope, relief=relief, bias=bias, edit_slope=edit_slope, edit_bias=edit_bias
+    )
     shown = np.array([one.shown.score if one.shown else 0.0 for one in recalibrated(clean, fitted)])
     least = math.ceil(max(threshold(shown, SHOWN), 0.0) * 1e4 + 1e-6) / 1e4
     return replace(fitted, threshold=max(least, WORTH_A_LOOK))
@@ -54,9 +60,19 @@ def _again(guess: Guess, calibration: Calibration) -> Guess:
     parts = guess.parts
     if parts is None:
         return guess
-    logit = calibration.slope * parts.logit + calibration.relief * parts.relief + calibration.bias
-    chance = 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
-    return guess._replace(score=chance * parts.site * parts.edit)
+    return guess._replace(score=calibration.confidence(*parts))
+
+
+def _fit_edits(bugs: Sequence[Scores]) -> tuple[float, float]:
+    """Slope and bias of the log-odds of the best edit; as they are if all are right, or none."""
+    found = [one.surest for one in bugs]
+    pairs = [(one.parts, one.verdict.right) for one in found if one is not None and one.parts]
+    right = np.array([float(is_right) for _, is_right in pairs])
+    if not 0 < right.sum() < len(right):
+        return 1.0, 0.0
+    odds = np.array([[log_odds(parts.site * parts.edit)] for parts, _ in pairs])
+    slope, bias = fit_logistic(odds, right, np.ones(len(right))).round(4).tolist()
+    return slope, bias
 
 
 def _suspect(scores: Scores) -> Parts | None:

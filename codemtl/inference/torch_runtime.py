@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -172,10 +171,8 @@ class TorchPredictor:
         )
 
     def confidence(self, one: ScoredEdit) -> float:
-        """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""
-        stored = self.calibration
-        logit = stored.slope * one.bug_logit + stored.relief * one.relief + stored.bias
-        return _sigmoid(logit) * one.p_site * one.p_edit
+        """p(bug) · p(site, edit | bug), calibrated for the deployment prior."""
+        return self.calibration.confidence(one.bug_logit, one.relief, one.p_site, one.p_edit)
 
     def _windows(
         self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""
@@ -314,10 +311,6 @@ def _message(original: str, replacement: str) -> str:
     if not replacement.strip():
         return f"{original.strip()!r} seems to be too much here"
     return f"{original!r} looks wrong here; {replacement!r} fits better"
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
 
 
 def _by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:
