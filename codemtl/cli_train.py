@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from codemtl.cli_options import DataOption, OutFolder, SetOption
+from codemtl.cli_options import DataOption, OutFolder, SetOption, time_budget_seconds
 
 _DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
 
@@ -61,6 +61,13 @@ def train(
         typer.Option("--init", metavar="DIR", help="Begin with the weights of this model folder."),
     ] = None,
     max_steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop here.")] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Stop after 90, 90s, 15m, 2h, the schedule with it; not exact to the bit.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all randomness.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
@@ -75,6 +82,7 @@ def train(
     from codemtl import report
 
     data = data_folder(data)
+    seconds = time_budget_seconds(time_budget)
     from codemtl.training.processes import join
     from codemtl.training.run import train as run
 
@@ -84,6 +92,7 @@ def train(
         data=data,
         out=out,
         max_steps=max_steps,
+        time_budget=seconds,
         seed=seed,
         resume=resume,
         overrides=overrides or [],

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from codemtl.cli_options import time_budget_seconds
+
 _TRAINABLE = ("document", "reference")
 _DEFAULT_OUT = Path("codemtl-vision")
 
@@ -81,7 +83,6 @@ def _train(
     time_budget: str | None, resume: bool, settings: list[str], output: str,
 ) -> int:  # fmt: skip
     from codemtl import report
-    from codemtl.configuration import parse_duration
     from codemtl.errors import UsageError
     from codemtl.vision.train import train
 
@@ -89,14 +90,10 @@ def _train(
     if chosen not in _TRAINABLE:
         raise UsageError(f"--model {chosen}: train makes {' or '.join(_TRAINABLE)}; to go on with "
                          "a run, name its folder by --out and add --resume")  # fmt: skip
-    try:
-        seconds = None if time_budget is None else parse_duration(time_budget)
-    except ValueError as error:
-        raise UsageError(f"--time-budget {error}, not {time_budget!r}") from error
     folder = out or _DEFAULT_OUT
     metrics = train(
-        model=chosen, data=data, out=folder, tasks=tasks, seed=seed, time_budget=seconds,
-        resume=resume, settings=settings,
+        model=chosen, data=data, out=folder, tasks=tasks, seed=seed,
+        time_budget=time_budget_seconds(time_budget), resume=resume, settings=settings,
     )  # fmt: skip
     return report.vision_measured(metrics, folder, style=output)
 

@@ -208,6 +208,16 @@ def test_train_needs_data(run: Run, tmp_path: Path) -> None:
     assert "data/tiny" in outcome.err
 
 
+@pytest.mark.parametrize("duration", ["soon", "0", "-5m", "15 min"])
+def test_train_refuses_a_budget_that_is_no_duration(
+    run: Run, tmp_path: Path, duration: str
+) -> None:
+    outcome = run("train", "--data", tmp_path, f"--time-budget={duration}")
+    assert outcome.code == 2
+    assert "--time-budget must be" in outcome.err and "Traceback" not in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_train_passes_its_options_on(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,14 +231,14 @@ def test_train_passes_its_options_on(
     module.train = train  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "codemtl.training.run", module)
     options = ["--preset", "tiny", "--max-steps", "4", "--seed", "1", "--resume"]
-    options += ["--init", "other"]
+    options += ["--init", "other", "--time-budget", "15m"]
     outcome = run("train", "--data", tmp_path, *options, "--set", "lr=1", "--set", "threads=2")
     assert outcome.code == 0
     assert "repair:              0.5123\n" in outcome.out
     assert seen == {
         "preset": "tiny", "config": None, "data": tmp_path, "out": Path("codemtl-model"),
         "max_steps": 4, "seed": 1, "resume": True, "overrides": ["lr=1", "threads=2"],
-        "init": Path("other"),
+        "init": Path("other"), "time_budget": 900.0,
     }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Checkpoints of a run: weights, optimizer and weighting state, without pickle.
 
 A checkpoint is written to a temporary folder, its files hashed and fsynced, then renamed; reading
-checks the hashes. Data position and corruption follow from the step, so nothing else is needed.
+checks the hashes. Data position and corruption follow from the step, so nothing else is needed;
+a run by the clock keeps its time besides, and its stages follow from that.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
         "threads": torch.get_num_threads(),
         "processes": trainer.accelerator.num_processes,
         "weighting": trainer.weighting.state_dict(),
+        "clock": trainer.clock.state_dict(),
         "config": trainer.config.to_dict(),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
@@ -139,6 +141,7 @@ def load_newest(trainer: Trainer, out: Path) -> bool:
             part: spread_as(value, parameter) for part, value in parts.items()
         }
     trainer.weighting.load_state_dict(state["weighting"])
+    trainer.clock.load_state_dict(state.get("clock", {}))  # an older version wrote none
     trainer.step = state["step"]
     return True
 

@@ -28,7 +28,7 @@ _POSITIVE = (
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "warmup", "workers", "threads", "seed", "weight_decay", "final_rate", "temperature",
-    "affinity_every", "encoder_rate",
+    "affinity_every", "encoder_rate", "seconds",
 )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ class TrainingConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     tasks: dict[str, TaskConfig] = field(default_factory=lambda: {t: TaskConfig() for t in SHIPPED})
     steps: int = 1000  # optimizer steps
+    seconds: float = 0.0  # time budget from the first step on: ends a run before its steps; 0: none
     accumulation: int = 4  # micro-batches a step, each of one task
     micro_tokens: int = 8192  # pieces of a micro-batch, padding included
     learning_rate: float = 1e-3

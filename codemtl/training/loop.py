@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from codemtl.errors import UsageError
 from codemtl.model.network import Network
+from codemtl.training.clock import Clock
 from codemtl.training.config import TrainingConfig
 from codemtl.training.gradients import (
     TaskGradients,
@@ -39,11 +40,19 @@ Sums = dict[tuple[str, str], Tensor]  # (task, term) -> sum of a loss over micro
 Counts = Mapping[tuple[str, str], float]  # (task, term) -> what the sum is divided by
 
 
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+def learning_rate(
+    config: TrainingConfig, step: int, elapsed: float = 0.0, warmup: float | None = None
+) -> float:
+    """Linear warm-up, then a cosine down to ``final_rate`` of the peak.
+
+    The cosine follows the steps or ``elapsed``, the share of the time that is over, whichever is
+    further. The ``warmup`` is in steps; None: the configured one.
+    """
+    warmup = config.warmup if warmup is None else warmup
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    place = max(step, elapsed * config.steps)
+    progress = (place - warmup) / max(1, config.steps - warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
 
@@ -71,12 +80,15 @@ class Trainer:
         self.optimizer = make_optimizer(network, config)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.shared = shared_parameters(network)
+        self.clock = Clock(config, accelerator)
         self.step = 0
 
     def train_step(self, window: list[MicroBatch]) -> dict[str, float]:
         """One optimizer step over a window of micro-batches; returns what to log."""
+        self.clock.start()
+        rate = learning_rate(self.config, self.step, self.clock.progress, self.clock.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.step) * group["rate"]
+            group["lr"] = rate * group["rate"]
         counts = self._window_counts(window)
         weights = self._weights()
         sums, weights, norms = self.backward(window, counts, weights)
@@ -89,6 +101,7 @@ class Trainer:
         if self.weighting.probe_every and self.step % self.weighting.probe_every == 0:
             assert self.probes is not None, "this weighting needs validation data"
             self.weighting.observe_probe(self.probes.fixed_losses(self.network))
+        self.clock.tick()
         return {**row, "gradient_norm": float(norm)}
 
     def backward(

@@ -147,9 +147,11 @@ class MicroBatches(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.tasks)
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
+    def __getitem__(self, asked: int | tuple[int, int]) -> dict[str, Any]:
+        """By number; a second one is its place in the curriculum if that is another."""
+        number, at = asked if isinstance(asked, tuple) else (asked, asked)
         task = self.tasks[number]
-        stage = self.config.stage(task, number, len(self))
+        stage = self.config.stage(task, at, len(self))
         place = int(self.cursor[number]) * self.world + self.rank
         batch = self.make(task, place, stage)
         return {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ def train(
     data: Path,
     out: Path,
     max_steps: int | None = None,
+    time_budget: float | None = None,
     seed: int | None = None,
     resume: bool = False,
     overrides: list[str] | None = None,
@@ -62,11 +65,13 @@ def train(
 ) -> dict[str, float]:
     """Train on the shards or the mined corpus in ``data`` and write a model folder to ``out``.
 
-    ``init`` is a model folder whose weights the run begins with; a resumed run has its own.
+    ``init`` is a model folder whose weights the run begins with; a resumed run has its own. A
+    ``time_budget`` in seconds ends it early, with its schedule; such a run repeats inexactly.
     Returns the step, score and accuracies of the chosen checkpoint. Raises UsageError, DataError.
     """
     changes = list(overrides or [])
     changes += [f"steps={max_steps}"] if max_steps is not None else []
+    changes += [f"seconds={time_budget}"] if time_budget is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_config(config, preset, changes)
     return train_as(settings, data, out, resume=resume, init=init)
@@ -211,26 +216,33 @@ class Run:
         meter = Meter(self.accelerator.num_processes)
         with progress_bar() as progress:
             bar = progress.add_task("training", total=config.steps, completed=trainer.step)
-            for window in windows(iter(self._loader()), config.accumulation):
+            made = windows(iter(self._loader()), config.accumulation)
+            for window in takewhile(lambda _: not trainer.clock.over, made):
                 meter.add(window, trainer.train_step(window))
-                progress.update(bar, completed=trainer.step)
+                done = max(trainer.step, trainer.clock.progress * config.steps)
+                progress.update(bar, completed=done)
                 if trainer.step % config.log_every == 0:
                     row = meter.read()
                     progress.update(bar, description=f"{row['tokens_per_second']:.0f} tokens/s")
                     self._log(row)
                 since = time.perf_counter()
-                self._after_step(trainer.step == config.steps)
+                self._after_step(self._ended())
                 meter.pause(time.perf_counter() - since)
+                trainer.clock.put_aside()
+
+    def _ended(self) -> bool:
+        return self.trainer.step == self.config.steps or self.trainer.clock.over
 
     def _after_step(self, last: bool) -> None:
         """What is due besides training."""
-        config, step = self.config, self.trainer.step
+        config, step, rehearses = self.config, self.trainer.step, self.trainer.clock.rehearses
         self._diagnose()
-        if step % config.evaluate_every == 0 or last:
+        if step % config.evaluate_every == 0 or last or rehearses:
             self._evaluate()
-            if time.monotonic() - self.reported > REPORT_EVERY and not last:
+            overdue = time.monotonic() - self.reported > REPORT_EVERY
+            if (overdue or rehearses) and not last:
                 self._report()
-        if step % config.checkpoint_every == 0 or last:
+        if step % config.checkpoint_every == 0 or last or rehearses:
             self._checkpoint()
 
     def _diagnose(self) -> None:
@@ -243,7 +255,8 @@ class Run:
             or not (step % config.diagnose_every == 0 or affinity)
         ):
             return
-        position, total = step * config.accumulation - 1, len(self.training)
+        total = len(self.training)
+        position = self.trainer.clock.place(step * config.accumulation - 1, total)
         stages = {task: config.stage(task, position, total) for task in self.training.plans}
         look = self.probes.look(
             self.trainer.network, self.trainer.shared, step, stages, affinity=affinity
@@ -262,16 +275,24 @@ class Run:
         return summarize_run(
             self.config, self.trainer.network, self.training,
             {split: len(part) for split, part in shards.items()},
-            step=self.trainer.step, processes=self.accelerator.num_processes,
-            device=str(self.accelerator.device),
+            step=self.trainer.step, finished=self._ended(), device=str(self.accelerator.device),
+            processes=self.accelerator.num_processes,
         )  # fmt: skip
 
+    def _asked(self) -> Iterator[tuple[int, int]]:
+        """The micro-batches from here to the end of the run, and their places in the curriculum.
+
+        Each is asked for after the same step on all ranks, so they agree on its stage.
+        """
+        total = len(self.training)
+        for number in range(self.trainer.step * self.config.accumulation, total):
+            yield number, self.trainer.clock.place(number, total)
+
     def _loader(self) -> DataLoader[MicroBatch]:
-        """The micro-batches from here to the end of the run."""
+        """These micro-batches; workers make some of them ahead."""
         workers = self.config.workers
-        start = self.trainer.step * self.config.accumulation
         return DataLoader(
-            self.training, batch_size=None, sampler=range(start, len(self.training)),
+            self.training, batch_size=None, sampler=self._asked(),
             num_workers=workers, prefetch_factor=4 if workers else None,
             multiprocessing_context="spawn" if workers else None,
             pin_memory=self.accelerator.device.type == "cuda",

@@ -74,7 +74,7 @@ def test_the_weightings_lead_to_different_networks(trained: Path) -> None:
     assert len(digests) == len(METHODS)
 
 
-def launched(launcher: list[str], data: Path, out: Path) -> subprocess.Popen[bytes]:
+def launched(launcher: list[str], data: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
     """A short training under a launcher, as the README writes it."""
     command = [
         sys.executable, "-m", *launcher, "-m", "codemtl", "train", "--preset", "tiny",
@@ -82,6 +82,7 @@ def launched(launcher: list[str], data: Path, out: Path) -> subprocess.Popen[byt
     ]  # fmt: skip
     for part in ("weighting.name=famo", "threads=1", "evaluate_batches=1", "micro_tokens=512"):
         command += ["--set", part]
+    command += more
     setting = environment() | {"ACCELERATE_USE_CPU": "true"}
     return subprocess.Popen(command, env=setting, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -103,6 +104,24 @@ def test_accelerate_launch_trains_on_two_processes(tiny: Path, tmp_path: Path) -
     _, complaints = process.communicate(timeout=900)
     assert process.returncode == 0, complaints.decode()
     assert_trained_together(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_two_processes_agree_on_the_clock(tiny: Path, tmp_path: Path) -> None:
+    launcher = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port())]
+    options = ["--time-budget", "20s", "--max-steps", "100000"]
+    for part in ("log_every=1", "tasks.summarize.share=0", "tasks.generate.share=0"):
+        options += ["--set", part]
+    process = launched(launcher, tiny, tmp_path / "run", *options)
+    _, complaints = process.communicate(timeout=900)
+    assert process.returncode == 0, complaints.decode()
+    newest = sorted((tmp_path / "run" / "checkpoints").iterdir())[-1]
+    state = json.loads((newest / "state.json").read_text())
+    assert state["processes"] == 2 and state["clock"]["progress"] == 1.0
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    stages = [row for row in rows if "repair/weight" in row]
+    assert "repair/token" in stages[0]  # many bugs a function at first, one at the end
+    assert "repair/token" not in stages[-1] and "repair/site" in stages[-1]
 
 
 def torchrun(node: int, port: str) -> list[str]:

@@ -149,6 +149,12 @@ def test_dense_comes_first(make: Any) -> None:
     assert data[3]["arrays"]["site_label"].sum(1).max() <= 1
 
 
+def test_a_micro_batch_may_be_further_in_the_curriculum_than_its_number(make: Any) -> None:
+    data = make(*ONLY_REPAIR, micro_batches=4)
+    assert same(data[0, 0], data[0]) and same(data[1, 1], data[1])
+    assert not data[0, 3]["dense"]
+
+
 def test_a_task_without_examples_is_named(specials: SpecialIds, layout: Layout) -> None:
     class Empty:
         lengths = site_counts = summaries = np.zeros(3, np.int32)

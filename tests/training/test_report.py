@@ -26,7 +26,9 @@ def summary() -> Summary:
         "summarize": TaskData(99, 0.25, 512, {}),
     }
     machine = {"torch": "2", "device": "<cpu>"}
-    return Summary(config, 40, {"train": 5000}, data, {"encoder": 900, "repair": 100}, machine)
+    return Summary(
+        config, 40, True, {"train": 5000}, data, {"encoder": 900, "repair": 100}, machine
+    )
 
 
 def rows() -> list[dict[str, Any]]:

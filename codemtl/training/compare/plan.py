@@ -130,7 +130,8 @@ def make_plan(options: Options) -> Plan:
 def _base(options: Options) -> TrainingConfig:
     """The joint run's configuration, without what the arms decide."""
     base = load_config(options.config, options.preset, options.overrides)
-    for name, wanted in (("temperature", 0.0), ("data_fraction", 1.0), ("label_noise", 0.0)):
+    decided = {"temperature": 0.0, "data_fraction": 1.0, "label_noise": 0.0, "seconds": 0.0}
+    for name, wanted in decided.items():
         if getattr(base, name) != wanted:
             raise UsageError(f"{name} is set, but compare decides it; leave the setting out")
     if base.weighting["name"] != "static":

@@ -34,7 +34,7 @@ def render(summary: Summary, history: History, chosen: Mapping[str, Any] | None)
 
 def _header(summary: Summary) -> str:
     steps = summary.config["steps"]
-    state = "finished" if summary.step >= steps else "not finished"
+    state = "finished" if summary.finished else "not finished"
     weighting = escape(str(summary.config["weighting"]["name"]))
     names = " · ".join(escape(task) for task in summary.tasks)
     return (

@@ -31,6 +31,7 @@ class Summary:
 
     config: dict[str, Any]
     step: int
+    finished: bool
     functions: dict[str, int]  # by split
     tasks: dict[str, TaskData]
     parameters: dict[str, int]  # of the encoder and of each head
@@ -39,7 +40,7 @@ class Summary:
 
 def summarize_run(
     config: TrainingConfig, network: nn.Module, data: MicroBatches, functions: Mapping[str, int],
-    *, step: int, processes: int, device: str,
+    *, step: int, finished: bool, processes: int, device: str,
 ) -> Summary:  # fmt: skip
     """From the parts of a run."""
     tasks = {
@@ -55,4 +56,5 @@ def summarize_run(
         "device": device, "processes": str(processes), "threads": str(torch.get_num_threads()),
         "precision": config.precision,
     }  # fmt: skip
-    return Summary(config.to_dict(), step, dict(functions), tasks, parameters, machine)
+    counts = dict(functions)
+    return Summary(config.to_dict(), step, finished, counts, tasks, parameters, machine)
