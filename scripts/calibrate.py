@@ -35,7 +35,7 @@ def main() -> None:
     frozen = read_list(options.lists, list_name(options.suite, SPLIT))
     corpus = Corpus(options.corpus, SPLIT)
     cases = repair_cases(corpus, frozen, options.limit, one_edit=options.one_edit)
-    make = scorer_of(options.model, None, options.jobs, calibrated=False)
+    make = scorer_of(options.model, None, options.jobs)
     scores = score_cases([*cases.bugs, *cases.clean], make, options.jobs)
     bugs = [row[0] for row in scores[: len(cases.bugs)]]
     clean = [one for row in scores[len(cases.bugs) :] for one in row]
@@ -44,7 +44,8 @@ def main() -> None:
     print(f"model: {values.get('name', 'codemtl')} {str(values.get('sha256'))[:12]}")
     print(f"cases: {frozen.name}, SHA-256 {frozen.sha256}, {cases.unresolved} unresolved")
     print(f"bugs: {len(bugs)}; clean functions: {len(clean)}; prior: {PRIOR}")
-    print(f"slope {fitted.slope}, relief {fitted.relief}, bias {fitted.bias}")
+    print(f"bug: slope {fitted.slope}, bias {fitted.bias}")
+    print(f"edit: slope {fitted.edit_slope}, bias {fitted.edit_bias}")
     for name, found in (("clean functions", clean), ("functions with a bug", bugs)):
         best = [one.shown for one in recalibrated(found, fitted)]
         shown = sum(one is not None and one.score >= fitted.threshold for one in best)

@@ -1,10 +1,9 @@
 """Fitting what turns the scores of a model into confidences that hold where it is used.
 
-1. ``slope`` of the bug logit, ``relief`` (the weight of how far the best edit lowers it) and
-   ``bias`` by logistic regression over functions with and without a bug, weighted to the
-   deployment prior: one function in a hundred has a bug.
-2. ``edit_slope`` and ``edit_bias`` of the log-odds of the best site and edit, by logistic
-   regression over the functions with a bug: whether that edit is the right one.
+1. ``slope`` and ``bias`` of the bug logit by logistic regression over functions with and without
+   a bug, weighted to the deployment prior: one function in a hundred has a bug.
+2. ``edit_slope`` and ``edit_bias`` of the log-odds of the best site and edit by logistic regression
+   over the functions with a bug: whether that edit is the right one.
 3. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included, and
    no finding is shown that is right less than once in ten times.
 
@@ -31,17 +30,15 @@ WORTH_A_LOOK = 0.1  # confidence below which a finding only costs its reader tim
 
 
 def fit(bugs: Sequence[Scores], clean: Sequence[Scores]) -> Calibration:
-    """Slope, relief, bias and threshold from functions with a bug and without."""
+    """From functions with a bug and without."""
     labels = np.repeat((1.0, 0.0), (len(bugs), len(clean)))
     weights = np.where(labels > 0, PRIOR / len(bugs), (1 - PRIOR) / len(clean))
     parts = [_suspect(one) for one in (*bugs, *clean)]
     seen = np.array([one is not None for one in parts])
-    features = np.array([(one.logit, one.relief) for one in parts if one is not None])
-    slope, relief, bias = fit_logistic(features, labels[seen], weights[seen]).round(4).tolist()
+    logits = np.array([one.logit for one in parts if one is not None])
+    slope, bias = fit_logistic(logits, labels[seen], weights[seen]).round(4).tolist()
     edit_slope, edit_bias = _fit_edits(bugs)
-    fitted = Calibration(
-        slope=slope, relief=relief, bias=bias, edit_slope=edit_slope, edit_bias=edit_bias
-    )
+    fitted = Calibration(slope=slope, bias=bias, edit_slope=edit_slope, edit_bias=edit_bias)
     shown = np.array([one.shown.score if one.shown else 0.0 for one in recalibrated(clean, fitted)])
     least = math.ceil(max(threshold(shown, SHOWN), 0.0) * 1e4 + 1e-6) / 1e4
     return replace(fitted, threshold=max(least, WORTH_A_LOOK))
@@ -70,7 +67,7 @@ def _fit_edits(bugs: Sequence[Scores]) -> tuple[float, float]:
     right = np.array([float(is_right) for _, is_right in pairs])
     if not 0 < right.sum() < len(right):
         return 1.0, 0.0
-    odds = np.array([[log_odds(parts.site * parts.edit)] for parts, _ in pairs])
+    odds = np.array([log_odds(parts.site * parts.edit) for parts, _ in pairs])
     slope, bias = fit_logistic(odds, right, np.ones(len(right))).round(4).tolist()
     return slope, bias
 

@@ -33,7 +33,6 @@ class Parts(NamedTuple):
     """Of what the model's confidence is made."""
 
     logit: float  # of a bug
-    relief: float  # by how much the edit lowers it
     site: float  # p(site | bug)
     edit: float  # p(edit | site, bug)
 
@@ -114,7 +113,7 @@ class Scorer:
         for number, owner, scored in self.predictor.scored_edits(requests):
             for best in scored[:1]:
                 verdict = judge(requests[number].tree.data, best.edit, cases[number].truth)
-                parts = Parts(best.bug_logit, best.relief, best.p_site, best.p_edit)
+                parts = Parts(best.bug_logit, best.p_site, best.p_edit)
                 chance = self.predictor.confidence(best)
                 found[number][owner].append(Guess(chance, verdict, best.kind, best.edit, parts))
         return found
@@ -155,28 +154,14 @@ class Scorer:
         return Guess(best.gain, judge(tree.data, edit, truth), site.kind, edit)
 
 
-def load_scorer(
-    model: Path | None, ngram: Path | None, threads: int | None, calibrated: bool
-) -> Scorer:
+def load_scorer(model: Path | None, ngram: Path | None, threads: int | None) -> Scorer:
     """A scorer from files; what each process makes."""
-    predictor = load_predictor(model, threads)
-    return Scorer(
-        predictor if calibrated else uncalibrated(predictor),
-        None if ngram is None else NgramModel.load(ngram),
-    )
+    return Scorer(load_predictor(model, threads), None if ngram is None else NgramModel.load(ngram))
 
 
-def uncalibrated(predictor: Predictor) -> Predictor:
-    """The predictor without its calibration, so that it looks twice wherever a new one may."""
-    predictor.calibration = Calibration()
-    return predictor
-
-
-def scorer_of(
-    model: Path | None, ngram: Path | None, jobs: int, *, calibrated: bool = True
-) -> Make:
-    """What makes a scorer in each of so many processes; not ``calibrated`` to fit a calibration."""
-    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None, calibrated)
+def scorer_of(model: Path | None, ngram: Path | None, jobs: int) -> Make:
+    """What makes a scorer in each of so many processes."""
+    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None)
 
 
 def score_cases(cases: Sequence[RepairCase], make: Make, jobs: int) -> list[list[Scores]]:

@@ -16,7 +16,7 @@ from codemtl.errors import ModelError
 from codemtl.evaluation.calibration import fit
 from codemtl.evaluation.cases import TextCase
 from codemtl.evaluation.corpus import Corpus
-from codemtl.evaluation.scoring import Guess, Scorer, Scores, uncalibrated
+from codemtl.evaluation.scoring import Guess, Scorer, Scores
 from codemtl.evaluation.text_suites import line_batch, summarize_batch
 from codemtl.finetune.cases import line_cases, real_bugs, repair_blocks, summary_cases
 from codemtl.inference import Calibration
@@ -94,7 +94,7 @@ def fit_calibration(
 
     None where there are too few of either, or the model does not tell them apart.
     """
-    scorer = Scorer(uncalibrated(predictor))
+    scorer = Scorer(predictor)
     bugs: list[Scores] = []
     clean: list[Scores] = []
     blocks, _ = _until(seconds, repair_blocks(corpus), scorer.scores)

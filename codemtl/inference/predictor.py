@@ -32,16 +32,15 @@ class Calibration:
 
     threshold: float = 0.5  # findings below are not shown, unless the user says otherwise
     slope: float = 1.0  # of the log-odds that a function has a bug
-    relief: float = 0.0  # weight of how far the best edit lowers those log-odds
-    bias: float = 0.0  # added to them: carries the training prior to the deployment prior
-    edit_slope: float = 1.0  # of the log-odds of the best site and edit, given that there is a bug
-    edit_bias: float = 0.0  # added to them
+    bias: float = 0.0  # added to it: carries the training prior to the deployment prior
+    edit_slope: float = 1.0  # of the log-odds of site and edit, given that there is a bug
+    edit_bias: float = 0.0  # added to it
     undefined_name: float = 0.9  # an undefined name with a suggestion: the suggestion is right
     undefined_name_alone: float = 0.6  # an undefined name without a suggestion: it is a bug
 
-    def confidence(self, bug_logit: float, relief: float, p_site: float, p_edit: float) -> float:
+    def confidence(self, bug_logit: float, p_site: float, p_edit: float) -> float:
         """Of an edit: the probability of a bug times that of this edit given a bug."""
-        bug = sigmoid(self.slope * bug_logit + self.relief * relief + self.bias)
+        bug = sigmoid(self.slope * bug_logit + self.bias)
         return bug * sigmoid(self.edit_slope * log_odds(p_site * p_edit) + self.edit_bias)
 
 

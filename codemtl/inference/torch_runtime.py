@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,11 +33,10 @@ from codemtl.tasks.corruption import RepairInput, as_input
 from codemtl.tasks.example import Example, windows
 from codemtl.tasks.generate import Generate
 from codemtl.tasks.registry import TASKS
-from codemtl.tasks.repair import ScoredEdit, collate, decode, edited
+from codemtl.tasks.repair import ScoredEdit, collate, decode
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096
-SECOND_LOOK = 0.002  # confidence from which the best edit is looked at again
 BEAMS = 4  # hypotheses at least
 NO_SITES = FunctionSites([], [])
 
@@ -125,37 +124,15 @@ class TorchPredictor:
     def _score(
         self, items: Sequence[_Item], limit: int
     ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
-        inputs = [item.input for item in items]
-        batch = collate(inputs, self.specials, dense=False)
+        batch = collate([item.input for item in items], self.specials, dense=False)
         scores = self.network.repair_scores(self._tensors(batch.arrays))
         sites = scores.site_BS.softmax(-1).numpy()
         actions, names = scores.action_BSA.softmax(-1).numpy(), scores.name_BSK.softmax(-1).numpy()
         actions = actions * batch.arrays["action_mask"]
         names = names * batch.arrays["name_mask"]
-        bugs = scores.bug_B.tolist()
-        found = [
-            decode(one.tree, one.input, bug, sites[row], actions[row], names[row], limit)
-            for row, (one, bug) in enumerate(zip(items, bugs, strict=True))
-        ]
-        self._second_look(inputs, found)
-        for item, scored in zip(items, found, strict=True):
-            yield item.request, item.function, scored
-
-    def _second_look(self, items: Sequence[RepairInput], found: list[list[ScoredEdit]]) -> None:
-        """Score each function as its best edit leaves it: a right edit takes the suspicion away."""
-        chosen = [
-            row for row, scored in enumerate(found)
-            if scored and self.confidence(scored[0]) >= SECOND_LOOK
-        ]  # fmt: skip
-        if not chosen:
-            return
-        again = collate(
-            [edited(items[row], found[row][0]) for row in chosen], self.specials, dense=False
-        )
-        after = self.network.repair_scores(self._tensors(again.arrays)).bug_B.tolist()
-        for row, logit in zip(chosen, after, strict=True):
-            best = found[row][0]
-            found[row][0] = replace(best, relief=best.bug_logit - logit)
+        for row, (one, bug) in enumerate(zip(items, scores.bug_B.tolist(), strict=True)):
+            scored = decode(one.tree, one.input, bug, sites[row], actions[row], names[row], limit)
+            yield one.request, one.function, scored
 
     def _finding(self, tree: SourceTree, function: Definition, one: ScoredEdit) -> Finding:
         original = tree.data[one.edit.start : one.edit.end].decode("utf-8", "replace")
@@ -172,7 +149,7 @@ class TorchPredictor:
 
     def confidence(self, one: ScoredEdit) -> float:
         """p(bug) · p(site, edit | bug), calibrated for the deployment prior."""
-        return self.calibration.confidence(one.bug_logit, one.relief, one.p_site, one.p_edit)
+        return self.calibration.confidence(one.bug_logit, one.p_site, one.p_edit)
 
     def _windows(
         self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""

@@ -29,7 +29,7 @@ from codemtl.tasks.batches import (
     pad,
     spelling,
 )
-from codemtl.tasks.corruption import RepairInput, corrupt, corrupt_dense, corrupt_single, option_row
+from codemtl.tasks.corruption import RepairInput, corrupt_dense, corrupt_single
 from codemtl.tasks.example import FAMILY_ID, Example, Ints
 from codemtl.tasks.noise import mislabel
 from codemtl.tasks.task import Columns, Draw, Task, Vocabulary
@@ -146,7 +146,6 @@ class ScoredEdit:
     p_edit: float  # given a bug at the site
     index: int  # of the site in its input
     choice: int  # action or name index
-    relief: float = 0.0  # by how much the edit lowers ``bug_logit``; known of the best edit only
 
 
 def decode(
@@ -188,12 +187,6 @@ def decode(
             float(site_probabilities[index]), float(per_site[index, choice]), index, choice,
         ))  # fmt: skip
     return found
-
-
-def edited(item: RepairInput, one: ScoredEdit) -> RepairInput:
-    """The input after an edit, to be looked at a second time."""
-    choice = option_row(item.example, one.index, one.choice)
-    return corrupt(item.example, [(one.index, choice)])
 
 
 def _padded(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:

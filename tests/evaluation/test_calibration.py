@@ -12,7 +12,7 @@ from codemtl.syntax.edits import Edit
 
 
 def scores(logit: float, right: bool) -> Scores:
-    parts = Parts(logit, 0.0, 0.9, 0.9)
+    parts = Parts(logit, 0.9, 0.9)
     guess = Guess(0.0, Verdict(right, right), "comparison", Edit(0, 1, "<"), parts)
     return Scores((guess,), None, None)
 

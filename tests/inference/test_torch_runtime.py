@@ -100,20 +100,6 @@ def test_a_long_function_is_read_in_windows(model: TorchPredictor) -> None:
     assert max(places) > 0.8 * len(tree.data)
 
 
-@pytest.mark.parametrize(("least", "looked"), [(0.0, True), (1.0, False)])
-def test_only_what_is_sure_enough_is_looked_at_again(
-    model: TorchPredictor,
-    tree: SourceTree,
-    monkeypatch: pytest.MonkeyPatch,
-    least: float,
-    looked: bool,
-) -> None:
-    monkeypatch.setattr(runtime, "SECOND_LOOK", least)
-    found = model.scored_edits([RepairRequest(tree, functions(tree), analyze(tree))])
-    best = [edits[0] for *_, edits in found]
-    assert [one.relief != 0 for one in best] == [looked] * len(best)
-
-
 def test_one_summary_for_each_function(model: TorchPredictor, tree: SourceTree) -> None:
     wanted = functions(tree)[:3]
     texts = model.summarize(tree, wanted)
