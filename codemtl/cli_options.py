@@ -34,14 +34,3 @@ SetOption = Annotated[
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")]
-
-
-def time_budget_seconds(text: str | None) -> float | None:
-    """What ``--time-budget`` says. Raises UsageError."""
-    from codemtl.configuration import parse_duration
-    from codemtl.errors import UsageError
-
-    try:
-        return None if text is None else parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--time-budget {error}, not {text!r}") from error

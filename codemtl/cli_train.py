@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from codemtl.cli_options import DataOption, OutFolder, SetOption, time_budget_seconds
+from codemtl.cli_options import DataOption, OutFolder, SetOption
 
 _DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
 
@@ -80,6 +80,7 @@ def train(
     `accelerate launch` or torchrun, several processes train together.
     """
     from codemtl import report
+    from codemtl.configuration import time_budget_seconds
 
     data = data_folder(data)
     seconds = time_budget_seconds(time_budget)

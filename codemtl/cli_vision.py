@@ -9,8 +9,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from codemtl.cli_options import time_budget_seconds
-
 _TRAINABLE = ("document", "reference")
 _DEFAULT_OUT = Path("codemtl-vision")
 
@@ -83,6 +81,7 @@ def _train(
     time_budget: str | None, resume: bool, settings: list[str], output: str,
 ) -> int:  # fmt: skip
     from codemtl import report
+    from codemtl.configuration import time_budget_seconds
     from codemtl.errors import UsageError
     from codemtl.vision.train import train
 

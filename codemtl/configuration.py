@@ -78,6 +78,14 @@ def parse_duration(value: object) -> float:
     return seconds
 
 
+def time_budget_seconds(text: str | None) -> float | None:
+    """What ``--time-budget`` says. Raises UsageError."""
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--time-budget {error}, not {text!r}") from error
+
+
 def _probability(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError("must be a number from 0 to 1")

@@ -2,13 +2,12 @@
 
 1. ``slope`` and ``bias`` of the bug logit by logistic regression over functions with and without
    a bug, weighted to the deployment prior: one function in a hundred has a bug.
-2. ``edit_slope`` and ``edit_bias`` of the log-odds of the best site and edit by logistic regression
-   over the functions with a bug: whether that edit is the right one.
-3. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included, and
+2. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included, and
    no finding is shown that is right less than once in ten times.
 
-How many reports of undefined names are true would need a reader, so their two constants stay as
-they are.
+p(site | bug) and p(edit | site, bug) are taken as the model gives them: where they are high they
+are right, on real bugs too. How many reports of undefined names are true would need a reader, so
+their two constants stay as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import numpy as np
 from codemtl.evaluation.results import PRIOR
 from codemtl.evaluation.scoring import Guess, Parts, Scores
 from codemtl.inference import Calibration
-from codemtl.inference.predictor import log_odds
 from codemtl.tasks.metrics import Array, threshold
 
 SHOWN = 0.01  # of clean functions
@@ -37,8 +35,7 @@ def fit(bugs: Sequence[Scores], clean: Sequence[Scores]) -> Calibration:
     seen = np.array([one is not None for one in parts])
     logits = np.array([one.logit for one in parts if one is not None])
     slope, bias = fit_logistic(logits, labels[seen], weights[seen]).round(4).tolist()
-    edit_slope, edit_bias = _fit_edits(bugs)
-    fitted = Calibration(slope=slope, bias=bias, edit_slope=edit_slope, edit_bias=edit_bias)
+    fitted = Calibration(slope=slope, bias=bias)
     shown = np.array([one.shown.score if one.shown else 0.0 for one in recalibrated(clean, fitted)])
     least = math.ceil(max(threshold(shown, SHOWN), 0.0) * 1e4 + 1e-6) / 1e4
     return replace(fitted, threshold=max(least, WORTH_A_LOOK))
@@ -58,18 +55,6 @@ def _again(guess: Guess, calibration: Calibration) -> Guess:
     if parts is None:
         return guess
     return guess._replace(score=calibration.confidence(*parts))
-
-
-def _fit_edits(bugs: Sequence[Scores]) -> tuple[float, float]:
-    """Slope and bias of the log-odds of the best edit; as they are if all are right, or none."""
-    found = [one.surest for one in bugs]
-    pairs = [(one.parts, one.verdict.right) for one in found if one is not None and one.parts]
-    right = np.array([float(is_right) for _, is_right in pairs])
-    if not 0 < right.sum() < len(right):
-        return 1.0, 0.0
-    odds = np.array([log_odds(parts.site * parts.edit) for parts, _ in pairs])
-    slope, bias = fit_logistic(odds, right, np.ones(len(right))).round(4).tolist()
-    return slope, bias
 
 
 def _suspect(scores: Scores) -> Parts | None:

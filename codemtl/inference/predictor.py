@@ -24,35 +24,18 @@ TOP_EDITS = 20  # of a function, unless the caller wants more
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What is stored with the weights to turn scores into decisions.
-
-    As it stands here, a confidence is p(bug) · p(site | bug) · p(edit | site, bug) as the model
-    gives them.
-    """
+    """What is stored with the weights to turn scores into decisions."""
 
     threshold: float = 0.5  # findings below are not shown, unless the user says otherwise
     slope: float = 1.0  # of the log-odds that a function has a bug
     bias: float = 0.0  # added to it: carries the training prior to the deployment prior
-    edit_slope: float = 1.0  # of the log-odds of site and edit, given that there is a bug
-    edit_bias: float = 0.0  # added to it
     undefined_name: float = 0.9  # an undefined name with a suggestion: the suggestion is right
     undefined_name_alone: float = 0.6  # an undefined name without a suggestion: it is a bug
 
     def confidence(self, bug_logit: float, p_site: float, p_edit: float) -> float:
-        """Of an edit: the probability of a bug times that of this edit given a bug."""
-        bug = sigmoid(self.slope * bug_logit + self.bias)
-        return bug * sigmoid(self.edit_slope * log_odds(p_site * p_edit) + self.edit_bias)
-
-
-def sigmoid(logit: float) -> float:
-    """The probability of log-odds, which may be extreme."""
-    return 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
-
-
-def log_odds(probability: float) -> float:
-    """The inverse of `sigmoid`; finite at 0 and 1 too."""
-    kept = min(max(probability, 1e-12), 1 - 1e-12)
-    return math.log(kept / (1 - kept))
+        """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""
+        logit = self.slope * bug_logit + self.bias
+        return p_site * p_edit / (1 + math.exp(-max(-700.0, min(700.0, logit))))
 
 
 @dataclass(frozen=True, slots=True)

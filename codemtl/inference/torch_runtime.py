@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from codemtl.errors import ModelError, UsageError
+from codemtl.inference.evidence import contradicted
 from codemtl.inference.predictor import (
     TOP_EDITS,
     Calibration,
@@ -62,7 +63,7 @@ class _Item(NamedTuple):
 
     request: int
     function: int
-    tree: SourceTree
+    scopes: Scopes
     input: RepairInput
 
 
@@ -116,7 +117,7 @@ class TorchPredictor:
                 sites = enumerate_sites(tree, function.node, scopes)
                 for part in self._windows(tree, function, sites):
                     if part.sites:
-                        items.append(_Item(number, index, tree, as_input(part)))
+                        items.append(_Item(number, index, scopes, as_input(part)))
         for batch in _by_length(items, [len(item.input.pieces) for item in items]):
             yield from self._score(batch, limit)
 
@@ -131,8 +132,12 @@ class TorchPredictor:
         actions = actions * batch.arrays["action_mask"]
         names = names * batch.arrays["name_mask"]
         for row, (one, bug) in enumerate(zip(items, scores.bug_B.tolist(), strict=True)):
-            scored = decode(one.tree, one.input, bug, sites[row], actions[row], names[row], limit)
-            yield one.request, one.function, scored
+            tree = one.scopes.tree
+            scored = decode(tree, one.input, bug, sites[row], actions[row], names[row], limit)
+            yield one.request, one.function, [
+                edit for edit in scored
+                if not contradicted(one.scopes, edit.site, edit.edit.replacement)
+            ]  # fmt: skip
 
     def _finding(self, tree: SourceTree, function: Definition, one: ScoredEdit) -> Finding:
         original = tree.data[one.edit.start : one.edit.end].decode("utf-8", "replace")

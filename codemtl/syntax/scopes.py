@@ -169,6 +169,16 @@ class Scopes:
         return frozenset((found.scope, found.name) for found in self.names if found.role == IMPORT)
 
     @cached_property
+    def imports(self) -> frozenset[str]:
+        """Names that an import binds anywhere in the file."""
+        return frozenset(name for _, name in self._imported)
+
+    @cached_property
+    def attribute_counts(self) -> Counter[tuple[str, str]]:
+        """How often the file uses each attribute of each plain or dotted name."""
+        return Counter((found.receiver, found.name) for found in self.attribute_uses)
+
+    @cached_property
     def used_builtins(self) -> tuple[str, ...]:
         """Builtins that the file uses, the most frequent first."""
         counts = Counter(

@@ -19,7 +19,6 @@ from codemtl.syntax.names import (
     CALLEE,
     CLASS,
     FUNCTION,
-    IMPORT,
     Occurrence,
     Scope,
 )
@@ -80,12 +79,12 @@ def _first_parameter(scopes: Scopes, found: Occurrence) -> Iterator[Ranked]:
 def _attributes(scopes: Scopes, found: Occurrence, receiver: str) -> Iterator[Ranked]:
     """``x.name`` for each plain or dotted x of which the file uses it, often used ones first."""
     visible = set(scopes.visible_in(found.scope))
-    imported = {one.name for one in scopes.names if one.role == IMPORT}
     used = Counter(one.receiver for one in scopes.attribute_uses if one.name == found.name)
     for text, count in used.items():
         root = text.partition(".")[0]
         if root in visible and text != receiver:
-            yield _OF_IMPORT if root in imported else _OF_VARIABLE, -count, f"{text}.{found.name}"
+            rank = _OF_IMPORT if root in scopes.imports else _OF_VARIABLE
+            yield rank, -count, f"{text}.{found.name}"
 
 
 def _spelled_alike(scopes: Scopes, found: Occurrence) -> Iterator[Ranked]:

@@ -29,14 +29,6 @@ def test_few_clean_functions_are_shown_at_the_fitted_threshold() -> None:
     assert 0 < chances.min() < chances.max() <= 0.81
 
 
-def test_edits_that_are_right_less_often_than_they_say_are_less_sure() -> None:
-    rng = np.random.default_rng(0)
-    clean = [scores(logit, False) for logit in rng.normal(0, 1, 3000)]
-    bugs = [scores(logit, rng.random() < 0.3) for logit in rng.normal(30, 1, 2000)]
-    found = [one.shown.score for one in recalibrated(bugs, fit(bugs, clean)) if one.shown]
-    assert np.median(found) == pytest.approx(0.3, abs=0.03)  # that there is a bug is certain
-
-
 def test_fit_logistic_finds_slope_and_prior() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 200_000)
