@@ -71,7 +71,8 @@ def candidates(
     for commit, changes in _changes(repository, commits, rejected):
         found = only_program_file(changes)
         if isinstance(found, str):
-            rejected[found] += not commit.silent
+            if not commit.silent:
+                rejected[found] += 1
             continue
         tests = any(is_test(change.path) for change in changes)
         yield Candidate(commit, found.path, found.before, found.after, tests)
