@@ -3,8 +3,7 @@
     codemtl repair FOLDER --format json --min-confidence 0.005 > FILE
     python scripts/read_findings.py FILE [--top 50] [--root DIR]
 
-Run both in the same folder, or name it with --root. Functions are those of the files that could be
-read; findings at the default threshold are those of the model's calibration.
+Run both in the same folder, or name it with --root. Files that could not be read do not count.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from codemtl.syntax.definitions import functions
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.tree import parse
 
-THRESHOLD = 0.1
+THRESHOLD = 0.1  # of the shipped weights
 AROUND = 3  # lines before and after
 
 
@@ -29,7 +28,8 @@ def main() -> int:
     document = json.loads(options.file.read_text("utf-8"))
     found: list[tuple[dict[str, Any], str, list[str]]] = []
     lines = count = 0
-    for entry in document["files"]:
+    files = [entry for entry in document["files"] if entry["status"] == "ok"]
+    for entry in files:
         data = SourceFile.read(options.root / entry["path"]).data
         text = data.decode("utf-8", "replace").splitlines()
         lines += len(text)
@@ -38,7 +38,7 @@ def main() -> int:
     found.sort(key=lambda one: -one[0]["confidence"])
     shown = [one for one, _, _ in found if one["confidence"] >= options.threshold]
     print(f"model: {document['model']['name']} {document['model']['revision']}")
-    print(f"files: {len(document['files'])}; lines: {lines}; functions: {count}")
+    print(f"files: {len(files)}; lines: {lines}; functions: {count}")
     print(f"findings from {options.threshold}: {len(shown)}, "
           f"{1000 * len(shown) / max(count, 1):.2f} in 1,000 functions; "
           f"{dict(Counter(one['kind'] for one in shown))}")  # fmt: skip

@@ -1,9 +1,9 @@
 """What an undefined name was probably meant to be.
 
-In this order: ``self.name`` where the class has such an attribute; the first parameter for a
-``self`` outside a method; ``module.name`` where the file says so elsewhere; a visible name that is
-spelled nearly like it; ``x.name`` likewise; a variable of the function that nothing uses and that
-shares a word with it.
+First ``self.name`` where the class has such an attribute; then the first parameter for a ``self``
+outside a method; then ``module.name`` where the file says so elsewhere. After these, by how far
+off: a visible name that is spelled nearly like it (in keystrokes), ``x.name`` where the file says
+so elsewhere, a variable of the function that nothing uses and that shares a word with it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 MAX_SUGGESTIONS = 5
 _MEMBER, _FIRST, _OF_IMPORT, _OF_VARIABLE, _UNUSED = -1.0, -0.95, -0.9, 0.75, 1.0
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-
-CONSTANTS = ("None", "True", "False")
+_CONSTANTS = ("None", "True", "False")
 
 Ranked = tuple[float, int, str]  # the lower the better, then the order of what is equal, the text
 
@@ -88,7 +87,7 @@ def _attributes(scopes: Scopes, found: Occurrence, receiver: str) -> Iterator[Ra
 
 
 def _spelled_alike(scopes: Scopes, found: Occurrence) -> Iterator[Ranked]:
-    visible = scopes.visible_in(found.scope) + COMMON_CALLABLES + EXCEPTIONS + CONSTANTS
+    visible = scopes.visible_in(found.scope) + COMMON_CALLABLES + EXCEPTIONS + _CONSTANTS
     for rank, other in enumerate(dict.fromkeys(visible)):
         distance = spelling_distance(found.name, other)
         if distance is not None and other != found.name:

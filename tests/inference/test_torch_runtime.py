@@ -91,6 +91,20 @@ def test_what_a_function_gets_does_not_depend_on_its_company(
             assert left[key] == pytest.approx(right[key], rel=1e-3)
 
 
+def test_what_the_file_contradicts_is_left_out(
+    model: TorchPredictor, tree: SourceTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, scopes = functions(tree), analyze(tree)
+    first = model.repair(tree, wanted, scopes)
+    best = {(one[0].start, one[0].replacement) for one in first}
+    monkeypatch.setattr(
+        runtime, "contradicted", lambda _, site, replacement: (site.start, replacement) in best
+    )
+    second = model.repair(tree, wanted, scopes)
+    left = {(one.start, one.replacement) for found in second for one in found}
+    assert left and not left & best
+
+
 def test_a_long_function_is_read_in_windows(model: TorchPredictor) -> None:
     body = "".join(f"    value_{n} = first + value_{n - 1} * {n}\n" for n in range(1, 150))
     tree = parse(f"def long(first, value_0):\n{body}    return first\n".encode())
