@@ -29,6 +29,7 @@ import torch
 from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch, windows
 from codemtl.training.meter import Meter
+from codemtl.training.packing import on_device
 from codemtl.training.run import Run
 
 WARM_UP = 2  # turns that do not count: allocation, compilation of new shapes
@@ -111,7 +112,7 @@ def bare_steps(run: Run, micros: Sequence[MicroBatch]) -> None:
     """The same arithmetic without the loop."""
     trainer = run.trainer
     for number, micro in enumerate(micros, 1):
-        arrays = {key: value.to(run.accelerator.device) for key, value in micro["arrays"].items()}
+        arrays = on_device(micro["arrays"], run.accelerator.device)
         with run.accelerator.autocast():
             terms = trainer.network(micro["task"], arrays, micro["dense"])
         losses = [terms[name] / count for name, count in micro["counts"].items() if count]

@@ -14,7 +14,7 @@ from codemtl.model.network import Network
 from codemtl.tasks.batches import Arrays, Batch
 from codemtl.tasks.registry import TASKS
 from codemtl.tasks.task import Task, TextTask
-from codemtl.training.mixture import REAL, MicroBatches
+from codemtl.training.mixture import REAL, REAL_EVERY, MicroBatches
 
 _PREFIXED = ("dense", REAL)
 
@@ -33,11 +33,12 @@ class Validation:
             for stage in kind.stages or ("",):
                 if stage == REAL and data.real is None:
                     continue
-                for number in range(batches):  # every other one of that stage is of real bugs
-                    place = 2 * number + 1 if stage == REAL else number
+                for number in range(batches):
+                    place = REAL_EVERY * (number + 1) - 1 if stage == REAL else number
                     self.batches.append((data.make(task, place, stage), stage))
 
-    @torch.no_grad()
+    @torch.no_grad()  # and nothing is compiled for it: that is for training
+    @torch.compiler.set_stance("force_eager")  # type: ignore[untyped-decorator]
     def run(self, network: Network, device: torch.device) -> dict[str, float]:
         """Mean losses and accuracies, and what tasks measure of texts that the model writes.
 

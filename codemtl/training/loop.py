@@ -31,6 +31,7 @@ from codemtl.training.gradients import (
     shared_parameters,
 )
 from codemtl.training.optimizer import make_optimizer
+from codemtl.training.packing import on_device
 from codemtl.training.probes import Probes, task_loss
 from codemtl.training.sharding import clip_gradients, is_sharded, shard
 from codemtl.training.weighting import Weighting
@@ -141,7 +142,7 @@ class Trainer:
         """Add the gradient of micro-batches on this rank; returns the sums of their loss terms."""
         sums: Sums = {}
         for micro in micros:
-            task, arrays = micro["task"], _to(micro["arrays"], self.accelerator.device)
+            task, arrays = micro["task"], on_device(micro["arrays"], self.accelerator.device)
             with self.accelerator.autocast():
                 terms = self.network(task, arrays, micro["dense"])
             shares = {term: counts[task, term] for term in terms if (task, term) in counts}
@@ -205,10 +206,6 @@ class Trainer:
             row[f"{task}/loss"] = loss
             row[f"{task}/weight"] = weights[task]
         return row, dict(losses)
-
-
-def _to(arrays: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    return {key: value.to(device, non_blocking=True) for key, value in arrays.items()}
 
 
 def _by_task(window: Sequence[MicroBatch]) -> dict[str, list[MicroBatch]]:

@@ -32,7 +32,8 @@ from codemtl.training.shards import Shards
 POOL = 4096  # examples sorted by length together
 MAX_ROWS = 256  # of a micro-batch, or one for each
 ROW_TOKENS = 64  # of its tokens
-REAL = "real"  # stage of repair: every other micro-batch holds real bugs, if the shards have any
+REAL = "real"  # stage of repair: some micro-batches hold real bugs, if the shards have any
+REAL_EVERY = 4  # of that stage's micro-batches one holds real bugs
 _REAL_ORDER = 3
 
 
@@ -173,8 +174,8 @@ class MicroBatches(Dataset[dict[str, Any]]):
 
     def _make(self, task: str, number: int, stage: str) -> Batch:
         plan = self.plans[task]
-        if stage == REAL and self.real is not None:
-            plan, number = (plan, self.real)[number % 2], number // 2
+        if stage == REAL and self.real is not None and number % REAL_EVERY == REAL_EVERY - 1:
+            plan, number = self.real, number // REAL_EVERY
         epoch, indices = plan.batch(number)
         examples: list[Example] = [self.shards[int(index)] for index in indices]
         others = self.noise.others(task, indices.tolist())

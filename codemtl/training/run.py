@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from codemtl.training.initial import make_network, with_trunk
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
+from codemtl.training.packing import pack_micro_batch
 from codemtl.training.precision import resolve_precision
 from codemtl.training.probes import SIZE, Probes, as_row
 from codemtl.training.processes import join, on_cpu
@@ -134,6 +137,7 @@ class Run:
         self.data, self.out, self.init = data, out, init
         if config.threads:
             torch.set_num_threads(config.threads)
+        torch.backends.cuda.enable_cudnn_sdp(False)  # makes a plan for each new shape: 0.1 s
         set_seed(config.seed)
         tokenizer = CodeTokenizer.load(data)
         config, self.respelling = with_trunk(_resolved(config, tokenizer, data), tokenizer, init)
@@ -292,9 +296,9 @@ class Run:
         """These micro-batches; workers make some of them ahead."""
         workers = self.config.workers
         return DataLoader(
-            self.training, batch_size=None, sampler=self._asked(),
+            self.training, batch_size=None, sampler=self._asked(), collate_fn=pack_micro_batch,
             num_workers=workers, prefetch_factor=4 if workers else None,
-            multiprocessing_context="spawn" if workers else None,
+            multiprocessing_context=_workers_context() if workers else None,
             pin_memory=self.accelerator.device.type == "cuda",
         )  # fmt: skip
 
@@ -363,6 +367,16 @@ def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> T
         )
     precision = resolve_precision(config.precision, join().default_device)
     return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
+
+
+def _workers_context() -> BaseContext:
+    """How workers start: forked, all from one process that has imported what they need.
+
+    Each would import torch itself otherwise, one after the other.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([MicroBatches.__module__])
+    return context
 
 
 def _rounded(row: dict[str, float]) -> dict[str, float]:

@@ -7,15 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import codemtl.training
 from codemtl.errors import CodemtlError, MissingExtraError, UsageError
 from codemtl.model.config import PRESETS
 from codemtl.tasks.registry import TASKS
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.evaluation import score
 from codemtl.training.precision import resolve_precision
-
-CONFIGS = Path(codemtl.training.__file__).parent / "configs"
 
 
 @pytest.mark.parametrize("preset", ["tiny", "small", "base"])
@@ -158,11 +155,8 @@ def test_the_processor_is_asked_by_a_function_that_torch_has() -> None:
     assert TrainingConfig().precision == "auto"
 
 
-def test_the_stage_of_real_fixes_goes_on_with_the_model_of_base() -> None:
-    real = load_config(CONFIGS / "real.toml")
-    assert real.model == load_config(preset="base").model
-    assert real.stages("repair") == {"real": 1.0}
-    assert real.stages("repair").keys() < set(TASKS["repair"].stages)
+def test_base_goes_through_all_stages_of_repair_and_ends_with_real_fixes() -> None:
+    assert list(load_config(preset="base").stages("repair")) == list(TASKS["repair"].stages)
 
 
 def test_the_presets_have_the_sizes_of_the_models_of_that_name() -> None:

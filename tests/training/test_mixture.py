@@ -14,7 +14,7 @@ from codemtl.errors import DataError
 from codemtl.tasks.batches import SpecialIds
 from codemtl.tasks.example import Layout
 from codemtl.training.config import TrainingConfig, load_config
-from codemtl.training.mixture import MicroBatches, Plan, sampling_shares
+from codemtl.training.mixture import REAL_EVERY, MicroBatches, Plan, sampling_shares
 from codemtl.training.shards import Shards
 
 SHARES = {"repair": 0.7, "summarize": 0.15, "generate": 0.15}
@@ -40,6 +40,21 @@ def make(shards: Shards, specials: SpecialIds, layout: Layout) -> Any:
         )  # fmt: skip
 
     return call
+
+
+def test_one_in_four_micro_batches_of_the_real_stage_holds_real_bugs(
+    make: Any, shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make()
+    asked: list[list[int]] = []
+    kind = data.kinds["repair"]
+    monkeypatch.setattr(
+        type(kind), "batch", lambda self, examples, vocabulary, draw: asked.append(draw.indices)
+    )
+    data.real = Plan(np.array([5, 6]), shards.lengths, 100_000, seed=0)
+    for number in range(2 * REAL_EVERY):
+        data.make("repair", number, "real")
+    assert [sorted(row) == [5, 6] for row in asked] == [False, False, False, True] * 2
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
