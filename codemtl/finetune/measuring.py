@@ -13,18 +13,15 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from codemtl.errors import ModelError
-from codemtl.evaluation.calibration import fit
 from codemtl.evaluation.cases import TextCase
 from codemtl.evaluation.corpus import Corpus
-from codemtl.evaluation.scoring import Guess, Scorer, Scores
+from codemtl.evaluation.scoring import Guess, Scorer
 from codemtl.evaluation.text_suites import line_batch, summarize_batch
 from codemtl.finetune.cases import line_cases, real_bugs, repair_blocks, summary_cases
-from codemtl.inference import Calibration
 from codemtl.inference.predictor import Predictor
 
 T = TypeVar("T")
 BATCH = 4  # texts between two looks at the clock
-LEAST_FITTED = 100  # bugs, and clean functions, below which a calibration is not fitted
 Kept = dict[str, Any]  # "done": blocks, and the task's rows
 
 
@@ -85,26 +82,6 @@ MEASURES: dict[str, Callable[[Predictor, Corpus, float | None, Kept | None], Kep
     "summarize": measure_summaries,
     "generate": measure_lines,
 }
-
-
-def fit_calibration(
-    predictor: Predictor, corpus: Corpus, seconds: float
-) -> tuple[Calibration | None, int, int]:
-    """A calibration from the validation split, with the numbers of bugs and clean functions.
-
-    None where there are too few of either, or the model does not tell them apart.
-    """
-    scorer = Scorer(predictor)
-    bugs: list[Scores] = []
-    clean: list[Scores] = []
-    blocks, _ = _until(seconds, repair_blocks(corpus), scorer.scores)
-    for whole, *broken in blocks:
-        clean += whole
-        bugs += [one[0] for one in broken]
-    if min(len(bugs), len(clean)) < LEAST_FITTED:
-        return None, len(bugs), len(clean)
-    fitted = fit(bugs, clean)
-    return (fitted if fitted.slope > 0 else None), len(bugs), len(clean)
 
 
 def _until(

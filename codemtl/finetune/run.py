@@ -1,8 +1,7 @@
 """The whole of ``codemtl finetune``, a stage after the other; see the package's docstring.
 
 How the time is spent: the model as it is gets a seventh of the budget to answer, and sets the
-sample by that; the same is put aside for the tuned model, a little for its calibration, and
-training gets what is left after mining.
+sample by that; the same is put aside for the tuned model, and training gets what is left.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from codemtl.corpus.trees import Source
 from codemtl.errors import DataError, MissingExtraError
 from codemtl.evaluation.corpus import Corpus
 from codemtl.finetune.comparison import compare, notes
-from codemtl.finetune.measuring import MEASURES, Kept, fit_calibration
+from codemtl.finetune.measuring import MEASURES, Kept
 from codemtl.finetune.sources import remarks
 from codemtl.finetune.state import State
 from codemtl.model.atomic import write_atomic
@@ -32,7 +31,7 @@ DATA, RESULT = "data", "finetune.json"
 BYTES_PER_SECOND = 10_000  # of Python that is mined, for each second of the budget
 LEAST_BYTES = 300_000
 SHARES = {"repair": 0.06, "summarize": 0.04, "generate": 0.04}  # of the time, for one model
-CALIBRATING, SPARE, LEAST_TRAINING = 0.04, 0.03, 0.2
+SPARE, LEAST_TRAINING = 0.03, 0.2
 
 Say = Callable[[str], None]  # what is being done
 
@@ -58,16 +57,16 @@ def finetune(
     shards = out / DATA / state.stage("preparing", stages.prepare)
     before = stages.measure("before", base, {})
     metrics = stages.train(shards)
-    calibration = state.stage("calibration", stages.calibrate)
+    stages.sign()
     after = stages.measure("after", out, before)
     document = {
         "version": 1, "model": about, "out": str(out), "repositories": divided["projects"],
         "data": divided["counts"],
         "figures": [one.document() for one in compare(before, after)],
-        "training": metrics, "calibration": calibration,
+        "training": metrics,
         "seconds": {"budget": state.seconds, "spent": round(state.spent(), 1),
                     "training": state.spent("training")},
-        "notes": [*divided["remarks"], *notes(before), *stages.remarks(metrics, calibration)],
+        "notes": [*divided["remarks"], *notes(before), *stages.remarks(metrics)],
     }  # fmt: skip
     write_atomic(out / RESULT, (json.dumps(document, indent=2) + "\n").encode())
     return document
@@ -148,40 +147,27 @@ class _Stages:
         self.say("measuring the speed")
         state = self.state
         again = state.spent(*(f"before {task}" for task in MEASURES))
-        aside = again + (CALIBRATING + SPARE) * state.seconds
+        aside = again + SPARE * state.seconds
         return max(state.seconds - state.spent() - aside, LEAST_TRAINING * state.seconds)
 
-    def calibrate(self) -> dict[str, Any]:
-        """Fit confidences on the validation part, and write them down in config.json."""
-        self.say("calibrating")
-        corpus = Corpus(self.out / DATA, "validation")
-        seconds = CALIBRATING * self.state.seconds
-        predictor = inference.load_predictor(self.out)
-        fitted, bugs, clean = fit_calibration(predictor, corpus, seconds)
-        facts = {"bugs": bugs, "clean": clean, "fitted": fitted is not None}
-        values = read_config(self.out)
-        parent = read_config(self.base)
+    def sign(self) -> None:
+        """Write down in config.json what the model comes from.
+
+        Its confidences stay those of the model before, which are fitted to real bugs: by bugs made
+        in one's own code they would promise too much.
+        """
+        values, parent = read_config(self.out), read_config(self.base)
         values["name"] = f"{parent.get('name', 'codemtl')}-finetuned"
         values["finetuned_from"] = str(parent.get("sha256"))
-        if fitted is not None:
-            values["calibration"] = asdict(fitted)
-            values["calibrated_on"] = {"list": "validation part of the fine-tuning", **facts}
         write_atomic(self.out / CONFIG, (json.dumps(values, indent=2) + "\n").encode())
-        return facts
 
-    def remarks(self, metrics: Mapping[str, Any], calibration: Mapping[str, Any]) -> list[str]:
+    def remarks(self, metrics: Mapping[str, Any]) -> list[str]:
         """What should be known about the training."""
         found = []
         if not metrics["step"]:
             found.append(
                 "no checkpoint was better on the validation part than the model as it was: its"
                 " weights are kept"
-            )
-        if not calibration["fitted"]:
-            found.append(
-                f"{calibration['bugs']} bugs and {calibration['clean']} clean functions are too"
-                " few to fit confidences (or the model does not tell them apart): those of the"
-                " model before are kept"
             )
         spent = self.state.spent()
         if spent > 1.15 * self.state.seconds:
