@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +30,8 @@ def run(
     """``task(made, case)`` for each case, in order; ``made`` is what ``make`` gives a process.
 
     With one job everything happens in this process. ``task`` and ``make`` must be importable by
-    name. An interrupt ends the processes at once. Raises ModelError if one of them dies.
+    name. An interrupt ends the processes at once, and so does the end of this one. Raises
+    ModelError if one of them dies.
     """
     if jobs <= 1 or len(cases) < 2:
         made = make()
@@ -60,7 +63,16 @@ class _Call:
 
 def _start(make: Callable[[], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _own[:] = [make()]
+
+
+def _end_with_parent() -> None:
+    """Where the parent is killed, it ends nothing: do not go on for nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _bar(cases: Any, total: int, label: str) -> Iterator[Any]:
