@@ -2,6 +2,7 @@
 
     python scripts/sample_fixes.py --corpus CORPUS [--split train] [--count 100] [--seed 2026]
     python scripts/sample_fixes.py --corpus CORPUS --silent --count 50
+    python scripts/sample_fixes.py --corpus CORPUS --partial --count 50
     python scripts/sample_fixes.py --corpus CORPUS --pairs --count 50
 
 CORPUS is what ``codemtl mine`` wrote. Of a fix it prints the message, where it comes from, the kind
@@ -30,7 +31,8 @@ def main() -> int:
     table = datasets.load_from_disk(str(options.corpus / ("pairs" if options.pairs else "fixes")))
     wanted = np.array(table["split"]) == options.split
     if not options.pairs:
-        wanted &= np.array(table["silent"]) == options.silent
+        for name in ("silent", "partial"):
+            wanted &= np.array(table[name]) == getattr(options, name)
     members = np.flatnonzero(wanted)
     count = min(options.count, len(members))
     rng = np.random.default_rng(options.seed)
@@ -73,6 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--silent", action="store_true", help="fixes whose message does not say so")
+    parser.add_argument("--partial", action="store_true", help="edits inside larger fixes")
     parser.add_argument("--pairs", action="store_true", help="docstring pairs instead of fixes")
     return parser.parse_args()
 

@@ -24,7 +24,7 @@ from typing import Any
 from tree_sitter import Query
 
 from codemtl.corpus import filters, git, history
-from codemtl.corpus.changed_functions import Version, changed_function
+from codemtl.corpus.changed_functions import Pair, Version, changed_function
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.hashing import token_hash
 from codemtl.corpus.near_duplicates import runs, signature
@@ -102,7 +102,7 @@ def mine_fixes(
                 if fix.kind not in SILENT_KINDS or edit in edits:
                     continue
                 edits.add(edit)
-            yield _row(found, fix)
+            yield fix_row(found, fix)
 
 
 def _is_one_line(old: bytes, new: bytes) -> bool:
@@ -114,7 +114,8 @@ def _is_one_line(old: bytes, new: bytes) -> bool:
     return differing <= 2  # arguments that change places may stand in two
 
 
-def _row(found: history.Candidate, fix: Fix) -> dict[str, Any]:
+def fix_row(found: history.Candidate, fix: Fix) -> dict[str, Any]:
+    """The row of a part's table."""
     commit = found.commit
     edit = fix.edit
     return {
@@ -125,7 +126,7 @@ def _row(found: history.Candidate, fix: Fix) -> dict[str, Any]:
         "edit_end": -1 if edit is None else edit.end, "edit_original": fix.edit_original,
         "edit_replacement": "" if edit is None else edit.replacement,
         "message": commit.message, "date": commit.date, "silent": commit.silent,
-        "tests": found.tests,
+        "partial": False, "tests": found.tests,
         "hash_before": fix.hash_before, "hash_after": fix.hash_after,
         "signature_before": fix.signature_before, "signature_after": fix.signature_after,
     }  # fmt: skip
@@ -144,7 +145,7 @@ def find_fix(
     reason = _too_different(old, new) or filters.reject_data(old, any_licence=any_licence)
     if reason is not None:
         return reason
-    texts = _decode(old), _decode(new)
+    texts = decode(old), decode(new)
     if texts[0] is None or texts[1] is None:
         return "encoding"
     before = Version(parse(texts[0].encode()))
@@ -152,6 +153,19 @@ def find_fix(
     pair = changed_function(before, after)
     if isinstance(pair, str):
         return pair
+    return judge(before, after, pair, texts[0], project, path, exclusions)
+
+
+def judge(
+    before: Version,
+    after: Version,
+    pair: Pair,
+    file: str,
+    project: str = "",
+    path: str = "",
+    exclusions: Exclusions | None = None,
+) -> Fix | str:
+    """The fix of one function given in both versions, or why it is none; ``file`` is before."""
     one, two = pair
     change = compare(
         before.tree, one, before.tokens(one.node), after.tree, two, after.tokens(two.node)
@@ -162,7 +176,7 @@ def find_fix(
             reason = reason or exclusions.reason(project, path, one.name, [t.text for t in tokens])
     if reason is None and not (_is_python3(before.tree) and _is_python3(after.tree)):
         reason = "syntax"
-    return reason or _fix(change, texts[0])
+    return reason or _fix(change, file)
 
 
 def _fix(change: TokenChange, file: str) -> Fix:
@@ -208,7 +222,8 @@ def _counts(line: bytes) -> bool:
     return bool(text) and not text.startswith(b"#")
 
 
-def _decode(data: bytes) -> str | None:
+def decode(data: bytes) -> str | None:
+    """The text of a file by the encoding that it declares, or None where it is not in it."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         return data.decode(encoding)

@@ -31,8 +31,10 @@ def output(git: Path | str, *arguments: str) -> str:
     return "" if failed else data.decode("utf-8", "surrogateescape")
 
 
-def records(git: Path | str, *arguments: str, stdin: bytes | None = None) -> Iterator[bytes]:
-    """The NUL-terminated records that a git command prints, while it prints them.
+def records(
+    git: Path | str, *arguments: str, stdin: bytes | None = None, end: bytes = b"\0"
+) -> Iterator[bytes]:
+    """The records that a git command prints, while it prints them; ``end`` is behind each.
 
     ``stdin`` is what the command reads. Raises DataError behind the last record when git fails.
     """
@@ -40,7 +42,7 @@ def records(git: Path | str, *arguments: str, stdin: bytes | None = None) -> Ite
         assert process.stdout is not None
         rest = b""
         while chunk := process.stdout.read1(_CHUNK):  # type: ignore[attr-defined]
-            *whole, rest = (rest + chunk).split(b"\0")
+            *whole, rest = (rest + chunk).split(end)
             yield from whole
         if process.wait():
             raise DataError(f"git {arguments[0]} stopped in {git}; git fsck tells what is damaged")

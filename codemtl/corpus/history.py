@@ -18,9 +18,10 @@ from codemtl.errors import DataError
 
 _FORMAT = "--format=%H%x01%P%x01%cI%x01%B"
 _RESTARTS = 100  # damaged commits that are stepped over, at most
-_FILE_MODES = ("100644", "100755", "100664")
+FILE_MODES = ("100644", "100755", "100664")
 _SUBMODULE = "160000"
-_BUILD_FILES = frozenset({"setup.py", "conf.py", "noxfile.py", "ez_setup.py", "fabfile.py"})
+SUBMODULE, RENAMED = "submodule", "renames a file"  # reasons against a commit
+BUILD_FILES = frozenset({"setup.py", "conf.py", "noxfile.py", "ez_setup.py", "fabfile.py"})
 
 
 class Commit(NamedTuple):
@@ -68,7 +69,7 @@ def candidates(
     fix were left out.
     """
     commits = fix_commits(repository, revisions, walked, rejected, silent=silent)
-    for commit, changes in _changes(repository, commits, rejected):
+    for commit, changes in path_changes(repository, commits, rejected):
         found = only_program_file(changes)
         if isinstance(found, str):
             if not commit.silent:
@@ -123,7 +124,7 @@ def fix_commits(
     return kept
 
 
-def _changes(
+def path_changes(
     repository: str, commits: list[Commit], rejected: Counter[str]
 ) -> Iterator[tuple[Commit, list[PathChange]]]:
     """The changed paths of each commit. Git stops at a damaged one: go on after it."""
@@ -162,26 +163,31 @@ def _path_changes(repository: str, commits: list[Commit]) -> Iterator[list[PathC
 
 def only_program_file(changes: list[PathChange]) -> PathChange | str:
     """The one Python file that a commit modifies beside tests and documentation, or a reason."""
-    main = [one for one in changes if not is_test(one.path) and not is_documentation(one.path)]
+    main = program_changes(changes)
     if not main:
         return "tests or documentation only"
     if any(one.mode == _SUBMODULE for one in main):
-        return "submodule"
+        return SUBMODULE
     added = {one.after for one in main if one.status == "A"}
     if any(one.status == "D" and one.before in added for one in main):
-        return "renames a file"
+        return RENAMED
     if any(one.status != "M" for one in main):
         return "adds or removes a file"
     if not all(one.path.endswith(".py") for one in main):
         return "no Python" if not any(one.path.endswith(".py") for one in main) else "other files"
     if len(main) > 1:
         return "several files"
-    if PurePosixPath(main[0].path).name in _BUILD_FILES:
+    if PurePosixPath(main[0].path).name in BUILD_FILES:
         return "build file"
     reason = filters.reject_path(main[0].path)
     if reason is not None:
         return f"{reason} file"
-    return main[0] if main[0].mode in _FILE_MODES else "no regular file"
+    return main[0] if main[0].mode in FILE_MODES else "no regular file"
+
+
+def program_changes(changes: list[PathChange]) -> list[PathChange]:
+    """The changes of a commit but for tests and documentation."""
+    return [one for one in changes if not is_test(one.path) and not is_documentation(one.path)]
 
 
 def is_test(path: str) -> bool:

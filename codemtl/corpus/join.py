@@ -219,7 +219,9 @@ class _Joint:
             self._seen_fixes.add(pair)
             for one in pair:
                 self.fix_digests[part.split].update(one.to_bytes(8, "big", signed=True))
-            if row["silent"]:
+            if row["partial"]:
+                self.summary.partial_fixes[row["kind"]] += 1
+            elif row["silent"]:
                 self.summary.silent_fixes[row["kind"]] += 1
             else:
                 self.summary.fixes[part.split] += 1

@@ -20,11 +20,12 @@ from codemtl.corpus import filters, trees
 from codemtl.corpus.examples import FunctionRow, decode, function_rows
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.fixes import mine_fixes
+from codemtl.corpus.partial_fixes import mine_partial_fixes
 from codemtl.corpus.reserved import is_reserved
 from codemtl.corpus.splits import Split, split_of
 from codemtl.corpus.tables import FIX_ROWS, PART_FILES, PART_FIXES, PART_FUNCTIONS, StreamWriter
 
-FORMAT = 3  # raise when the rows of a part change meaning
+FORMAT = 4  # raise when the rows of a part change meaning
 MARK = "part.json"  # in every complete part
 
 
@@ -72,6 +73,7 @@ class Part:
     functions: int = 0
     fixes: int = 0  # whose message says so
     silent_fixes: int = 0  # whose message does not; training only
+    partial_fixes: int = 0  # a part of what a commit that says fix changes; training only
     bytes_read: int = 0  # Python text that was looked at, kept or not
     bytes_kept: int = 0
     rejected_files: Counter[str] = field(default_factory=Counter)
@@ -170,10 +172,21 @@ def _write_fixes(
             part.walked, part.rejected_fixes, any_licence=settings.any_licence,
             silent=part.split == "train",
         )  # fmt: skip
+        whole: set[str] = set()
         for row in found:
             rows.add(row)
             part.silent_fixes += row["silent"]
             part.fixes += not row["silent"]
+            whole.add(row["commit"])
+        if part.split != "train":
+            return
+        partial = mine_partial_fixes(
+            source.location, revisions, part.project, settings.exclusions, whole,
+            any_licence=settings.any_licence,
+        )  # fmt: skip
+        for row in partial:
+            rows.add(row)
+            part.partial_fixes += 1
 
 
 def _texts(

@@ -24,12 +24,12 @@ from codemtl.syntax.tree import parse
 
 MAX_TOKENS = 8  # removed and added; two arguments that change places may have more
 UNDEFINED = "undefined-name"
-_LABELS = frozenset(word for action in ACTIONS for word in (action.label, *action.label.split()))
+LABELS = frozenset(word for action in ACTIONS for word in (action.label, *action.label.split()))
 
 
 def single_edit(change: TokenChange) -> tuple[str, Edit] | None:
     """Kind and edit of the file before, or None where no single edit of ours is the repair."""
-    if not _is_plausible(change):
+    if not is_plausible(change):
         return None
     first, last = change.spans[0], change.spans[-1]
     scopes = analyze(change.old_tree)
@@ -49,7 +49,7 @@ def single_edit(change: TokenChange) -> tuple[str, Edit] | None:
     return None
 
 
-def _is_plausible(change: TokenChange) -> bool:
+def is_plausible(change: TokenChange) -> bool:
     """Whether a single edit could be all of the change: what follows takes much longer to tell."""
     removed, added = change.removed, change.added
     one, two = [token.text for token in removed], [token.text for token in added]
@@ -61,7 +61,7 @@ def _is_plausible(change: TokenChange) -> bool:
         return True
     if not one and "." in (two[0], two[-1]):  # an undefined name that was an attribute
         return True
-    return all(text in _LABELS or text.isdigit() for text in (*one, *two))
+    return all(text in LABELS or text.isdigit() for text in (*one, *two))
 
 
 def _edits(change: TokenChange, site: Site, groups: list[tuple[str, ...]]) -> Iterator[Edit]:

@@ -18,6 +18,7 @@ class BuildSummary:
     fixes: Counter[str] = field(default_factory=Counter)
     fix_kinds: Counter[str] = field(default_factory=Counter)
     silent_fixes: Counter[str] = field(default_factory=Counter)  # by kind; training only
+    partial_fixes: Counter[str] = field(default_factory=Counter)  # the same
     licences: Counter[str] = field(default_factory=Counter)
     rejected_projects: Counter[str] = field(default_factory=Counter)  # by reason
     rejected_files: Counter[str] = field(default_factory=Counter)

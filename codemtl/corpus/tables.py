@@ -37,7 +37,7 @@ _FIX = [
     ("start", pa.int32()), ("end", pa.int32()), ("file", pa.large_string()),
     ("kind", pa.string()), ("edit_start", pa.int32()), ("edit_end", pa.int32()),
     ("edit_original", pa.string()), ("edit_replacement", pa.string()), ("message", pa.string()),
-    ("date", pa.string()), ("silent", pa.bool_()), ("tests", pa.bool_()),
+    ("date", pa.string()), ("silent", pa.bool_()), ("partial", pa.bool_()), ("tests", pa.bool_()),
     ("hash_before", pa.int64()), ("hash_after", pa.int64()),
 ]  # fmt: skip
 PART_FIXES = pa.schema([*_FIX, ("signature_before", pa.binary()), ("signature_after", pa.binary())])
