@@ -1,17 +1,22 @@
 """How likely a programmer is to make each mistake: weights for drawing synthetic bugs.
 
 Real bugs are not uniform over edits: ``<`` for ``<=`` is common, ``<`` for ``!=`` is not, and a
-wrong name is mostly one of the same function that is spelled alike. The numbers are judgements,
-in proportion to each other within one table; they shape what a model sees, never how it is judged.
+wrong name is mostly one of the same function that is spelled alike. For names the numbers are
+fitted to real fixes of training projects (``scripts/fit_plausibility.py``), all others are
+judgements, in proportion to each other within one table. They shape what a model sees, never how
+it is judged.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import mul
 
 from codemtl.syntax.actions import ACTIONS, ATTRIBUTE, COMPARISON, CONSTANT, NAME, NEGATION, Site
+from codemtl.syntax.edits import common_prefix
 
 FAMILY_WEIGHTS: dict[str, float] = {
     NAME: 5.0,
@@ -38,7 +43,10 @@ _PAIRS: dict[frozenset[str], float] = {
 }  # fmt: skip
 _OTHERWISE = 0.4
 _ALWAYS = frozenset({"is", "is not", "in", "not in", "and", "or", "not"})  # one alternative each
-_SPECIAL = frozenset({"self", "cls", "super"})
+# Coefficients of `name_features`, and the factor for a name that stands for another kind of thing
+# (variable, function, import, builtin): a conditional logit over the names that fit a place.
+NAME_COEFFICIENTS = (-1.5, -1.4, 2.8, 5.0)
+OTHER_CATEGORY = 0.18
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -66,14 +74,32 @@ def _operator_weight(state: str, label: str) -> float:
 
 def _name_weight(current: str, other: str, rank: int) -> float:
     """Names nearer in scope and alike in spelling are confused more often."""
-    if current.strip("_") == other.strip("_"):
+    if is_same_but_underscores(current, other):
         return 0.0  # ``x.name`` is mostly a property of ``x._name``: the mutant would be right
-    weight = 1.0 / (1.0 + rank / 8.0)
-    if other in _SPECIAL or current in _SPECIAL:
-        weight *= 0.05
-    if current.isupper() != other.isupper() or current[:1].isupper() != other[:1].isupper():
-        weight *= 0.2  # a constant for a variable, a class for a function
-    return weight * (1.0 + 3.0 * similarity(current, other))
+    return math.exp(sum(map(mul, NAME_COEFFICIENTS, name_features(current, other, rank))))
+
+
+def is_same_but_underscores(current: str, other: str) -> bool:
+    """``name``, ``_name`` and ``name_``."""
+    return current.strip("_") == other.strip("_")
+
+
+def name_features(current: str, other: str, rank: int) -> tuple[float, ...]:
+    """By what one name is confused with another: distance, another case, common words and ends.
+
+    ``rank`` is the place of the other name among those that fit, nearest scope first.
+    """
+    case = current.isupper() != other.isupper() or current[:1].isupper() != other[:1].isupper()
+    ends = common_ends(current, other)
+    return math.log1p(rank / 8), float(case), similarity(current, other), ends
+
+
+def common_ends(one: str, two: str) -> float:
+    """Share of the longer name that both begin and end with; ``start_row``, ``end_row``: 4/9."""
+    head = common_prefix(one, two)
+    rest = min(len(one), len(two)) - head
+    tail = common_prefix(one[::-1][:rest], two[::-1][:rest])
+    return (head + tail) / max(len(one), len(two))
 
 
 def similarity(one: str, two: str) -> float:

@@ -16,7 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codemtl.corpus.plausibility import FAMILY_WEIGHTS, integer_weight, option_weights
+from codemtl.corpus.plausibility import (
+    FAMILY_WEIGHTS,
+    OTHER_CATEGORY,
+    integer_weight,
+    option_weights,
+)
 from codemtl.syntax.actions import INTEGER, NAME, FunctionSites, Site, edit_for, edit_for_name
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit, apply
@@ -141,7 +146,8 @@ def _kinship(scopes: Scopes, site: Site, group: tuple[str, ...]) -> list[float]:
         if local and scopes.first_bound(index, name) > site.start:
             factors.append(0.0)
         else:
-            factors.append(1.0 if scopes.category(used.scope, name) == here else 0.04)
+            same = scopes.category(used.scope, name) == here
+            factors.append(1.0 if same else OTHER_CATEGORY)
     return factors
 
 

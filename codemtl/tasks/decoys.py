@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from codemtl.corpus.plausibility import integer_weight, option_weights
+from codemtl.corpus.plausibility import OTHER_CATEGORY, integer_weight, option_weights
 from codemtl.syntax.actions import INTEGER, NAME, Site
 from codemtl.tasks.example import Example, Ragged
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
 DRAWS = 8
-OTHER_CATEGORY = 0.04  # factor for a name that stands for another kind of thing
 
 
 def draw_decoys(example: Example, scopes: Scopes, rng: np.random.Generator) -> Ragged:

@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codemtl.corpus.plausibility import FAMILY_WEIGHTS, option_weights, similarity
+from codemtl.corpus.plausibility import (
+    FAMILY_WEIGHTS,
+    common_ends,
+    option_weights,
+    similarity,
+)
 from codemtl.corpus.synthetic import Mutation, mutations, sample_bug
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import apply
@@ -88,3 +93,15 @@ def test_weights_prefer_likely_slips() -> None:
     group = found.groups[name.candidates]
     assert option_weights(name, group)[group.index(name.state)] == 0
     assert similarity("start_row", "end_row") == pytest.approx(1 / 3)
+
+
+def test_names_that_look_alike_are_confused_more_often() -> None:
+    tree = parse(b"def f(first_row, last_row, pages):\n    return first_row")
+    found = enumerate_sites(tree, functions(tree)[0].node, analyze(tree))
+    site = next(site for site in found.sites if site.state == "first_row")
+    group = found.groups[site.candidates]
+    weights = dict(zip(group, option_weights(site, group), strict=True))
+    assert weights["last_row"] > 3 * weights["pages"] > 0
+    assert common_ends("start_row", "end_row") == pytest.approx(4 / 9)
+    assert common_ends("aaa", "aa") == pytest.approx(2 / 3)  # no letter counts twice
+    assert common_ends("x", "y") == 0
