@@ -54,7 +54,7 @@ class Plan:
 
     def config(self, model: Path) -> TrainingConfig:
         """The configuration of the run that begins with ``model``."""
-        stages = {"single": 0.5, "real": 0.5} if self.real else {"single": 1.0}
+        stages = {"real" if self.real else "single": 1.0}
         tasks = {
             "repair": TaskConfig(
                 SHARES["repair"], stages=stages,
