@@ -259,9 +259,9 @@ class _Finder:
     def _signed(self, node: Node) -> bool:
         """Whether a unary operator and its operand are one literal, like ``-1``."""
         argument = node.child_by_field_name("argument")
-        return self.data[node.start_byte] == 0x2D and (
-            argument is not None and argument.type == "integer"
-        )
+        if argument is None or argument.type != "integer":
+            return False
+        return self.data[node.start_byte : argument.start_byte].rstrip(b" ") == b"-"
 
     def _unary(self, node: Node, parent: Node) -> None:
         argument = node.child_by_field_name("argument")

@@ -89,6 +89,8 @@ def sites_of(body: str, head: str = "def f(a, b, c, x):") -> Sites:
         ("constant", "def g() -> None: pass", set()),
         ("integer", "a[0]", {"a[1]", "a[-1]"}),
         ("integer", "a[-1]", {"a[0]", "a[-2]"}),
+        ("integer", "a[- 1]", {"a[0]", "a[-2]"}),
+        ("integer", "a[-\n1, -\\\n1]", set()),
         ("integer", "a + 1", {"a + 2"}),
         ("integer", "a(0x10, 1_000, 1.5, 99999999)", set()),
         ("integer", "a if b else-1", {"a if b else 0", "a if b else-2"}),
