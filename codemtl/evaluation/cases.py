@@ -245,3 +245,16 @@ def _single_edit(row: dict[str, Any], data: bytes) -> Edit | None:
         made = apply(row["before"].encode(), [inside]).decode("utf-8", "replace")
         found.append((same_code(made, row["after"]), Edit(low, high, row["edit_replacement"])))
     return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def hidden(data: bytes, mask: tuple[int, int]) -> bytes:
+    """What stands in place of a masked line, so that no predictor can see it.
+
+    A line whose next one stands deeper must have been the head of a block.
+    """
+    column = mask[0] - (data.rfind(b"\n", 0, mask[0]) + 1)
+    for line in data[mask[1] :].split(b"\n")[1:]:
+        text = line.lstrip(b" \t")
+        if text.strip() and not text.startswith(b"#"):
+            return b"if True:" if len(line) - len(text) > column else b"pass"
+    return b"pass"

@@ -1,8 +1,9 @@
 """HumanEval single-line infilling: functions with one line written anew, run with their tests.
 
 The model is not told how far the line is indented; `indentation` concludes it from the lines
-around. Beside it stand the line ``pass``, as some lines are not needed by any test, and as the
-ceiling the solution's own line, put where that rule says.
+around. Beside it stand the line ``pass``, as some lines are not needed by any test, the rivals
+of `line_rivals` where a corpus is given, and as the ceiling the solution's own line, put where that
+rule says.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from codemtl.evaluation.benchmarks import InfillingTask
+from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.execution import isolation, passes
+from codemtl.evaluation.line_rivals import Place, line_rivals
 from codemtl.evaluation.results import Example, SuiteResult, Table, as_json, percent
 from codemtl.evaluation.workers import run
 from codemtl.inference.predictor import GenerationRequest, Predictor
@@ -29,19 +32,28 @@ _CLAUSE = re.compile(r"(else|elif|except|finally)\b")
 
 
 def infilling_suite(
-    tasks: Sequence[InfillingTask], make: Callable[[], Predictor], jobs: int, seed: int
+    tasks: Sequence[InfillingTask],
+    corpus: Corpus | None,
+    make: Callable[[], Predictor],
+    jobs: int,
+    seed: int,
 ) -> SuiteResult:
     """pass@1 of the first candidate, and exact match up to whitespace."""
     batches = [list(tasks[start : start + BATCH]) for start in range(0, len(tasks), BATCH)]
     found = run(write_batch, batches, make, jobs, "writing lines")
+    rivals, functions = ({}, 0) if corpus is None else line_rivals(
+        [_place(task) for task in tasks], corpus, seed
+    )  # fmt: skip
     systems = {
         "model": [text for batch in found for text in batch],
+        **{name: [*map(placed, tasks, texts)] for name, texts in rivals.items()},
         "the line `pass`": [placed(task, "pass") for task in tasks],
         "the solution's line": [placed(task, task.solution) for task in tasks],
     }
     facts = {
         "list": "HumanEval-SingleLineInfilling",
         "tasks": len(tasks),
+        "rivals": f"from {functions} training functions" if functions else "no training functions",
         "isolation": isolation().protects,
     }
     result = SuiteResult("humaneval-infilling", facts)
@@ -87,6 +99,10 @@ def placed(task: InfillingTask, text: str) -> str:
     if _CLAUSE.match(text.strip()):
         indent = indent[: -len(_STEP)]
     return "".join(f"{indent}{line}\n" for line in text.strip().split("\n"))
+
+
+def _place(task: InfillingTask) -> Place:
+    return Place(task.prompt + indentation(task.prompt, task.suffix), "\n" + task.suffix)
 
 
 def indentation(prompt: str, suffix: str) -> str:

@@ -134,6 +134,16 @@ class NgramModel:
         chance = np.where(known[:, -1] == UNKNOWN, chance / self.rare, chance)
         return chance if own is None else (1 - LOCAL) * chance + LOCAL * own[windows[:, -1]]
 
+    def followers(self, word: int) -> Array:
+        """The words that came after a word in training."""
+        size = len(self.words)
+        number = int(self._number(np.array([[word]]))[0]) if word < size else -1
+        if number < 0 or self.order < 2:
+            return np.zeros(0, np.int64)
+        keys = self.levels[1].keys
+        low, high = np.searchsorted(keys, [number * size, (number + 1) * size])
+        return keys[low:high] - number * size
+
     def _number(self, grams: Array) -> Array:
         """The numbers of k-grams [m, k], -1 for those never seen; all 0 for k = 0."""
         number: Array = np.zeros(len(grams), np.int64)

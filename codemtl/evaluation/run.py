@@ -207,7 +207,8 @@ def _suite(name: str, cases: Any, options: Options, inputs: _Inputs, make: _Make
         tasks = frozenset(options.tasks)
         return docstring_suite(cases, make.predictor(), jobs, options.split, tasks)
     if name == "humaneval-infilling":
-        return infilling_suite(cases, make.predictor(), jobs, seed)
+        learned = inputs.corpus if options.corpus is not None else None
+        return infilling_suite(cases, learned, make.predictor(), jobs, seed)
     if name == "summaries":
         return summaries_suite(cases, inputs.corpus, make.predictor(), jobs, seed)
     if name == "masked-lines":

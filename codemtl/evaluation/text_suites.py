@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from codemtl.evaluation.cases import TextCase, TextCases
+from codemtl.evaluation.cases import TextCase, TextCases, hidden
 from codemtl.evaluation.corpus import Corpus
+from codemtl.evaluation.line_rivals import FUNCTIONS, Place, line_rivals
 from codemtl.evaluation.results import (
     Example,
     SuiteResult,
@@ -32,9 +33,7 @@ from codemtl.syntax.tree import error_count, parse
 from codemtl.tasks.metrics import Interval, bleu, chrf, edit_similarity, same_code, share
 
 BATCH = 16  # functions that are looked at together
-RIVAL_FUNCTIONS = 50_000  # of the training split
 MOST = 200  # examples
-_NEAR = 2  # lines around a masked one by which similar places are found
 
 MakePredictor = Callable[[], Predictor]
 
@@ -45,7 +44,7 @@ def summaries_suite(
     """BLEU and chrF of one-line summaries."""
     references = [one.reference for one in cases.cases]
     systems = {"model": written(summarize_batch, cases.cases, make, jobs, "summarizing")}
-    rows = list(corpus.training_rows("pairs", RIVAL_FUNCTIONS, seed))
+    rows = list(corpus.training_rows("pairs", FUNCTIONS, seed))
     if rows:
         index = Retrieval([words(row["source"]) for row in rows])
         answers = [row["summary"] for row in rows]
@@ -68,16 +67,10 @@ def lines_suite(
     """Exact match and edit similarity of one line of a function."""
     references = [one.reference for one in cases.cases]
     systems = {"model": written(line_batch, cases.cases, make, jobs, "writing lines")}
-    rows = list(corpus.training_rows("masked_lines", RIVAL_FUNCTIONS, seed))
-    if rows:
-        index = Retrieval([_surroundings(row["prefix"], row["suffix"]) for row in rows])
-        answers = [row["target"] for row in rows]
-        systems["retrieval"] = [
-            _answer(index, answers, _surroundings(*_around(one))) for one in cases.cases
-        ]
-    result = SuiteResult("masked-lines", _facts(cases, len(rows)))
+    rivals, functions = line_rivals([_place(one) for one in cases.cases], corpus, seed)
+    result = SuiteResult("masked-lines", _facts(cases, functions))
     table: list[list[str]] = []
-    for name, texts in systems.items():
+    for name, texts in (systems | rivals).items():
         pairs = list(zip(texts, references, strict=True))
         values = {
             "exact match": share(np.array([same_code(*pair) for pair in pairs]), seed=seed),
@@ -133,19 +126,6 @@ def _line(predictor: Predictor, case: TextCase) -> str:
     return found[0].strip() if found else ""
 
 
-def hidden(data: bytes, mask: tuple[int, int]) -> bytes:
-    """What stands in place of a masked line, so that no predictor can see it.
-
-    A line whose next one stands deeper must have been the head of a block.
-    """
-    column = mask[0] - (data.rfind(b"\n", 0, mask[0]) + 1)
-    for line in data[mask[1] :].split(b"\n")[1:]:
-        text = line.lstrip(b" \t")
-        if text.strip() and not text.startswith(b"#"):
-            return b"if True:" if len(line) - len(text) > column else b"pass"
-    return b"pass"
-
-
 def _parses(case: TextCase, text: str) -> bool:
     """Whether the file has no more syntax errors with the text in place of the line."""
     assert case.mask is not None
@@ -160,7 +140,7 @@ def _facts(cases: TextCases, rival: int) -> dict[str, Any]:
         "functions": len(cases.cases),
         "projects": len({one.origin.project for one in cases.cases}),
         "unresolved cases": cases.unresolved,
-        "retrieval": f"from {rival} training functions" if rival else "no training functions",
+        "rivals": f"from {rival} training functions" if rival else "no training functions",
     }
 
 
@@ -194,18 +174,12 @@ def _name_in_words(qualname: str) -> str:
     return f"{text}."
 
 
-def _around(case: TextCase) -> tuple[str, str]:
+def _place(case: TextCase) -> Place:
     assert case.mask is not None
-    before = case.data[case.start : case.mask[0]].decode("utf-8", "replace")
-    after = case.data[case.mask[1] :].decode("utf-8", "replace")
-    return before, after
-
-
-def _surroundings(prefix: str, suffix: str) -> list[str]:
-    """The words of the lines around a masked one."""
-    before = [line for line in prefix.splitlines() if line.strip()][-_NEAR:]
-    after = [line for line in suffix[:2000].splitlines() if line.strip()][:_NEAR]
-    return words("\n".join([*before, *after]))
+    function = function_at(parse(case.data), case.start)
+    end = case.mask[1] if function is None else function.node.end_byte
+    before, after = case.data[case.start : case.mask[0]], case.data[case.mask[1] : end]
+    return Place(before.decode("utf-8", "replace"), after.decode("utf-8", "replace"))
 
 
 def _misses(cases: Sequence[TextCase], texts: Sequence[str]) -> list[Example]:

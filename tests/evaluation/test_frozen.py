@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codemtl.errors import DataError
-from codemtl.evaluation.cases import repair_cases, text_cases
+from codemtl.evaluation.cases import hidden, repair_cases, text_cases
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import (
     SUMS,
@@ -22,7 +22,6 @@ from codemtl.evaluation.frozen import (
 )
 from codemtl.evaluation.judging import REWRITE
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
-from codemtl.evaluation.text_suites import hidden
 
 SMALL = Sizes(clean=20, made=5, uniform=5, texts=5)
 
