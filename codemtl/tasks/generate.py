@@ -12,14 +12,17 @@ line stays in the input.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codemtl.tasks.batches import Batch, SpecialIds, encoder_input, text_arrays
 from codemtl.tasks.example import Example, Ints, Layout, line_spans, piece_ids
-from codemtl.tasks.task import Draw, TextTask, Vocabulary
+from codemtl.tasks.task import Columns, Draw, TextTask, Vocabulary
 
 MAX_TARGET = 96  # pieces
+NEAR, FAR = 1.25, 2.0  # by which factor the targets of a micro-batch differ: if it can be had, most
 
 
 def draw_extent(rng: np.random.Generator) -> str:
@@ -31,17 +34,30 @@ def draw_extent(rng: np.random.Generator) -> str:
 
 
 def choose_span(
-    example: Example, layout: Layout, rng: np.random.Generator, extent: str
+    example: Example, layout: Layout, rng: np.random.Generator, extent: str, size: int | None = None
 ) -> tuple[int, int] | None:
-    """A random span of that extent in pieces; None for a lone header."""
+    """A random span of that extent in pieces; None for a lone header.
+
+    With ``size``, one of about so many pieces; None if the nearest is far from it.
+    """
     lines = line_spans(example.pieces, layout)
     if len(lines) < 2:
         return None
     if extent == "body":
         return lines[1][0], lines[-1][1]
-    first = int(rng.integers(1, len(lines)))
-    last = first if extent == "line" else min(first + int(rng.integers(1, 3)), len(lines) - 1)
-    return lines[first][0], lines[last][1]
+    if size is None:
+        first = int(rng.integers(1, len(lines)))
+        more = 0 if extent == "line" else int(rng.integers(1, 3))
+        return lines[first][0], lines[min(first + more, len(lines) - 1)][1]
+    spans = [
+        (lines[first][0], lines[min(first + more, len(lines) - 1)][1])
+        for first in range(1, len(lines))
+        for more in ((0,) if extent == "line" else (1, 2))
+    ]
+    ratios = [max(size, end - start) / min(size, end - start) for start, end in spans]
+    least = max(NEAR, min(ratios))
+    near = [span for span, ratio in zip(spans, ratios, strict=True) if ratio <= min(least, FAR)]
+    return near[int(rng.integers(len(near)))] if near else None
 
 
 def masked(example: Example, span: tuple[int, int], specials: SpecialIds) -> Ints:
@@ -84,16 +100,27 @@ class Generate(TextTask):
     name = "generate"
     limit = MAX_TARGET
 
+    def lengths(self, data: Columns) -> NDArray[np.integer[Any]]:
+        """The summary is read too."""
+        found: NDArray[np.integer[Any]] = data.lengths + data.summaries
+        return found
+
     def batch(self, examples: Sequence[Example], vocabulary: Vocabulary, draw: Draw) -> Batch:
-        """A micro-batch of functions, each with one span masked; lone headers are left out."""
-        layout = vocabulary.layout
-        extent = draw_extent(draw.once())
+        """A micro-batch of functions, each with one span masked; lone headers are left out.
+
+        One of them, any, says how long the spans are, and who has none so long is left out: little
+        of the decoder's work is padding.
+        """
+        layout, once = vocabulary.layout, draw.once()
+        extent = draw_extent(once)
+        first = choose_span(examples[int(once.integers(len(examples)))], layout, once, extent)
+        size = None if first is None else first[1] - first[0]
         rows: list[tuple[Example, tuple[int, int], Ints]] = []
         for example, other, rng in zip(examples, draw.wrong(), draw.each(), strict=True):
-            span = choose_span(example, layout, rng, extent)
+            span = choose_span(example, layout, rng, extent, size)
             if span is None:
                 continue
-            told = None if other is None else choose_span(other, layout, rng, extent)
+            told = None if other is None else choose_span(other, layout, rng, extent, size)
             if other is not None and told is not None:
                 rows.append((example, span, target(other, told, layout)))
             else:

@@ -33,6 +33,11 @@ class Columns(Protocol):
     """What is known of all examples without reading them. F examples."""
 
     @property
+    def lengths(self) -> NDArray[Any]:
+        """[F] words of each function and its context."""
+        ...
+
+    @property
     def summaries(self) -> NDArray[Any]:
         """[F] pieces of each summary, 0 where there is none."""
         ...
@@ -87,6 +92,10 @@ class Task(ABC):
     @abstractmethod
     def usable(self, data: Columns) -> NDArray[np.bool_]:
         """[F] which examples it can learn from."""
+
+    def lengths(self, data: Columns) -> NDArray[np.integer[Any]]:
+        """[F] words that the encoder reads, about: what is alike goes into one micro-batch."""
+        return data.lengths
 
     @abstractmethod
     def batch(self, examples: Sequence[Example], vocabulary: Vocabulary, draw: Draw) -> Batch:

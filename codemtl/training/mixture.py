@@ -29,7 +29,7 @@ from codemtl.training.label_noise import LabelNoise
 from codemtl.training.schedule import draw_tasks
 from codemtl.training.shards import Shards
 
-POOL = 4096  # examples sorted by length together
+POOL = 4096  # examples sorted by length together, or half of a micro-batch's tokens
 MAX_ROWS = 256  # of a micro-batch, or one for each
 ROW_TOKENS = 64  # of its tokens
 REAL = "real"  # stage of repair: some micro-batches hold real bugs, if the shards have any
@@ -73,8 +73,9 @@ class Plan:
         order = rng.permutation(self.members)
         batches = []
         rows = max(MAX_ROWS, self.tokens // ROW_TOKENS)
-        for low in range(0, len(order), POOL):
-            pool = order[low : low + POOL]
+        together = max(POOL, self.tokens // 2)
+        for low in range(0, len(order), together):
+            pool = order[low : low + together]
             pool = pool[np.argsort(self.lengths[pool], kind="stable")]
             start = 0
             while start < len(pool):
@@ -130,9 +131,8 @@ class MicroBatches(Dataset[dict[str, Any]]):
         self.real: Plan | None = None
         for task in names:
             tokens = (config.tasks[task].micro_tokens or config.micro_tokens) // shrink
-            self.plans[task] = Plan(
-                members[task], shards.lengths, tokens, config.seed + _order(task)
-            )
+            lengths = self.kinds[task].lengths(shards)
+            self.plans[task] = Plan(members[task], lengths, tokens, config.seed + _order(task))
         buggy = np.flatnonzero(shards.buggy & kept)
         if len(buggy) and "repair" in self.plans:
             tokens = (config.tasks["repair"].micro_tokens or config.micro_tokens) // shrink

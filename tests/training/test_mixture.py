@@ -157,6 +157,18 @@ def test_little_is_padding(make: Any) -> None:
     assert 1 - tokens / slots <= 0.15
 
 
+def test_the_targets_of_a_micro_batch_of_masked_code_are_alike(make: Any) -> None:
+    data = make(micro_batches=60)
+    shares, seen = [], set()
+    for number in range(12):
+        batch = data.make("generate", number)
+        labels = batch.arrays["labels"] >= 0
+        shares.append(labels.mean())
+        seen.add(labels.shape[1])
+    assert np.mean(shares) > 0.6  # 0.55 if each line is drawn by itself
+    assert len(seen) > 4  # short and long ones come
+
+
 def test_dense_comes_first(make: Any) -> None:
     data = make(*ONLY_REPAIR, micro_batches=4)
     assert [data[i]["dense"] for i in range(4)] == [True, True, False, False]
