@@ -1,4 +1,4 @@
-"""What the training loop costs on top of the model: tokens/s of both, in one process, in turns.
+"""What the training loop costs on top of the model, and how much of the machine it uses.
 
     python scripts/bench_training.py --preset small --data DATA [--steps 20]
 
@@ -6,6 +6,11 @@
   the meter and the log, as ``codemtl train`` runs them;
 - bare: forward, backward and optimizer step of the same model on the same micro-batches, collated
   beforehand; no clipping, schedule, weighting, counting or logging.
+
+Both in tokens/s, in one process, in turns. Then the share of the machine's matrix rate: the
+floating-point operations of a token's forward and backward pass (matrix products and attention,
+padding included, the optimizer's left out) times tokens/s, over what one large matrix product
+reaches on the same device in the same arithmetic.
 
 Turns of a few steps alternate, so that a slow moment of the machine hits both. The ratio is the
 median over turns; where others use the machine, the ratio of CPU times tells more. Tokens are
@@ -25,6 +30,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch, windows
@@ -33,6 +40,8 @@ from codemtl.training.packing import on_device
 from codemtl.training.run import Run
 
 WARM_UP = 2  # turns that do not count: allocation, compilation of new shapes
+SIDE = {"cpu": 4096, "cuda": 8192}  # of the matrices
+PRODUCTS = 8
 
 
 def main() -> None:
@@ -48,6 +57,7 @@ def main() -> None:
         rows: list[dict[str, float]] = []
         spent = {"loop": 0.0, "bare": 0.0}  # seconds of CPU time
         padding = Padding()
+        sample: list[MicroBatch] = []
         for turn in range(turns):
             first = turn * options.turn * config.accumulation
             micros = options.turn * config.accumulation
@@ -63,8 +73,11 @@ def main() -> None:
                 pair[name] = tokens / (time.perf_counter() - start)
                 spent[name] += (time.process_time() - cpu) * (turn >= WARM_UP)
             rows.append(pair)
+            sample += ready[:1]
             print(f"turn {turn}: {pair}", file=sys.stderr)
         run.accelerator.end_training()
+        work = flops(run, sample) / sum(micro["tokens"] for micro in sample)
+        peak = matrix_rate(run)
     rows = rows[WARM_UP:]
     print(f"command: {shlex.join(['python', *sys.argv])}")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, seed {config.seed}")
@@ -78,6 +91,10 @@ def main() -> None:
     print(f"loop / bare: {middle:.3f} (turns from {ratios[0]:.3f} to {ratios[-1]:.3f})")
     print(f"CPU time, bare / loop: {spent['bare'] / spent['loop']:.3f}")
     print(f"padding: {padding.share:.1%} of all positions")
+    speed = statistics.median(row["loop"] for row in rows) * work
+    print(f"matrix products: {peak / 1e9:.0f} GFLOP/s in {run.accelerator.mixed_precision}")
+    print(f"training: {work / 1e6:.1f} MFLOP a token, {speed / 1e9:.0f} GFLOP/s, "
+          f"{speed / peak:.1%} of that")  # fmt: skip
 
 
 class Padding:
@@ -122,6 +139,35 @@ def bare_steps(run: Run, micros: Sequence[MicroBatch]) -> None:
             trainer.optimizer.zero_grad(set_to_none=True)
     if run.accelerator.device.type == "cuda":
         torch.cuda.synchronize()  # the loop waits for the device, to report its losses
+
+
+@torch.compiler.set_stance("force_eager")
+def flops(run: Run, micros: Sequence[MicroBatch]) -> int:
+    """Floating-point operations of forward and backward passes."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        for micro in micros:
+            with run.accelerator.autocast():
+                terms = run.trainer.network(
+                    micro["task"],
+                    on_device(micro["arrays"], run.accelerator.device),
+                    micro["dense"],
+                )
+            run.accelerator.backward(torch.stack([terms[name] for name in micro["counts"]]).sum())
+    return int(counter.get_total_flops())
+
+
+def matrix_rate(run: Run) -> float:
+    """Floating-point operations a second of large products in the run's arithmetic; the best."""
+    device = run.accelerator.device
+    kind = torch.bfloat16 if run.accelerator.mixed_precision == "bf16" else torch.float32
+    side = SIDE[device.type]
+    left, right = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
+    best = 0.0
+    for _ in range(PRODUCTS):
+        start = time.perf_counter()
+        (left @ right).flatten()[:1].item()  # waits for a device
+        best = max(best, 2 * side**3 / (time.perf_counter() - start))
+    return best
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,8 +52,13 @@ def finetune(
     sources = sources_at([path.resolve() for path in repositories])
     values = read_config(base)
     about = {"name": str(values.get("name", "codemtl")), "revision": str(values.get("sha256"))[:12]}
-    state = State.open(out, sources, about, seconds)
-    stages = _Stages(state, base, out, say)
+    with closing(State.open(out, sources, about, seconds)) as state:
+        return _finetuned(_Stages(state, base, out, say), about)
+
+
+def _finetuned(stages: _Stages, about: dict[str, str]) -> dict[str, Any]:
+    """The document of a fine-tuning, from where it stands."""
+    state, base, out = stages.state, stages.base, stages.out
     divided = state.stage("mining", stages.mine)
     shards = out / DATA / state.stage("preparing", stages.prepare)
     before = stages.measure("before", base, {})

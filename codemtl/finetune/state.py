@@ -2,24 +2,26 @@
 
 ``OUT/finetune/state.json`` holds the request (repositories with their commits, model, time) and
 the result of every finished stage with the seconds that it took. A stage that is interrupted is
-done again; training and mining keep files of their own and go on inside.
+done again; training and mining keep files of their own and go on inside. One process works in a
+folder at a time: ``OUT/finetune/.lock`` is locked until the state is closed or the process ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from codemtl.corpus.trees import Source
 from codemtl.errors import DataError, UsageError
 from codemtl.model.atomic import write_atomic
 
 T = TypeVar("T")
-FOLDER, FILE = "finetune", "state.json"
+FOLDER, FILE, LOCK = "finetune", "state.json", ".lock"
 FORMAT = 1
 
 
@@ -29,13 +31,14 @@ class State:
     def __init__(self, out: Path, values: dict[str, Any]) -> None:
         self.file = out / FOLDER / FILE
         self.values = values
+        self.lock: IO[str] | None = None
 
     @classmethod
     def open(cls, out: Path, sources: list[Source], model: dict[str, str], seconds: float) -> State:
         """The state in ``out``, or a new one.
 
         What was asked for first counts: commits and time of a call that goes on are those of the
-        first. Raises UsageError if ``out`` holds something else.
+        first. Raises UsageError if ``out`` holds something else, or is in use.
         """
         places = [[one.project, one.kind, one.location, one.commit] for one in sources]
         asked = {"format": FORMAT, "sources": places, "model": model, "seconds": seconds}
@@ -47,8 +50,10 @@ class State:
                 state.file.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
+            state._acquire()
             state._save()
             return state
+        state._acquire()
         try:
             state.values = json.loads(state.file.read_text("utf-8"))
             before = state.values["request"]
@@ -62,6 +67,11 @@ class State:
         if not same_model:
             raise UsageError(f"--out {out} began with another model; name another --out")
         return state
+
+    def close(self) -> None:
+        """Let another process work in the folder."""
+        if self.lock is not None:
+            self.lock.close()
 
     @property
     def sources(self) -> list[Source]:
@@ -89,6 +99,17 @@ class State:
         stages = self.values["stages"]
         chosen = names or tuple(stages)
         return float(sum(stages[name]["seconds"] for name in chosen if name in stages))
+
+    def _acquire(self) -> None:
+        self.lock = open(self.file.with_name(LOCK), "w")  # noqa: SIM115
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            out = self.file.parents[1]
+            raise UsageError(
+                f"another process is fine-tuning into --out {out}; wait for it, or name another"
+            ) from error
 
     def _save(self) -> None:
         write_atomic(self.file, (json.dumps(self.values) + "\n").encode())

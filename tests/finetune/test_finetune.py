@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from typer.testing import CliRunner
 from codemtl.cli import app
 from codemtl.corpus.build import sources_at
 from codemtl.corpus.divide import build_divided
-from codemtl.errors import ModelError
+from codemtl.errors import ModelError, UsageError
 from codemtl.evaluation.corpus import Corpus
 from codemtl.finetune.cases import line_cases, repair_blocks, summary_cases
 from codemtl.finetune.comparison import compare, notes
 from codemtl.finetune.measuring import _until
 from codemtl.finetune.sources import remarks
+from codemtl.finetune.state import State
 from codemtl.inference import load_predictor
 from codemtl.model.checkpoints import read_config
 from codemtl.training import tuning
@@ -165,6 +167,14 @@ def test_both_models_flag_the_same_share_of_clean_functions() -> None:
     told = notes(before)
     assert any("3 small bug fixes: too few" in note for note in told)
     assert any("no docstrings" in note for note in told)
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    out, model = tmp_path / "out", {"name": "m", "revision": "r"}
+    first = State.open(out, [], model, 60.0)
+    with closing(first), pytest.raises(UsageError, match="another process is fine-tuning"):
+        State.open(out, [], model, 60.0)
+    State.open(out, [], model, 60.0).close()
 
 
 def test_what_of_a_repository_is_not_read(work: Work, tmp_path: Path) -> None:
