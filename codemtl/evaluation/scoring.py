@@ -18,6 +18,7 @@ from codemtl.evaluation.ngram import NgramModel, Words
 from codemtl.evaluation.workers import run
 from codemtl.inference import Calibration, load_predictor
 from codemtl.inference.predictor import BatchPredictor, Predictor, RepairRequest
+from codemtl.inference.repair import undefined_finding
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.results import has_fix
@@ -51,7 +52,8 @@ class Scores(NamedTuple):
     """What is known of one function."""
 
     model: tuple[Guess, ...]  # of each window
-    scope: Guess | None  # the undefined name that the product would show first
+    scope: Guess | None  # the surest undefined name with the scope analysis' own suggestion
+    undefined: Guess | None  # the one that the product would show first; the model may guess too
     ngram: Guess | None
 
     @property
@@ -62,11 +64,12 @@ class Scores(NamedTuple):
     @property
     def shown(self) -> Guess | None:
         """What ``codemtl repair`` would show first."""
-        found = [one for one in (self.surest, self.scope) if one is not None]
+        found = [one for one in (self.surest, self.undefined) if one is not None]
         return max(found, key=lambda one: one.score, default=None)
 
 
 Make = Callable[[], "Scorer"]
+Replacements = dict[tuple[int, int], str]  # start and end in bytes -> text
 
 
 @dataclass(slots=True)
@@ -84,24 +87,29 @@ class Scorer:
             wanted = set(case.starts)
             chosen = [one for one in functions(tree) if one.node.start_byte in wanted]
             requests.append(RepairRequest(tree, chosen, analyze(tree)))
-        guesses = self._guesses(requests, cases)
+        guesses, replacements = self._guesses(requests, cases)
         return [
             [
                 Scores(
                     tuple(found),
-                    self._undefined(request.scopes, function, case.truth),
+                    self._undefined(request.scopes, function, {}, case.truth),
+                    self._undefined(request.scopes, function, replacements[number], case.truth),
                     self._ngram(request, function, case.truth),
                 )
-                for found, function in zip(row, request.functions, strict=True)
+                for found, function in zip(guesses[number], request.functions, strict=True)
             ]
-            for row, request, case in zip(guesses, requests, cases, strict=True)
+            for number, (request, case) in enumerate(zip(requests, cases, strict=True))
         ]
 
     def _guesses(
         self, requests: Sequence[RepairRequest], cases: Sequence[RepairCase]
-    ) -> list[list[list[Guess]]]:
-        """The model's best edit in each window of each function of each request."""
+    ) -> tuple[list[list[list[Guess]]], list[Replacements]]:
+        """The model's best edit in each window of each function of each request.
+
+        And for each request what the model would rather write in places of the file.
+        """
         found: list[list[list[Guess]]] = [[[] for _ in one.functions] for one in requests]
+        replacements: list[Replacements] = [{} for _ in requests]
         if not isinstance(self.predictor, BatchPredictor):
             for number, request in enumerate(requests):
                 for owner, findings in enumerate(self.predictor.repair(*request)):
@@ -109,31 +117,37 @@ class Scorer:
                         edit = Edit(one.start, one.end, one.replacement)
                         verdict = judge(request.tree.data, edit, cases[number].truth)
                         found[number][owner].append(Guess(one.confidence, verdict, one.kind, edit))
-            return found
+            return found, replacements
         for number, owner, scored in self.predictor.scored_edits(requests):
+            for other in scored:
+                place = other.edit.start, other.edit.end
+                replacements[number].setdefault(place, other.edit.replacement)
             for best in scored[:1]:
                 verdict = judge(requests[number].tree.data, best.edit, cases[number].truth)
                 parts = Parts(best.bug_logit, best.p_site, best.p_edit)
                 chance = self.predictor.confidence(best)
                 found[number][owner].append(Guess(chance, verdict, best.kind, best.edit, parts))
-        return found
+        return found, replacements
 
-    def _undefined(self, scopes: Scopes, function: Definition, truth: Truth | None) -> Guess | None:
-        inside = [
-            one
+    def _undefined(
+        self,
+        scopes: Scopes,
+        function: Definition,
+        replacements: Replacements,
+        truth: Truth | None,
+    ) -> Guess | None:
+        calibration: Calibration = self.predictor.calibration
+        findings = [
+            undefined_finding(one, replacements.get((one.start, one.end)), calibration)
             for one in scopes.undefined()
             if function.start <= one.start and one.end <= function.end
         ]
-        if not inside:
+        if not findings:
             return None
-        calibration: Calibration = self.predictor.calibration
-        first = min(inside, key=lambda one: (not one.suggestions, one.start))
-        chance = calibration.undefined_name_alone
-        if first.suggestions:
-            chance = calibration.undefined_name
-        replacement = first.suggestions[0] if first.suggestions else first.name
-        edit = Edit(first.start, first.end, replacement)
-        return Guess(chance, judge(scopes.tree.data, edit, truth), "undefined-name", edit)
+        first = min(findings, key=lambda one: (-one.confidence, one.start))
+        edit = Edit(first.start, first.end, first.replacement)
+        verdict = judge(scopes.tree.data, edit, truth)
+        return Guess(first.confidence, verdict, "undefined-name", edit)
 
     def _ngram(
         self, request: RepairRequest, function: Definition, truth: Truth | None

@@ -30,7 +30,8 @@ class Calibration:
     slope: float = 1.0  # of the log-odds that a function has a bug
     bias: float = 0.0  # added to it: carries the training prior to the deployment prior
     undefined_name: float = 0.9  # an undefined name with a suggestion: the suggestion is right
-    undefined_name_alone: float = 0.6  # an undefined name without a suggestion: it is a bug
+    undefined_name_guessed: float = 0.4  # one with the model's guess: the guess is right
+    undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug
 
     def confidence(self, bug_logit: float, p_site: float, p_edit: float) -> float:
         """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codemtl.errors import EditError
-from codemtl.inference.predictor import Predictor
+from codemtl.inference.predictor import Calibration, Predictor
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
@@ -21,6 +21,7 @@ from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, has_fix
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.tree import SourceTree, errors, parse
+from codemtl.syntax.undefined import UndefinedName
 from codemtl.syntax.verify import verify
 
 
@@ -71,7 +72,7 @@ def repair_source(
         raw = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
         if not broken:  # a definition lost in broken code would make its uses look undefined
             spans = [(one.start, one.end) for one in chosen] if qualnames else None
-            raw += _undefined_names(scopes, predictor, spans)
+            raw += _undefined_names(scopes, predictor.calibration, raw, spans)
     findings = _select(tree, raw, predictor, options)
     edits = [_edit(one) for one in _without_overlaps(filter(has_fix, findings))]
     patched, applied = apply_verified(tree, edits)
@@ -97,27 +98,41 @@ def broken_message(tree: SourceTree) -> str | None:
 
 
 def _undefined_names(
-    scopes: Scopes, predictor: Predictor, spans: Sequence[tuple[int, int]] | None
-) -> Iterator[Finding]:
-    calibration = predictor.calibration
-    for one in scopes.undefined():
-        if spans is not None and not any(s <= one.start and one.end <= e for s, e in spans):
-            continue
-        message = f"{one.name!r} is defined nowhere in reach"
-        if one.suggestions:
-            message += f"; did you mean {one.suggestions[0]!r}?"
-        yield Finding(
-            function=one.function,
-            kind="undefined-name",
-            start=one.start,
-            end=one.end,
-            original=one.name,
-            replacement=one.suggestions[0] if one.suggestions else one.name,
-            confidence=calibration.undefined_name
-            if one.suggestions
-            else calibration.undefined_name_alone,
-            message=message,
-        )
+    scopes: Scopes,
+    calibration: Calibration,
+    found: Sequence[Finding],
+    spans: Sequence[tuple[int, int]] | None,
+) -> list[Finding]:
+    """What to say of each undefined name; ``found`` are the model's findings."""
+    guesses: dict[tuple[int, int], str] = {}
+    for guess in sorted(found, key=lambda one: one.confidence):
+        guesses[guess.start, guess.end] = guess.replacement
+    names = scopes.undefined()
+    if spans is not None:
+        names = [one for one in names if any(s <= one.start and one.end <= e for s, e in spans)]
+    return [undefined_finding(one, guesses.get((one.start, one.end)), calibration) for one in names]
+
+
+def undefined_finding(one: UndefinedName, guess: str | None, calibration: Calibration) -> Finding:
+    """What to say of an undefined name: the file's own suggestion, else the model's ``guess``."""
+    message, replacement = f"{one.name!r} is defined nowhere in reach", one.name
+    confidence = calibration.undefined_name_alone
+    if one.suggestions:
+        replacement, confidence = one.suggestions[0], calibration.undefined_name
+    elif guess is not None:
+        replacement, confidence = guess, calibration.undefined_name_guessed
+    if replacement != one.name:
+        message += f"; did you mean {replacement!r}?"
+    return Finding(
+        function=one.function,
+        kind="undefined-name",
+        start=one.start,
+        end=one.end,
+        original=one.name,
+        replacement=replacement,
+        confidence=confidence,
+        message=message,
+    )
 
 
 def _select(

@@ -133,7 +133,10 @@ class TorchPredictor:
         names = names * batch.arrays["name_mask"]
         for row, (one, bug) in enumerate(zip(items, scores.bug_B.tolist(), strict=True)):
             tree = one.scopes.tree
-            scored = decode(tree, one.input, bug, sites[row], actions[row], names[row], limit)
+            undefined = {name.start for name in one.scopes.undefined()}
+            scored = decode(
+                tree, one.input, bug, sites[row], actions[row], names[row], limit, undefined
+            )
             yield one.request, one.function, [
                 edit for edit in scored
                 if not contradicted(one.scopes, edit.site, edit.edit.replacement)

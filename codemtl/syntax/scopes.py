@@ -203,6 +203,10 @@ class Scopes:
 
     def undefined(self) -> list[UndefinedName]:
         """Names that nothing in the file can define, in source order."""
+        return self._undefined
+
+    @cached_property
+    def _undefined(self) -> list[UndefinedName]:
         return undefined_names(self)
 
     def function_of(self, scope: int) -> Scope | None:

@@ -12,7 +12,7 @@ p(bug) · p(site | bug) · p(edit | site, bug). How bugs are made: `tasks.corrup
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -156,9 +156,11 @@ def decode(
     action_probabilities: NDArray[np.float32],
     name_probabilities: NDArray[np.float32],
     top: int = 10,
+    places: Collection[int] = (),
 ) -> list[ScoredEdit]:
     """The ``top`` most probable edits of an input made from live source, best first.
 
+    After them the best edit at each site that begins at one of ``places``, bytes in the file.
     Probabilities are [S], [S, A] and [S, K] as the model's softmax gives them.
     """
     sites = item.example.sites
@@ -171,13 +173,18 @@ def decode(
         _padded(action_probabilities[:count], name_probabilities.shape[1]),
     )
     joint = site_probabilities[:count, None] * per_site
-    order = np.argsort(joint, axis=None)[::-1][:top]
+    order = np.argsort(joint, axis=None)[::-1][:top].tolist()
+    order += [
+        index * joint.shape[1] + int(per_site[index].argmax())
+        for index, site in enumerate(sites)
+        if site.start in places
+    ]
     found = []
-    for flat in order.tolist():
+    for flat in dict.fromkeys(order):
         index, choice = divmod(flat, joint.shape[1])
         site = sites[index]
         if joint[index, choice] <= 0:
-            break
+            continue
         if site.candidates >= 0:
             edit, kind = edit_for_name(tree, site, item.example.name_texts[choice]), site.kind
         else:

@@ -14,7 +14,7 @@ from codemtl.syntax.edits import Edit
 def scores(logit: float, right: bool) -> Scores:
     parts = Parts(logit, 0.9, 0.9)
     guess = Guess(0.0, Verdict(right, right), "comparison", Edit(0, 1, "<"), parts)
-    return Scores((guess,), None, None)
+    return Scores((guess,), None, None, None)
 
 
 def test_few_clean_functions_are_shown_at_the_fitted_threshold() -> None:

@@ -126,6 +126,14 @@ def test_an_undefined_name_without_suggestion_stays_unresolved() -> None:
     assert result.unresolved == [found]
 
 
+def test_the_model_guesses_an_undefined_name_without_suggestion() -> None:
+    fake = FakePredictor({"qwertyuiop": "str"}, confidence=0.01)
+    (found,) = repaired("def f(a):\n    return qwertyuiop(a)\n", fake, min_confidence=0.1).findings
+    assert (found.kind, found.replacement) == ("undefined-name", "str")
+    assert found.confidence == fake.calibration.undefined_name_guessed
+    assert "did you mean 'str'?" in found.message
+
+
 def test_good_functions_of_a_broken_file_are_handled() -> None:
     text = TWO + "\n\ndef broken(:\n    return undefined_thing <\n"
     result = repaired(text, FakePredictor({"<": "<="}))
