@@ -16,7 +16,7 @@ from functools import lru_cache
 from codemtl.corpus.fixes import SILENT_KINDS, Fix
 from codemtl.corpus.history import is_test
 from codemtl.corpus.patches import Change, Hunk, Patch, token_change, tokens
-from codemtl.corpus.single_edits import UNDEFINED
+from codemtl.syntax.actions import UNDEFINED
 
 MAX_LINES = 120  # of the program that a commit removes and adds
 FEW_LINES = 40  # the same; then one slip may stand in several functions

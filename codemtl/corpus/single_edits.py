@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from codemtl.corpus.hashing import function_tokens
 from codemtl.corpus.token_changes import TokenChange
 from codemtl.errors import EditError
-from codemtl.syntax.actions import ACTIONS, Site, edit_for, edit_for_name
+from codemtl.syntax.actions import ACTIONS, UNDEFINED, Site, edit_for, edit_for_name
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.lexical import LexicalToken
@@ -23,7 +23,6 @@ from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
 
 MAX_TOKENS = 8  # removed and added; two arguments that change places may have more
-UNDEFINED = "undefined-name"
 LABELS = frozenset(word for action in ACTIONS for word in (action.label, *action.label.split()))
 
 

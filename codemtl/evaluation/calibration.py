@@ -6,8 +6,8 @@
    no finding is shown that is right less than once in ten times.
 
 p(site | bug) and p(edit | site, bug) are taken as the model gives them: where they are high they
-are right, on real bugs too. How many reports of undefined names are true would need a reader, so
-their two constants stay as they are.
+are right, on real bugs too. The constants of undefined names are how often the name that is shown
+is right where a real fix cured one (``scripts/undefined_names.py``).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from codemtl.evaluation.workers import run
 from codemtl.inference import Calibration, load_predictor
 from codemtl.inference.predictor import BatchPredictor, Predictor, RepairRequest
 from codemtl.inference.repair import undefined_finding
+from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.results import has_fix
@@ -69,7 +70,7 @@ class Scores(NamedTuple):
 
 
 Make = Callable[[], "Scorer"]
-Replacements = dict[tuple[int, int], str]  # start and end in bytes -> text
+Guessed = dict[int, tuple[str, float]]  # byte of an undefined name -> replacement, confidence
 
 
 @dataclass(slots=True)
@@ -87,13 +88,13 @@ class Scorer:
             wanted = set(case.starts)
             chosen = [one for one in functions(tree) if one.node.start_byte in wanted]
             requests.append(RepairRequest(tree, chosen, analyze(tree)))
-        guesses, replacements = self._guesses(requests, cases)
+        guesses, guessed = self._guesses(requests, cases)
         return [
             [
                 Scores(
                     tuple(found),
                     self._undefined(request.scopes, function, {}, case.truth),
-                    self._undefined(request.scopes, function, replacements[number], case.truth),
+                    self._undefined(request.scopes, function, guessed[number], case.truth),
                     self._ngram(request, function, case.truth),
                 )
                 for found, function in zip(guesses[number], request.functions, strict=True)
@@ -103,42 +104,45 @@ class Scorer:
 
     def _guesses(
         self, requests: Sequence[RepairRequest], cases: Sequence[RepairCase]
-    ) -> tuple[list[list[list[Guess]]], list[Replacements]]:
+    ) -> tuple[list[list[list[Guess]]], list[Guessed]]:
         """The model's best edit in each window of each function of each request.
 
-        And for each request what the model would rather write in places of the file.
+        And for each request its guesses at undefined names.
         """
         found: list[list[list[Guess]]] = [[[] for _ in one.functions] for one in requests]
-        replacements: list[Replacements] = [{} for _ in requests]
+        guessed: list[Guessed] = [{} for _ in requests]
         if not isinstance(self.predictor, BatchPredictor):
             for number, request in enumerate(requests):
                 for owner, findings in enumerate(self.predictor.repair(*request)):
-                    for one in filter(has_fix, findings[:1]):
-                        edit = Edit(one.start, one.end, one.replacement)
+                    for said in filter(has_fix, findings[:1]):
+                        edit = Edit(said.start, said.end, said.replacement)
                         verdict = judge(request.tree.data, edit, cases[number].truth)
-                        found[number][owner].append(Guess(one.confidence, verdict, one.kind, edit))
-            return found, replacements
+                        found[number][owner].append(
+                            Guess(said.confidence, verdict, said.kind, edit)
+                        )
+            return found, guessed
         for number, owner, scored in self.predictor.scored_edits(requests):
-            for other in scored:
-                place = other.edit.start, other.edit.end
-                replacements[number].setdefault(place, other.edit.replacement)
+            for one in scored:
+                if one.kind == UNDEFINED:
+                    chance = self.predictor.confidence(one)
+                    guessed[number][one.edit.start] = one.edit.replacement, chance
             for best in scored[:1]:
                 verdict = judge(requests[number].tree.data, best.edit, cases[number].truth)
                 parts = Parts(best.bug_logit, best.p_site, best.p_edit)
                 chance = self.predictor.confidence(best)
                 found[number][owner].append(Guess(chance, verdict, best.kind, best.edit, parts))
-        return found, replacements
+        return found, guessed
 
     def _undefined(
         self,
         scopes: Scopes,
         function: Definition,
-        replacements: Replacements,
+        guessed: Guessed,
         truth: Truth | None,
     ) -> Guess | None:
         calibration: Calibration = self.predictor.calibration
         findings = [
-            undefined_finding(one, replacements.get((one.start, one.end)), calibration)
+            undefined_finding(one, guessed.get(one.start), calibration)
             for one in scopes.undefined()
             if function.start <= one.start and one.end <= function.end
         ]
@@ -147,7 +151,7 @@ class Scorer:
         first = min(findings, key=lambda one: (-one.confidence, one.start))
         edit = Edit(first.start, first.end, first.replacement)
         verdict = judge(scopes.tree.data, edit, truth)
-        return Guess(first.confidence, verdict, "undefined-name", edit)
+        return Guess(first.confidence, verdict, UNDEFINED, edit)
 
     def _ngram(
         self, request: RepairRequest, function: Definition, truth: Truth | None

@@ -29,8 +29,8 @@ class Calibration:
     threshold: float = 0.5  # findings below are not shown, unless the user says otherwise
     slope: float = 1.0  # of the log-odds that a function has a bug
     bias: float = 0.0  # added to it: carries the training prior to the deployment prior
-    undefined_name: float = 0.9  # an undefined name with a suggestion: the suggestion is right
-    undefined_name_guessed: float = 0.4  # one with the model's guess: the guess is right
+    undefined_name: float = 0.8  # an undefined name with a suggestion: the suggestion is right
+    undefined_name_guessed: float = 0.6  # one with the model's guess: the guess is right
     undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug
 
     def confidence(self, bug_logit: float, p_site: float, p_edit: float) -> float:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from codemtl.errors import EditError
 from codemtl.inference.predictor import Calibration, Predictor
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
+from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import KINDS, Finding, suppressions
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, has_fix
-from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, errors, parse
 from codemtl.syntax.undefined import UndefinedName
 from codemtl.syntax.verify import verify
@@ -69,10 +70,18 @@ def repair_source(
     raw: list[Finding] = []
     if sound or not (broken or qualnames):
         scopes = analyze(tree)
-        raw = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
+        said = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
+        raw = [one for one in said if one.kind != UNDEFINED]
         if not broken:  # a definition lost in broken code would make its uses look undefined
             spans = [(one.start, one.end) for one in chosen] if qualnames else None
-            raw += _undefined_names(scopes, predictor.calibration, raw, spans)
+            guesses = {
+                one.start: (one.replacement, one.confidence)
+                for one in said if one.kind == UNDEFINED
+            }  # fmt: skip
+            raw += [
+                undefined_finding(one, guesses.get(one.start), predictor.calibration)
+                for one in scopes.undefined() if _inside(one, spans)
+            ]  # fmt: skip
     findings = _select(tree, raw, predictor, options)
     edits = [_edit(one) for one in _without_overlaps(filter(has_fix, findings))]
     patched, applied = apply_verified(tree, edits)
@@ -97,35 +106,28 @@ def broken_message(tree: SourceTree) -> str | None:
     return f"syntax error near line {line}; functions that hold one were left out"
 
 
-def _undefined_names(
-    scopes: Scopes,
-    calibration: Calibration,
-    found: Sequence[Finding],
-    spans: Sequence[tuple[int, int]] | None,
-) -> list[Finding]:
-    """What to say of each undefined name; ``found`` are the model's findings."""
-    guesses: dict[tuple[int, int], str] = {}
-    for guess in sorted(found, key=lambda one: one.confidence):
-        guesses[guess.start, guess.end] = guess.replacement
-    names = scopes.undefined()
-    if spans is not None:
-        names = [one for one in names if any(s <= one.start and one.end <= e for s, e in spans)]
-    return [undefined_finding(one, guesses.get((one.start, one.end)), calibration) for one in names]
+def _inside(name: UndefinedName, spans: Sequence[tuple[int, int]] | None) -> bool:
+    return spans is None or any(start <= name.start and name.end <= end for start, end in spans)
 
 
-def undefined_finding(one: UndefinedName, guess: str | None, calibration: Calibration) -> Finding:
-    """What to say of an undefined name: the file's own suggestion, else the model's ``guess``."""
+def undefined_finding(
+    one: UndefinedName, guess: tuple[str, float] | None, calibration: Calibration
+) -> Finding:
+    """What to say of an undefined name: the file's own suggestion, else the model's ``guess``.
+
+    That is a replacement and its confidence.
+    """
     message, replacement = f"{one.name!r} is defined nowhere in reach", one.name
     confidence = calibration.undefined_name_alone
     if one.suggestions:
         replacement, confidence = one.suggestions[0], calibration.undefined_name
     elif guess is not None:
-        replacement, confidence = guess, calibration.undefined_name_guessed
+        replacement, confidence = guess
     if replacement != one.name:
         message += f"; did you mean {replacement!r}?"
     return Finding(
         function=one.function,
-        kind="undefined-name",
+        kind=UNDEFINED,
         start=one.start,
         end=one.end,
         original=one.name,

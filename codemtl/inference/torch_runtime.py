@@ -23,6 +23,7 @@ from codemtl.model.decoding import beam_search
 from codemtl.model.network import Network
 from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
@@ -156,7 +157,12 @@ class TorchPredictor:
         )
 
     def confidence(self, one: ScoredEdit) -> float:
-        """p(bug) · p(site, edit | bug), calibrated for the deployment prior."""
+        """p(bug) · p(site, edit | bug), calibrated for the deployment prior.
+
+        What nothing defines is a bug, whatever the model says of the function.
+        """
+        if one.kind == UNDEFINED:
+            return self.calibration.undefined_name_guessed
         return self.calibration.confidence(one.bug_logit, one.p_site, one.p_edit)
 
     def _windows(

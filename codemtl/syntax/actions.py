@@ -28,6 +28,7 @@ OFFSET = "offset"
 SWAP = "argument-swap"
 NAME = "name"
 ATTRIBUTE = "attribute"
+UNDEFINED = "undefined-name"  # the kind of what cures a name that nothing defines
 
 
 class Action(NamedTuple):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from codemtl.syntax.actions import ACTIONS, Site, edit_for, edit_for_name
+from codemtl.syntax.actions import ACTIONS, UNDEFINED, Site, edit_for, edit_for_name
 from codemtl.syntax.edits import Edit
 from codemtl.tasks.batches import (
     Batch,
@@ -134,6 +134,9 @@ def _occurrences(
     flat["occurrence_slot"].append(names_at[where] + first_name)
 
 
+GUESS = 0.5  # probability of a name, given the place, from which it is worth saying
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredEdit:
     """One possible edit of a function, with the parts of its probability."""
@@ -156,11 +159,12 @@ def decode(
     action_probabilities: NDArray[np.float32],
     name_probabilities: NDArray[np.float32],
     top: int = 10,
-    places: Collection[int] = (),
+    undefined: Collection[int] = (),
 ) -> list[ScoredEdit]:
     """The ``top`` most probable edits of an input made from live source, best first.
 
-    After them the best edit at each site that begins at one of ``places``, bytes in the file.
+    After them those for names that nothing defines, which begin at the bytes ``undefined`` of the
+    file: the most probable name for each, if it is more probable than all others together.
     Probabilities are [S], [S, A] and [S, K] as the model's softmax gives them.
     """
     sites = item.example.sites
@@ -173,26 +177,26 @@ def decode(
         _padded(action_probabilities[:count], name_probabilities.shape[1]),
     )
     joint = site_probabilities[:count, None] * per_site
-    order = np.argsort(joint, axis=None)[::-1][:top].tolist()
-    order += [
-        index * joint.shape[1] + int(per_site[index].argmax())
-        for index, site in enumerate(sites)
-        if site.start in places
-    ]
-    found = []
-    for flat in dict.fromkeys(order):
-        index, choice = divmod(flat, joint.shape[1])
+    order = np.argsort(joint, axis=None)[::-1][:top]
+
+    def scored(index: int, choice: int, kind: str = "") -> ScoredEdit:
         site = sites[index]
-        if joint[index, choice] <= 0:
-            continue
         if site.candidates >= 0:
-            edit, kind = edit_for_name(tree, site, item.example.name_texts[choice]), site.kind
+            edit = edit_for_name(tree, site, item.example.name_texts[choice])
         else:
-            edit, kind = edit_for(tree, site, choice), ACTIONS[choice].kind
-        found.append(ScoredEdit(
-            site, edit, kind, bug_logit,
+            edit = edit_for(tree, site, choice)
+        own = site.kind if site.candidates >= 0 else ACTIONS[choice].kind
+        return ScoredEdit(
+            site, edit, kind or own, bug_logit,
             float(site_probabilities[index]), float(per_site[index, choice]), index, choice,
-        ))  # fmt: skip
+        )  # fmt: skip
+
+    places = [divmod(flat, joint.shape[1]) for flat in order.tolist()]
+    found = [scored(*place) for place in places if joint[place] > 0]
+    for index, site in enumerate(sites):
+        best = int(per_site[index].argmax())
+        if site.start in undefined and site.candidates >= 0 and per_site[index, best] > GUESS:
+            found.append(scored(index, best, UNDEFINED))
     return found
 
 

@@ -127,10 +127,12 @@ def test_an_undefined_name_without_suggestion_stays_unresolved() -> None:
 
 
 def test_the_model_guesses_an_undefined_name_without_suggestion() -> None:
-    fake = FakePredictor({"qwertyuiop": "str"}, confidence=0.01)
-    (found,) = repaired("def f(a):\n    return qwertyuiop(a)\n", fake, min_confidence=0.1).findings
+    fake = FakePredictor({"qwertyuiop": "str", "totl": "a"}, kind="undefined-name")
+    text = "def f(a):\n    total = 1\n    return qwertyuiop(a) + totl\n"
+    first, found = repaired(text, fake).findings
+    assert first.replacement == "total"  # what the file suggests comes first
     assert (found.kind, found.replacement) == ("undefined-name", "str")
-    assert found.confidence == fake.calibration.undefined_name_guessed
+    assert found.confidence == pytest.approx(0.8)
     assert "did you mean 'str'?" in found.message
 
 
