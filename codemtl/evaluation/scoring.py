@@ -126,7 +126,7 @@ class Scorer:
                 if one.kind == UNDEFINED:
                     chance = self.predictor.confidence(one)
                     guessed[number][one.edit.start] = one.edit.replacement, chance
-            for best in scored[:1]:
+            for best in [one for one in scored if one.kind != UNDEFINED][:1]:
                 verdict = judge(requests[number].tree.data, best.edit, cases[number].truth)
                 parts = Parts(best.bug_logit, best.p_site, best.p_edit)
                 chance = self.predictor.confidence(best)
