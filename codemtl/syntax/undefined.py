@@ -2,7 +2,8 @@
 
 Reports must be right nearly always, so whatever could define a name without a visible binding
 (star imports, ``exec``, writes through ``globals()``, a test under ``except NameError``) silences
-the report, for the file or for the name.
+the report, for the file or for the name. So do many such names in one file: something fills its
+namespace from outside.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(rb"[^\W\d][\w\x80-\xff]*|[\x80-\xff][\w\x80-\xff]*")
 _SHORT = 120  # bytes of a try body that is there to see whether a name exists
+_MANY = 8  # different names in a file; real mistakes have come eight at a time, not more
 _LINE = 400  # bytes around broken text that count as its line, at most
 _NEVER = frozenset({"_", "__", "get_ipython", "__class__"})
 _BOTH_PYTHONS = re.compile(rb"version_info|PY2|PY3|\bsix\b|python_2_unicode|print_function")
@@ -65,7 +67,7 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
         function = scopes.function_of(found.scope)
         qualname = function.qualname if function is not None else None
         out.append(UndefinedName(found.start, found.end, name, qualname, suggest(scopes, found)))
-    return out
+    return out if len({found.name for found in out}) <= _MANY else []
 
 
 def _guarded(tree: SourceTree) -> set[str]:

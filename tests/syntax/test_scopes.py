@@ -89,6 +89,12 @@ def test_undefined(source: str, names: list[str]) -> None:
     assert undefined(source) == names
 
 
+def test_many_undefined_names_come_from_outside() -> None:
+    calls = [f"    c_call_{letter}()\n" for letter in "abcdefghi"]
+    assert len(undefined("def f():\n" + "".join(calls[:8]))) == 8
+    assert undefined("def f():\n" + "".join(calls)) == []
+
+
 def test_report_names_the_function_and_suggests() -> None:
     source = (
         "class A:\n    def run(self, count):\n        self.size = 1\n        return conut + size"
