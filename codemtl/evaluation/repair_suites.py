@@ -57,13 +57,17 @@ CALIBRATED = ("model", "product")
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The score of the best finding in each clean function and of each bug, and its verdict."""
+    """The score of the best finding in each clean function and of each bug, and its verdict.
+
+    ``true`` is whether what it claims is so: ``joint``, or ``located`` where it names no repair.
+    """
 
     name: str
     clean: Array
     bugs: Array
     located: Array
     joint: Array
+    true: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +142,12 @@ def make_systems(
             np.array([_score(one) for one in found]),
             np.array([one.located for one in verdicts], bool),
             np.array([one.right for one in verdicts], bool),
+            np.array([one is not None and one.keeps_its_word for one in found], bool),
         ))  # fmt: skip
     if ruff is not None:
         located = ruff.bugs > NOTHING
-        systems.append(System("ruff", ruff.clean, ruff.bugs, located, np.zeros(len(located), bool)))
+        nothing = np.zeros(len(located), bool)
+        systems.append(System("ruff", ruff.clean, ruff.bugs, located, nothing, located))
     return systems
 
 
@@ -253,7 +259,7 @@ def _calibration(result: SuiteResult, systems: Sequence[System]) -> None:
         if not len(one.bugs) or not len(one.clean):
             continue
         score = np.concatenate([one.bugs, one.clean])
-        right = np.concatenate([one.joint, np.zeros(len(one.clean), bool)])
+        right = np.concatenate([one.true, np.zeros(len(one.clean), bool)])
         bug = np.arange(len(score)) < len(one.bugs)
         weights = np.where(bug, PRIOR / len(one.bugs), (1 - PRIOR) / len(one.clean))
         if one.joint.any() or one.name in CALIBRATED:

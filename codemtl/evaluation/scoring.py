@@ -47,6 +47,12 @@ class Guess(NamedTuple):
     kind: str
     edit: Edit
     parts: Parts | None = None
+    fixes: bool = True  # it says what should stand there, not only that what does is wrong
+
+    @property
+    def keeps_its_word(self) -> bool:
+        """Whether what it claims is so: the place and, if it names one, the replacement."""
+        return self.verdict.right if self.fixes else self.verdict.located
 
 
 class Scores(NamedTuple):
@@ -151,7 +157,7 @@ class Scorer:
         first = min(findings, key=lambda one: (-one.confidence, one.start))
         edit = Edit(first.start, first.end, first.replacement)
         verdict = judge(scopes.tree.data, edit, truth)
-        return Guess(first.confidence, verdict, UNDEFINED, edit)
+        return Guess(first.confidence, verdict, UNDEFINED, edit, fixes=has_fix(first))
 
     def _ngram(
         self, request: RepairRequest, function: Definition, truth: Truth | None
