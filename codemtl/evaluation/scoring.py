@@ -149,7 +149,7 @@ class Scorer:
         calibration: Calibration = self.predictor.calibration
         findings = [
             undefined_finding(one, guessed.get(one.start), calibration)
-            for one in scopes.undefined()
+            for one in (*scopes.undefined(), *scopes.undefined_attributes)
             if function.start <= one.start and one.end <= function.end
         ]
         if not findings:
@@ -157,7 +157,7 @@ class Scorer:
         first = min(findings, key=lambda one: (-one.confidence, one.start))
         edit = Edit(first.start, first.end, first.replacement)
         verdict = judge(scopes.tree.data, edit, truth)
-        return Guess(first.confidence, verdict, UNDEFINED, edit, fixes=has_fix(first))
+        return Guess(first.confidence, verdict, first.kind, edit, fixes=has_fix(first))
 
     def _ngram(
         self, request: RepairRequest, function: Definition, truth: Truth | None

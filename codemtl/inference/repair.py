@@ -80,7 +80,8 @@ def repair_source(
             }  # fmt: skip
             raw += [
                 undefined_finding(one, guesses.get(one.start), predictor.calibration)
-                for one in scopes.undefined() if _inside(one, spans)
+                for one in (*scopes.undefined(), *scopes.undefined_attributes)
+                if _inside(one, spans)
             ]  # fmt: skip
     findings = _select(tree, raw, predictor, options)
     edits = [_edit(one) for one in _without_overlaps(filter(has_fix, findings))]
@@ -118,6 +119,8 @@ def undefined_finding(
     That is a replacement and its confidence.
     """
     message, replacement = f"{one.name!r} is defined nowhere in reach", one.name
+    if one.kind != UNDEFINED:
+        message = f"nothing in the file defines the attribute {one.name!r}"
     confidence = calibration.undefined_name_alone
     if one.suggestions:
         replacement, confidence = one.suggestions[0], calibration.undefined_name
@@ -127,7 +130,7 @@ def undefined_finding(
         message += f"; did you mean {replacement!r}?"
     return Finding(
         function=one.function,
-        kind=UNDEFINED,
+        kind=one.kind,
         start=one.start,
         end=one.end,
         original=one.name,

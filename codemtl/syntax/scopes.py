@@ -29,6 +29,7 @@ from codemtl.syntax.names import (
 )
 from codemtl.syntax.tree import SourceTree
 from codemtl.syntax.undefined import UndefinedName, undefined_names
+from codemtl.syntax.undefined_attributes import undefined_attributes
 
 
 class Scopes:
@@ -208,6 +209,11 @@ class Scopes:
     @cached_property
     def _undefined(self) -> list[UndefinedName]:
         return undefined_names(self)
+
+    @cached_property
+    def undefined_attributes(self) -> list[UndefinedName]:
+        """Attributes of ``self`` that nothing defines, in source order."""
+        return undefined_attributes(self)
 
     def function_of(self, scope: int) -> Scope | None:
         """The innermost named function around a scope, or None in module and class bodies."""

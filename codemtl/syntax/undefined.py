@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tree_sitter import Query
 
+from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.builtin_names import PYTHON2
 from codemtl.syntax.names import ANNOTATION
 from codemtl.syntax.suggestions import suggest
@@ -32,13 +33,17 @@ _SETTERS = re.compile(rb"setattr|__dict__|builtins|__builtin__|globals\(|locals\
 
 
 class UndefinedName(NamedTuple):
-    """A use of a name that is bound nowhere; ``suggestions`` are replacements, best first."""
+    """A use of a name, or of an attribute of ``self``, that is bound nowhere.
+
+    ``suggestions`` are replacements, best first; ``kind`` is that of the finding.
+    """
 
     start: int  # bytes
     end: int
     name: str
     function: str | None  # qualified name of the function around it
     suggestions: tuple[str, ...]
+    kind: str = UNDEFINED
 
 
 def undefined_names(scopes: Scopes) -> list[UndefinedName]:
@@ -62,7 +67,7 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
     out = []
     for found in unresolved:
         name = found.name
-        if name in excused or (sets_names and _quoted(data, name)):
+        if name in excused or (sets_names and quoted(data, name)):
             continue
         function = scopes.function_of(found.scope)
         qualname = function.qualname if function is not None else None
@@ -99,6 +104,7 @@ def _query() -> Query:
     return Query(language(), "(ERROR) @broken (except_clause) @except")
 
 
-def _quoted(data: bytes, name: str) -> bool:
+def quoted(data: bytes, name: str) -> bool:
+    """Whether a file holds a name as a string."""
     text = name.encode()
     return b"'" + text + b"'" in data or b'"' + text + b'"' in data

@@ -127,13 +127,22 @@ def test_an_undefined_name_without_suggestion_stays_unresolved() -> None:
 
 
 def test_the_model_guesses_an_undefined_name_without_suggestion() -> None:
-    fake = FakePredictor({"qwertyuiop": "str", "totl": "a"}, kind="undefined-name")
+    fake = FakePredictor({"qwertyuiop": "str", "totl": "a"}, confidence=0.6, kind="undefined-name")
     text = "def f(a):\n    total = 1\n    return qwertyuiop(a) + totl\n"
     first, found = repaired(text, fake).findings
     assert first.replacement == "total"  # what the file suggests comes first
     assert (found.kind, found.replacement) == ("undefined-name", "str")
-    assert found.confidence == pytest.approx(0.8)
+    assert found.confidence == pytest.approx(0.6)
     assert "did you mean 'str'?" in found.message
+
+
+def test_a_slip_in_an_attribute_of_self_is_repaired() -> None:
+    text = "class A:\n    def __init__(self):\n        self.size = 1\n\n    def f(self):\n        "
+    result = repaired(text + "return self.sise\n", FakePredictor())
+    (found,) = result.findings
+    assert (found.kind, found.function, found.replacement) == ("attribute-misuse", "A.f", "size")
+    assert found.message == "nothing in the file defines the attribute 'sise'; did you mean 'size'?"
+    assert result.patched == (text + "return self.size\n").encode()
 
 
 def test_good_functions_of_a_broken_file_are_handled() -> None:

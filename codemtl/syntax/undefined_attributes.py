@@ -1,0 +1,109 @@
+"""Slips in attributes of ``self``, such as ``self.audio_foramt``.
+
+Reported is what a class reads of itself, once in the file, what nobody sets, and what is spelled
+nearly like a member of the class. A class is known whole if its bases stand in the file too and
+nothing in it makes attributes by name at run time. In another class a base may have the attribute:
+there the name may be off by one keystroke, and not by an underscore at its end, as that of a
+property and of what is behind it are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from codemtl.syntax.names import CALLEE, CLASS, FUNCTION, LOAD, Occurrence, Scope
+from codemtl.syntax.suggestions import MAX_SUGGESTIONS, spelling_distance
+from codemtl.syntax.undefined import UndefinedName, quoted
+
+if TYPE_CHECKING:
+    from codemtl.syntax.scopes import Scopes
+
+_RECEIVERS = ("self", "cls")
+_SLIP = 1.0  # keystrokes, in a class that is not known whole
+_AT_RUN_TIME = re.compile(rb"__getattr|setattr|__dict__|__slots__|vars\(|metaclass|[Mm]ixin")
+
+
+def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
+    """The undefined attributes of ``self`` and ``cls`` in a file, in source order."""
+    if scopes.dynamic or scopes.python2:
+        return []
+    uses = Counter(found.name for found in scopes.attribute_uses)
+    stored = {found.name for found in scopes.attribute_uses if found.role not in (LOAD, CALLEE)}
+    classes = _Classes(scopes)
+    out = []
+    for found in scopes.attribute_uses:
+        name = found.name
+        if found.receiver not in _RECEIVERS or uses[name] > 1 or name in stored:
+            continue
+        owner = _owner(scopes, found)
+        if owner is None or hasattr(object, name) or quoted(scopes.tree.data, name):
+            continue
+        members, whole = classes.members(owner)
+        members |= {
+            other.name
+            for other in scopes.attribute_uses
+            if other.receiver == found.receiver and owner.start <= other.start < owner.end
+        } & stored
+        if name in members or (name.startswith("__") and name.endswith("__")):
+            continue
+        suggestions = _alike(name, members, whole=whole)
+        if suggestions:
+            kind = "call-misuse" if found.role == CALLEE else "attribute-misuse"
+            function = scopes.function_of(found.scope)
+            qualname = function.qualname if function is not None else None
+            out.append(UndefinedName(found.start, found.end, name, qualname, suggestions, kind))
+    return out
+
+
+class _Classes:
+    """What is known of the classes of a file."""
+
+    def __init__(self, scopes: Scopes) -> None:
+        self.data = scopes.tree.data
+        found = [one for one in scopes.scopes if one.kind == CLASS]
+        names = Counter(_name(one) for one in found)
+        self.by_name = {_name(one): one for one in found if names[_name(one)] == 1}
+
+    def members(self, owner: Scope, below: tuple[int, ...] = ()) -> tuple[set[str], bool]:
+        """What the bodies of a class and its bases bind, and whether that is all."""
+        members, whole = set(owner.bound), owner.bases is not None
+        whole = whole and not _AT_RUN_TIME.search(self.data, owner.start, owner.end)
+        for base in owner.bases or ():
+            above = self.by_name.get(base)
+            if above is not None and above.index not in (owner.index, *below):
+                more, known = self.members(above, (*below, owner.index))
+                members |= more
+                whole = whole and known
+            elif base != "object":
+                whole = False
+        return members, whole
+
+
+def _owner(scopes: Scopes, found: Occurrence) -> Scope | None:
+    """The class of whose method the receiver is the first parameter."""
+    index = found.scope
+    while index >= 0:
+        here = scopes.scopes[index]
+        above = scopes.scopes[here.parent] if here.parent >= 0 else None
+        if above is not None and above.kind == CLASS:
+            first = here.parameters[:1] if here.kind == FUNCTION else []
+            return above if first == [found.receiver] else None
+        index = here.parent
+    return None
+
+
+def _alike(name: str, members: set[str], *, whole: bool) -> tuple[str, ...]:
+    ranked = []
+    for other in members:
+        distance = spelling_distance(name, other)
+        if distance is None:
+            continue
+        if whole or (distance <= _SLIP and name.strip("_") != other.strip("_")):
+            ranked.append((distance, other))
+    return tuple(other for _, other in sorted(ranked)[:MAX_SUGGESTIONS])
+
+
+def _name(scope: Scope) -> str:
+    return scope.qualname.rpartition(".")[2]
