@@ -2,8 +2,8 @@
 
     python scripts/bench_trainer.py --preset small --data data/tiny [--task generate] [--steps 20]
 
-Both train one task (the Trainer has no mixture) with the same network, optimizer, examples and mean
-number of positions a batch:
+Both train one task (the Trainer has no mixture) with the same network, optimizer, examples,
+arithmetic and mean number of positions a batch:
 
 - codemtl: the run's own loader, step, meter and log;
 - defaults: a Trainer that draws batches of a fixed number of functions at random;
@@ -161,6 +161,7 @@ def _theirs(run: Run, folder: Path, *, grouped: bool) -> dict[str, float]:
     arguments = TrainingArguments(
         output_dir=str(folder / "trainer"), per_device_train_batch_size=rows, use_cpu=True,
         max_steps=run.config.steps, max_grad_norm=run.config.clip, seed=run.config.seed,
+        bf16=run.accelerator.mixed_precision == "bf16",
         train_sampling_strategy="group_by_length" if grouped else "random",
         remove_unused_columns=False, save_strategy="no", report_to=[], disable_tqdm=True,
     )  # fmt: skip
