@@ -17,6 +17,7 @@ CPU time tell more than those of the clock.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import shlex
@@ -146,9 +147,12 @@ def _theirs(run: Run, folder: Path, *, grouped: bool) -> dict[str, float]:
     batches = [plan.batch(number)[1] for number in range(WARM_UP + run.config.steps)]
     rows = max(1, round(float(np.mean([len(batch) for batch in batches]))))
 
+    numbers = itertools.count()
+
     def collate(items: list[dict[str, int]]) -> dict[str, Any]:
-        plan._epochs[0][0] = np.array([item["index"] for item in items])  # any rows may be asked
-        batch = run.training.make(task, 0, run.config.last_stage(task))
+        number = next(numbers) % len(plan._epochs[0])  # what is drawn once a batch is drawn anew
+        plan._epochs[0][number] = np.array([item["index"] for item in items])  # these rows
+        batch = run.training.make(task, number, run.config.last_stage(task))
         arrays = {key: torch.from_numpy(value) for key, value in batch.arrays.items()}
         return {"arrays": arrays, "counts": batch.counts, "size": (batch.tokens, batch.slots)}
 
