@@ -31,7 +31,7 @@ def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
         return []
     uses = Counter(found.name for found in scopes.attribute_uses)
     stored = {found.name for found in scopes.attribute_uses if found.role not in (LOAD, CALLEE)}
-    classes = _Classes(scopes)
+    classes = _Classes(scopes, stored)
     out = []
     for found in scopes.attribute_uses:
         name = found.name
@@ -40,12 +40,7 @@ def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
         owner = _owner(scopes, found)
         if owner is None or hasattr(object, name) or quoted(scopes.tree.data, name):
             continue
-        members, whole = classes.members(owner)
-        members |= {
-            other.name
-            for other in scopes.attribute_uses
-            if other.receiver == found.receiver and owner.start <= other.start < owner.end
-        } & stored
+        members, whole = classes.known(owner)
         if name in members or (name.startswith("__") and name.endswith("__")):
             continue
         suggestions = _alike(name, members, whole=whole)
@@ -60,20 +55,33 @@ def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
 class _Classes:
     """What is known of the classes of a file."""
 
-    def __init__(self, scopes: Scopes) -> None:
-        self.data = scopes.tree.data
+    def __init__(self, scopes: Scopes, stored: set[str]) -> None:
+        """``stored`` are the names of all attributes that the file sets."""
+        self.data, self.stored, self.uses = scopes.tree.data, stored, scopes.attribute_uses
+        self._known: dict[int, tuple[set[str], bool]] = {}
         found = [one for one in scopes.scopes if one.kind == CLASS]
         names = Counter(_name(one) for one in found)
         self.by_name = {_name(one): one for one in found if names[_name(one)] == 1}
 
-    def members(self, owner: Scope, below: tuple[int, ...] = ()) -> tuple[set[str], bool]:
+    def known(self, owner: Scope) -> tuple[set[str], bool]:
+        """The members of a class as far as the file tells, and whether these are all."""
+        if owner.index not in self._known:
+            bound, whole = self._bound(owner)
+            own = {
+                one.name for one in self.uses
+                if one.receiver in _RECEIVERS and owner.start <= one.start < owner.end
+            }  # fmt: skip
+            self._known[owner.index] = bound | (own & self.stored), whole
+        return self._known[owner.index]
+
+    def _bound(self, owner: Scope, below: tuple[int, ...] = ()) -> tuple[set[str], bool]:
         """What the bodies of a class and its bases bind, and whether that is all."""
         members, whole = set(owner.bound), owner.bases is not None
         whole = whole and not _AT_RUN_TIME.search(self.data, owner.start, owner.end)
         for base in owner.bases or ():
             above = self.by_name.get(base)
             if above is not None and above.index not in (owner.index, *below):
-                more, known = self.members(above, (*below, owner.index))
+                more, known = self._bound(above, (*below, owner.index))
                 members |= more
                 whole = whole and known
             elif base != "object":
