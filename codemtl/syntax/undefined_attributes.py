@@ -1,10 +1,9 @@
 """Slips in attributes of ``self``, such as ``self.audio_foramt``.
 
 Reported is what a class reads of itself, once in the file, what nobody sets, and what is spelled
-nearly like a member of the class. A class is known whole if its bases stand in the file too and
-nothing in it makes attributes by name at run time. In another class a base may have the attribute:
-there the name may be off by one keystroke, and not by an underscore at its end, as that of a
-property and of what is behind it are.
+nearly like a member of the class. The class must be known whole: its bases stand in the file too
+and nothing in it makes attributes by name at run time. Elsewhere a base may have the attribute, and
+names that are one keystroke from a member are mostly right (``style``, ``styles``).
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
 _RECEIVERS = ("self", "cls")
-_SLIP = 1.0  # keystrokes, in a class that is not known whole
 _AT_RUN_TIME = re.compile(rb"__getattr|setattr|__dict__|__slots__|vars\(|metaclass|[Mm]ixin")
 
 
@@ -41,9 +39,9 @@ def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
         if owner is None or hasattr(object, name) or quoted(scopes.tree.data, name):
             continue
         members, whole = classes.known(owner)
-        if name in members or (name.startswith("__") and name.endswith("__")):
+        if not whole or name in members or (name.startswith("__") and name.endswith("__")):
             continue
-        suggestions = _alike(name, members, whole=whole)
+        suggestions = _alike(name, members)
         if suggestions:
             kind = "call-misuse" if found.role == CALLEE else "attribute-misuse"
             function = scopes.function_of(found.scope)
@@ -102,15 +100,10 @@ def _owner(scopes: Scopes, found: Occurrence) -> Scope | None:
     return None
 
 
-def _alike(name: str, members: set[str], *, whole: bool) -> tuple[str, ...]:
-    ranked = []
-    for other in members:
-        distance = spelling_distance(name, other)
-        if distance is None:
-            continue
-        if whole or (distance <= _SLIP and name.strip("_") != other.strip("_")):
-            ranked.append((distance, other))
-    return tuple(other for _, other in sorted(ranked)[:MAX_SUGGESTIONS])
+def _alike(name: str, members: set[str]) -> tuple[str, ...]:
+    found = ((spelling_distance(name, other), other) for other in members)
+    ranked = sorted((distance, other) for distance, other in found if distance is not None)
+    return tuple(other for _, other in ranked[:MAX_SUGGESTIONS])
 
 
 def _name(scope: Scope) -> str:
