@@ -55,18 +55,26 @@ class State:
             return state
         state._acquire()
         try:
-            state.values = json.loads(state.file.read_text("utf-8"))
-            before = state.values["request"]
+            state._load(places, model, out)
+        except BaseException:
+            state.close()
+            raise
+        return state
+
+    def _load(self, places: list[list[str]], model: dict[str, str], out: Path) -> None:
+        """Read what was asked for first. Raises UsageError if it is not what is asked for now."""
+        try:
+            self.values = json.loads(self.file.read_text("utf-8"))
+            before = self.values["request"]
             same = [row[:3] for row in before["sources"]] == [row[:3] for row in places]
             same_model = before["model"] == model and before["format"] == FORMAT
-            state.values["stages"].items()
+            self.values["stages"].items()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{state.file} cannot be read; remove {out} to start anew") from error
+            raise DataError(f"{self.file} cannot be read; remove {out} to start anew") from error
         if not same:
             raise UsageError(f"--out {out} holds a fine-tuning on other code; name another --out")
         if not same_model:
             raise UsageError(f"--out {out} began with another model; name another --out")
-        return state
 
     def close(self) -> None:
         """Let another process work in the folder."""

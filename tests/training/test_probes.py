@@ -59,7 +59,7 @@ def test_cosines_and_norms_are_those_of_backward(network: Network, probes: Probe
         probes._loss(network, probes._probe(task, 1, STAGES[task])).backward()
         rows.append(torch.cat([p.grad.flatten() for p in shared if p.grad is not None]).double())
     assert look.tasks == TASKS and look.affinity is None
-    assert look.norms == pytest.approx([float(row.norm()) for row in rows], rel=1e-4)
+    assert look.norms == pytest.approx([float(row.norm()) for row in rows], rel=1e-3)
     for i in range(3):
         for j in range(3):
             cosine = float(torch.cosine_similarity(rows[i], rows[j], dim=0))
