@@ -21,9 +21,7 @@ _NEAR = 2  # lines around a masked one by which similar places are found
 
 
 class Place(NamedTuple):
-    """What stands around a line: ``before`` ends with its indentation, ``after`` begins with its
-    line break.
-    """
+    """What stands before a line, its indentation last, and after it, its line break first."""
 
     before: str
     after: str

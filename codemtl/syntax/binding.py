@@ -210,10 +210,6 @@ class Walker:
         bases = node.child_by_field_name("superclasses")
         if bases is not None:
             self._push(bases, outer, LOAD)
-        if node.parent is None or node.parent.type != "decorated_definition":
-            named = bases.named_children if bases is not None else []
-            texts = (self._text(base) for base in named if base.type != "comment")
-            self.scopes[inner].bases = tuple(texts)
 
     def _type_parameters(self, node: Node, scope: int) -> int:
         """The scope of ``[T, ...]`` if there is one, else ``scope``."""

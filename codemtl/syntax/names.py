@@ -36,4 +36,3 @@ class Scope:
     nonlocals: set[str] = field(default_factory=set)
     declared: dict[str, int] = field(default_factory=dict)  # by those: the last time, in bytes
     defines: set[str] = field(default_factory=set)  # functions and classes defined here
-    bases: tuple[str, ...] | None = None  # of a class, as written; None if it is decorated

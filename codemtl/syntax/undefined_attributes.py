@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING
+
+from tree_sitter import Query
 
 from codemtl.syntax.names import CALLEE, CLASS, FUNCTION, LOAD, Occurrence, Scope
 from codemtl.syntax.suggestions import MAX_SUGGESTIONS, spelling_distance
+from codemtl.syntax.tree import captures, language
 from codemtl.syntax.undefined import UndefinedName, quoted
 
 if TYPE_CHECKING:
@@ -56,6 +60,8 @@ class _Classes:
     def __init__(self, scopes: Scopes, stored: set[str]) -> None:
         """``stored`` are the names of all attributes that the file sets."""
         self.data, self.stored, self.uses = scopes.tree.data, stored, scopes.attribute_uses
+        nodes = captures(_query(), scopes.tree.root).get("class", [])
+        self.nodes = {node.start_byte: node for node in nodes}
         self._known: dict[int, tuple[set[str], bool]] = {}
         found = [one for one in scopes.scopes if one.kind == CLASS]
         names = Counter(_name(one) for one in found)
@@ -74,9 +80,9 @@ class _Classes:
 
     def _bound(self, owner: Scope, below: tuple[int, ...] = ()) -> tuple[set[str], bool]:
         """What the bodies of a class and its bases bind, and whether that is all."""
-        members, whole = set(owner.bound), owner.bases is not None
-        whole = whole and not _AT_RUN_TIME.search(self.data, owner.start, owner.end)
-        for base in owner.bases or ():
+        members, bases = set(owner.bound), self._bases(owner)
+        whole = bases is not None and not _AT_RUN_TIME.search(self.data, owner.start, owner.end)
+        for base in bases or ():
             above = self.by_name.get(base)
             if above is not None and above.index not in (owner.index, *below):
                 more, known = self._bound(above, (*below, owner.index))
@@ -85,6 +91,17 @@ class _Classes:
             elif base != "object":
                 whole = False
         return members, whole
+
+    def _bases(self, owner: Scope) -> list[str] | None:
+        """The bases of a class as written; None where a decorator may make another class of it."""
+        node = self.nodes.get(owner.start)
+        if node is None or (node.parent and node.parent.type == "decorated_definition"):
+            return None
+        named = node.child_by_field_name("superclasses")
+        found = [] if named is None else named.named_children
+        return [
+            self.data[one.start_byte : one.end_byte].decode("utf-8", "replace") for one in found
+        ]
 
 
 def _owner(scopes: Scopes, found: Occurrence) -> Scope | None:
@@ -104,6 +121,11 @@ def _alike(name: str, members: set[str]) -> tuple[str, ...]:
     found = ((spelling_distance(name, other), other) for other in members)
     ranked = sorted((distance, other) for distance, other in found if distance is not None)
     return tuple(other for _, other in ranked[:MAX_SUGGESTIONS])
+
+
+@cache
+def _query() -> Query:
+    return Query(language(), "(class_definition) @class")
 
 
 def _name(scope: Scope) -> str:

@@ -120,7 +120,10 @@ class Generate(TextTask):
             span = choose_span(example, layout, rng, extent, size)
             if span is None:
                 continue
-            told = None if other is None else choose_span(other, layout, rng, extent, size)
+            told = None  # a wrong label stays wrong, if need be of another length
+            if other is not None:
+                told = choose_span(other, layout, rng, extent, size)
+                told = told or choose_span(other, layout, rng, extent)
             if other is not None and told is not None:
                 rows.append((example, span, target(other, told, layout)))
             else:
