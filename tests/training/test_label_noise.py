@@ -99,6 +99,16 @@ def test_a_masked_line_gets_another_functions_text(make: Any) -> None:
     assert np.mean(differ) > 0.8  # some lines, as `else:`, are the same anywhere
 
 
+def test_masked_code_is_mislabelled_as_often_as_asked(make: Any) -> None:
+    true, wrong = make(), make(noise=0.9)
+    same = []
+    for number in range(16):
+        one, two = (data.make("generate", number).arrays["labels"] for data in (true, wrong))
+        width = min(one.shape[1], two.shape[1])
+        same += (one[:, :width] == two[:, :width]).all(1).tolist()
+    assert np.mean(same) < 0.15
+
+
 @pytest.mark.parametrize("dense", [True, False])
 def test_wrong_labels_of_repair_are_possible_and_wrong(shards: Shards, dense: bool) -> None:
     corrupt = corruption.corrupt_dense if dense else corruption.corrupt_single
