@@ -49,12 +49,13 @@ def train(data: Path, out: Path, launcher: list[str], *changes: str, resume: boo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tuning", ["full", "lora"])
 def test_a_spread_trunk_learns_as_whole_copies_do_and_resumes(
-    encoders: dict[str, Path], tiny: Path, tmp_path: Path
+    tuning: str, encoders: dict[str, Path], tiny: Path, tmp_path: Path
 ) -> None:
-    encoder = f"model.encoder={encoders['t5']}"
-    assert train(tiny, tmp_path / "spread", SPREAD, encoder) == ""
-    assert train(tiny, tmp_path / "copies", ["--multi_gpu"], encoder) == ""
+    encoder = [f"model.encoder={encoders['t5']}", f"model.tuning={tuning}"]
+    assert train(tiny, tmp_path / "spread", SPREAD, *encoder) == ""
+    assert train(tiny, tmp_path / "copies", ["--multi_gpu"], *encoder) == ""
     for name in ("model", "optimizer"):
         spread, copies = (
             load_file(tmp_path / out / LAST / f"{name}.safetensors") for out in ("spread", "copies")
@@ -68,7 +69,7 @@ def test_a_spread_trunk_learns_as_whole_copies_do_and_resumes(
 
     shutil.copytree(tmp_path / "spread", tmp_path / "again")
     shutil.rmtree(tmp_path / "again" / LAST)  # as if it had been stopped
-    assert train(tiny, tmp_path / "again", SPREAD, encoder, resume=True) == ""
+    assert train(tiny, tmp_path / "again", SPREAD, *encoder, resume=True) == ""
     for name in ("model.safetensors", "optimizer.safetensors", "state.json"):
         whole, resumed = (tmp_path / out / LAST / name for out in ("spread", "again"))
         assert whole.read_bytes() == resumed.read_bytes(), name
