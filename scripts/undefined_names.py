@@ -42,7 +42,7 @@ def main() -> None:
         cases += 1
         tree = parse(row["file"].encode())
         scopes, function = analyze(tree), function_at(tree, row["start"])
-        name = _at(scopes.undefined(), row)
+        name = _at(scopes.undefined_names, row)
         if name is None or function is None:
             continue
         if name.suggestions:

@@ -93,7 +93,7 @@ def _gives(change: TokenChange, edit: Edit) -> bool:
 def _cured_name(change: TokenChange, scopes: Scopes) -> Edit | None:
     """The replacement of an undefined name that is all of the repair and leaves less undefined."""
     node = change.old_definition.node
-    undefined = scopes.undefined()
+    undefined = scopes.undefined_names
     before, after = change.before, change.after
     for found in undefined:
         if not node.start_byte <= found.start < node.end_byte:
@@ -108,7 +108,7 @@ def _cured_name(change: TokenChange, scopes: Scopes) -> Edit | None:
         if not _equal(before[index + 1 :], after[end:]):
             continue
         text = change.new_tree.data[after[index].start : after[end - 1].end].decode()
-        left = analyze(change.new_tree).undefined()
+        left = analyze(change.new_tree).undefined_names
         if len(left) < len(undefined) and "\n" not in text:
             return Edit(found.start, found.end, text)
     return None

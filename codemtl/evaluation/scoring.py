@@ -149,7 +149,7 @@ class Scorer:
         calibration: Calibration = self.predictor.calibration
         findings = [
             undefined_finding(one, guessed.get(one.start), calibration)
-            for one in (*scopes.undefined(), *scopes.undefined_attributes)
+            for one in (*scopes.undefined_names, *scopes.undefined_attributes)
             if function.start <= one.start and one.end <= function.end
         ]
         if not findings:

@@ -80,7 +80,7 @@ def repair_source(
             }  # fmt: skip
             raw += [
                 undefined_finding(one, guesses.get(one.start), predictor.calibration)
-                for one in (*scopes.undefined(), *scopes.undefined_attributes)
+                for one in (*scopes.undefined_names, *scopes.undefined_attributes)
                 if _inside(one, spans)
             ]  # fmt: skip
     findings = _select(tree, raw, predictor, options)

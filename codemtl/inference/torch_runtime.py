@@ -134,7 +134,7 @@ class TorchPredictor:
         names = names * batch.arrays["name_mask"]
         for row, (one, bug) in enumerate(zip(items, scores.bug_B.tolist(), strict=True)):
             tree = one.scopes.tree
-            undefined = {name.start for name in one.scopes.undefined()}
+            undefined = {name.start for name in one.scopes.undefined_names}
             scored = decode(
                 tree, one.input, bug, sites[row], actions[row], names[row], limit, undefined
             )

@@ -202,12 +202,9 @@ class Scopes:
             out |= scope.defines
         return frozenset(out)
 
-    def undefined(self) -> list[UndefinedName]:
-        """Names that nothing in the file can define, in source order."""
-        return self._undefined
-
     @cached_property
-    def _undefined(self) -> list[UndefinedName]:
+    def undefined_names(self) -> list[UndefinedName]:
+        """Names that nothing in the file can define, in source order."""
         return undefined_names(self)
 
     @cached_property

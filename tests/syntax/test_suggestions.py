@@ -18,7 +18,7 @@ class Page:
 
 def suggestions(text: str) -> dict[str, tuple[str, ...]]:
     """By undefined name."""
-    return {one.name: one.suggestions for one in analyze(parse(text.encode())).undefined()}
+    return {one.name: one.suggestions for one in analyze(parse(text.encode())).undefined_names}
 
 
 @pytest.mark.parametrize(
