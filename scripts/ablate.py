@@ -7,8 +7,9 @@ positions a step. ``--shards`` adds variants whose data differ: prepared without
 with another vocabulary. All are judged in the same validation cases: half of the examples choose
 checkpoints, made bugs and texts come from the other half, and real bugs are all that there are.
 Repair is known to be needed: located, and repaired as the project did. Losses are in nats a piece,
-so between vocabularies they do not compare, and less is better. Differences from ``recipe`` have 95% intervals (paired
-bootstrap over cases and seeds). Runs that are there are kept, so it may be stopped.
+less is better, and between vocabularies they do not compare. Differences from ``recipe`` have 95%
+intervals (paired bootstrap over cases and seeds). Runs that are there are kept, so it may be
+stopped.
 """
 
 from __future__ import annotations
