@@ -24,6 +24,10 @@ def evaluate(
     benchmarks: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Files of public benchmarks.")
     ] = None,
+    repositories: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the corpus was mined: other files of a project."),
+    ] = None,
     split: Annotated[
         Literal["validation", "test"], typer.Option(help="Which of the held-out projects.")
     ] = "validation",
@@ -57,7 +61,7 @@ def evaluate(
     done = run(Options(
         suites=_split(suite), tasks=_split(task) or TASKS, corpus=corpus, data=data,
         benchmarks=benchmarks, split=split, limit=limit, jobs=jobs, seed=seed, uniform=uniform,
-        one_edit=one_edit, model=model,
+        one_edit=one_edit, model=model, repositories=repositories,
     ))  # fmt: skip
     files = pages.write_folder(done, out) if out is not None else []
     return report.evaluated(done.document(), files, style=output)

@@ -1,6 +1,7 @@
 """Fit a model's calibration on the validation split and store it in its config.json.
 
     python scripts/calibrate.py --corpus CORPUS --model DIR [--suite real-bugs [--one-edit]]
+        [--repositories FOLDER]
 
 See codemtl/evaluation/calibration.py for what is fitted. How well it fits, `codemtl evaluate` says
 afterwards: expected calibration error, reliability, and what the default threshold shows.
@@ -19,6 +20,7 @@ from codemtl.evaluation.calibration import fit, recalibrated
 from codemtl.evaluation.cases import RepairCases, repair_cases
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import list_name, read_list
+from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import PRIOR
 from codemtl.evaluation.scoring import score_cases, scorer_of
 from codemtl.inference import Calibration
@@ -35,7 +37,8 @@ def main() -> None:
     frozen = read_list(options.lists, list_name(options.suite, SPLIT))
     corpus = Corpus(options.corpus, SPLIT)
     cases = repair_cases(corpus, frozen, options.limit, one_edit=options.one_edit)
-    make = scorer_of(options.model, None, options.jobs)
+    known = options.repositories and Repositories.at(options.repositories)
+    make = scorer_of(options.model, None, options.jobs, known)
     scores = score_cases([*cases.bugs, *cases.clean], make, options.jobs)
     bugs = [row[0] for row in scores[: len(cases.bugs)]]
     clean = [one for row in scores[len(cases.bugs) :] for one in row]
@@ -74,6 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--suite", choices=("synthetic", "real-bugs"), default="synthetic")
     parser.add_argument("--one-edit", action="store_true", help="of real bugs, those of one edit")
+    parser.add_argument("--repositories", type=Path, help="where the corpus was mined")
     parser.add_argument("--lists", type=Path, default=LISTS, help="folder of the frozen lists")
     parser.add_argument("--limit", type=int, help="bugs at most; five clean functions for each")
     parser.add_argument("--jobs", type=int, default=2)

@@ -37,6 +37,12 @@ class Origin(NamedTuple):
     commit: str
     path: str
     message: str = ""  # of the commit that fixes a real bug
+    parent: str = ""  # the commit before that one
+
+    @property
+    def tree(self) -> str:
+        """The commit whose files stand beside the case's."""
+        return self.parent or self.commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,7 @@ def real_bug(row: dict[str, Any]) -> RepairCase | None:
             return None
         truth = truth_of_edit(data, start, end, edit, row["kind"])
     message = (row.get("message") or "").strip().partition("\n")[0]
-    origin = Origin(row["project"], row["commit"], row["path"], message)
+    origin = Origin(row["project"], row["commit"], row["path"], message, row.get("parent") or "")
     return RepairCase(origin, data, (first,), truth)
 
 

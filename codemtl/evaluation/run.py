@@ -21,6 +21,7 @@ from codemtl.evaluation.frozen import FrozenList, freeze_list, list_name, read_l
 from codemtl.evaluation.infilling import infilling_suite
 from codemtl.evaluation.ngram import NgramModel
 from codemtl.evaluation.repair_suites import Setting, repair_suite
+from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import SuiteResult
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
 from codemtl.evaluation.scoring import Make, Scorer, scorer_of
@@ -56,6 +57,7 @@ class Options:
     uniform: bool = False  # made bugs of any kind, also unlikely ones
     one_edit: bool = False  # of real bugs only those that one edit of our kinds repairs
     model: Path | None = None
+    repositories: Path | None = None  # those that the corpus was mined from
 
 
 @dataclass(slots=True)
@@ -81,6 +83,8 @@ def run(options: Options) -> Evaluation:
     if options.model is not None:
         inference.check_model_folder(options.model)
     inputs = _Inputs(options)
+    where = options.repositories
+    repositories = None if where is None else Repositories.at(where)
     plan = [(name, inputs.prepare(name)) for name in suites]
     loaded = inference.load_predictor(options.model, None if options.jobs == 1 else 1)
     done = Evaluation({
@@ -89,8 +93,9 @@ def run(options: Options) -> Evaluation:
         "model": {"name": loaded.name, "revision": loaded.revision},
         "split": options.split if options.data is None else ANY,
         "corpus": inputs.what,
+        "other files": repositories is not None,
     })  # fmt: skip
-    make = _Makers(options.model, loaded, options.jobs)
+    make = _Makers(options.model, loaded, options.jobs, repositories)
     for name, cases in plan:
         done.results.append(_suite(name, cases, options, inputs, make))
     done.facts["seconds"] = round(time.perf_counter() - started, 1)
@@ -181,11 +186,12 @@ class _Makers:
     model: Path | None
     loaded: Predictor
     jobs: int
+    repositories: Repositories | None
 
     def scorer(self, ngram: Path | None) -> Make:
         if self.jobs > 1:
-            return scorer_of(self.model, ngram, self.jobs)
-        return partial(_scorer, self.loaded, ngram)
+            return scorer_of(self.model, ngram, self.jobs, self.repositories)
+        return partial(_scorer, self.loaded, ngram, self.repositories)
 
     def predictor(self) -> Callable[[], Predictor]:
         if self.jobs > 1:
@@ -193,8 +199,8 @@ class _Makers:
         return partial(_same, self.loaded)
 
 
-def _scorer(predictor: Predictor, ngram: Path | None) -> Scorer:
-    return Scorer(predictor, None if ngram is None else NgramModel.load(ngram))
+def _scorer(predictor: Predictor, ngram: Path | None, repositories: Repositories | None) -> Scorer:
+    return Scorer(predictor, None if ngram is None else NgramModel.load(ngram), repositories)
 
 
 def _same(predictor: Predictor) -> Predictor:

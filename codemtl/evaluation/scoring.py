@@ -15,15 +15,17 @@ from typing import NamedTuple
 from codemtl.evaluation.cases import RepairCase
 from codemtl.evaluation.judging import Truth, Verdict, judge
 from codemtl.evaluation.ngram import NgramModel, Words
+from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.workers import run
 from codemtl.inference import Calibration, load_predictor
 from codemtl.inference.predictor import BatchPredictor, Predictor, RepairRequest
-from codemtl.inference.repair import undefined_finding
+from codemtl.inference.undefined import undefined_findings
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
+from codemtl.syntax.findings import Finding
 from codemtl.syntax.results import has_fix
-from codemtl.syntax.scopes import Scopes, analyze
+from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import edit_for, edit_for_name, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.building import build_example
@@ -59,8 +61,8 @@ class Scores(NamedTuple):
     """What is known of one function."""
 
     model: tuple[Guess, ...]  # of each window
-    scope: Guess | None  # the surest undefined name with the scope analysis' own suggestion
-    undefined: Guess | None  # the one that the product would show first; the model may guess too
+    scope: Guess | None  # the surest undefined name by the file alone, as it suggests
+    undefined: Guess | None  # the one that the product would show first: guesses and project too
     ngram: Guess | None
 
     @property
@@ -76,7 +78,6 @@ class Scores(NamedTuple):
 
 
 Make = Callable[[], "Scorer"]
-Guessed = dict[int, tuple[str, float]]  # byte of an undefined name -> replacement, confidence
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class Scorer:
 
     predictor: Predictor
     ngram: NgramModel | None = None
+    repositories: Repositories | None = None  # where the other files of a project are
 
     def scores(self, cases: Sequence[RepairCase]) -> list[list[Scores]]:
         """For each case, what is known of each of its functions."""
@@ -95,28 +97,33 @@ class Scorer:
             chosen = [one for one in functions(tree) if one.node.start_byte in wanted]
             requests.append(RepairRequest(tree, chosen, analyze(tree)))
         guesses, guessed = self._guesses(requests, cases)
-        return [
-            [
+        calibration: Calibration = self.predictor.calibration
+        rows = []
+        for number, (request, case) in enumerate(zip(requests, cases, strict=True)):
+            scopes = request.scopes
+            project = None if self.repositories is None else self.repositories.around(case.origin)
+            alone = undefined_findings(scopes, {}, calibration, None)
+            shown = undefined_findings(scopes, guessed[number], calibration, project)
+            rows.append([
                 Scores(
                     tuple(found),
-                    self._undefined(request.scopes, function, {}, case.truth),
-                    self._undefined(request.scopes, function, guessed[number], case.truth),
+                    _first(alone, function, case),
+                    _first(shown, function, case),
                     self._ngram(request, function, case.truth),
                 )
                 for found, function in zip(guesses[number], request.functions, strict=True)
-            ]
-            for number, (request, case) in enumerate(zip(requests, cases, strict=True))
-        ]
+            ])  # fmt: skip
+        return rows
 
     def _guesses(
         self, requests: Sequence[RepairRequest], cases: Sequence[RepairCase]
-    ) -> tuple[list[list[list[Guess]]], list[Guessed]]:
+    ) -> tuple[list[list[list[Guess]]], list[dict[int, tuple[str, float]]]]:
         """The model's best edit in each window of each function of each request.
 
         And for each request its guesses at undefined names.
         """
         found: list[list[list[Guess]]] = [[[] for _ in one.functions] for one in requests]
-        guessed: list[Guessed] = [{} for _ in requests]
+        guessed: list[dict[int, tuple[str, float]]] = [{} for _ in requests]
         if not isinstance(self.predictor, BatchPredictor):
             for number, request in enumerate(requests):
                 for owner, findings in enumerate(self.predictor.repair(*request)):
@@ -139,26 +146,6 @@ class Scorer:
                 found[number][owner].append(Guess(chance, verdict, best.kind, best.edit, parts))
         return found, guessed
 
-    def _undefined(
-        self,
-        scopes: Scopes,
-        function: Definition,
-        guessed: Guessed,
-        truth: Truth | None,
-    ) -> Guess | None:
-        calibration: Calibration = self.predictor.calibration
-        findings = [
-            undefined_finding(one, guessed.get(one.start), calibration)
-            for one in (*scopes.undefined_names, *scopes.undefined_attributes)
-            if function.start <= one.start and one.end <= function.end
-        ]
-        if not findings:
-            return None
-        first = min(findings, key=lambda one: (-one.confidence, one.start))
-        edit = Edit(first.start, first.end, first.replacement)
-        verdict = judge(scopes.tree.data, edit, truth)
-        return Guess(first.confidence, verdict, first.kind, edit, fixes=has_fix(first))
-
     def _ngram(
         self, request: RepairRequest, function: Definition, truth: Truth | None
     ) -> Guess | None:
@@ -178,14 +165,33 @@ class Scorer:
         return Guess(best.gain, judge(tree.data, edit, truth), site.kind, edit)
 
 
-def load_scorer(model: Path | None, ngram: Path | None, threads: int | None) -> Scorer:
+def _first(findings: Sequence[Finding], function: Definition, case: RepairCase) -> Guess | None:
+    """The one of a function that is shown first."""
+    inside = [one for one in findings if function.start <= one.start and one.end <= function.end]
+    if not inside:
+        return None
+    first = min(inside, key=lambda one: (-one.confidence, one.start))
+    edit = Edit(first.start, first.end, first.replacement)
+    verdict = judge(case.data, edit, case.truth)
+    return Guess(first.confidence, verdict, first.kind, edit, fixes=has_fix(first))
+
+
+def load_scorer(
+    model: Path | None,
+    ngram: Path | None,
+    threads: int | None,
+    repositories: Repositories | None = None,
+) -> Scorer:
     """A scorer from files; what each process makes."""
-    return Scorer(load_predictor(model, threads), None if ngram is None else NgramModel.load(ngram))
+    rival = None if ngram is None else NgramModel.load(ngram)
+    return Scorer(load_predictor(model, threads), rival, repositories)
 
 
-def scorer_of(model: Path | None, ngram: Path | None, jobs: int) -> Make:
+def scorer_of(
+    model: Path | None, ngram: Path | None, jobs: int, repositories: Repositories | None = None
+) -> Make:
     """What makes a scorer in each of so many processes."""
-    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None)
+    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None, repositories)
 
 
 def score_cases(cases: Sequence[RepairCase], make: Make, jobs: int) -> list[list[Scores]]:

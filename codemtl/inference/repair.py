@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codemtl.errors import EditError
-from codemtl.inference.predictor import Calibration, Predictor
+from codemtl.inference.predictor import Predictor
+from codemtl.inference.project import Projects
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
+from codemtl.inference.undefined import undefined_findings
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
@@ -22,7 +24,6 @@ from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, has_fix
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, errors, parse
-from codemtl.syntax.undefined import UndefinedName
 from codemtl.syntax.verify import verify
 
 
@@ -45,9 +46,10 @@ def repair_paths(
     time_budget: float | None = None,
 ) -> Iterator[FileResult]:
     """Repair files one after the other; with ``write`` each patch goes to disk at once."""
+    projects = Projects()
 
     def process(source: SourceFile, qualnames: Sequence[str]) -> FileResult:
-        return repair_source(source, predictor, options, qualnames)
+        return repair_source(source, predictor, options, qualnames, projects)
 
     return each_file(targets, process, write=write, time_budget=time_budget)
 
@@ -57,9 +59,11 @@ def repair_source(
     predictor: Predictor,
     options: RepairOptions | None = None,
     qualnames: Sequence[str] = (),
+    projects: Projects | None = None,
 ) -> FileResult:
     """Findings and patch of one file; nothing is written.
 
+    ``projects`` remembers what the other files of its project hold, for calls one after another.
     Raises SourceError if one of ``qualnames`` is not in the file.
     """
     options = options or RepairOptions()
@@ -73,14 +77,14 @@ def repair_source(
         said = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
         raw = [one for one in said if one.kind != UNDEFINED]
         if not broken:  # a definition lost in broken code would make its uses look undefined
+            project = (projects or Projects()).around(source)
             spans = [(one.start, one.end) for one in chosen] if qualnames else None
             guesses = {
                 one.start: (one.replacement, one.confidence)
                 for one in said if one.kind == UNDEFINED
             }  # fmt: skip
             raw += [
-                undefined_finding(one, guesses.get(one.start), predictor.calibration)
-                for one in (*scopes.undefined_names, *scopes.undefined_attributes)
+                one for one in undefined_findings(scopes, guesses, predictor.calibration, project)
                 if _inside(one, spans)
             ]  # fmt: skip
     findings = _select(tree, raw, predictor, options)
@@ -107,37 +111,8 @@ def broken_message(tree: SourceTree) -> str | None:
     return f"syntax error near line {line}; functions that hold one were left out"
 
 
-def _inside(name: UndefinedName, spans: Sequence[tuple[int, int]] | None) -> bool:
-    return spans is None or any(start <= name.start and name.end <= end for start, end in spans)
-
-
-def undefined_finding(
-    one: UndefinedName, guess: tuple[str, float] | None, calibration: Calibration
-) -> Finding:
-    """What to say of an undefined name: the file's own suggestion, else the model's ``guess``.
-
-    That is a replacement and its confidence.
-    """
-    message, replacement = f"{one.name!r} is defined nowhere in reach", one.name
-    if one.kind != UNDEFINED:
-        message = f"nothing in the file defines the attribute {one.name!r}"
-    confidence = calibration.undefined_name_alone
-    if one.suggestions:
-        replacement, confidence = one.suggestions[0], calibration.undefined_name
-    elif guess is not None:
-        replacement, confidence = guess
-    if replacement != one.name:
-        message += f"; did you mean {replacement!r}?"
-    return Finding(
-        function=one.function,
-        kind=one.kind,
-        start=one.start,
-        end=one.end,
-        original=one.name,
-        replacement=replacement,
-        confidence=confidence,
-        message=message,
-    )
+def _inside(one: Finding, spans: Sequence[tuple[int, int]] | None) -> bool:
+    return spans is None or any(start <= one.start and one.end <= end for start, end in spans)
 
 
 def _select(

@@ -1,0 +1,101 @@
+"""What the other files of a project say: whether a name stands in any of them.
+
+The project is the git work tree around a file, else the nearest folder above it that holds a
+``pyproject.toml``, ``setup.py`` or ``setup.cfg``. Its files are read once, and only when asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from codemtl.errors import CodemtlError
+from codemtl.syntax.files import SIZE_LIMIT, SourceFile, find_python_files
+
+MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
+NAMELESS = Path("-")
+MOST_FILES = 10_000
+MOST_BYTES = 1 << 27  # a larger project is not read, and may define anything
+
+
+class Project(Protocol):
+    """The project around one file."""
+
+    def mentions(self, name: str) -> bool:
+        """Whether another Python file of the project holds the word."""
+        ...
+
+
+class Projects:
+    """The projects of the files of one run."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Path, Mapping[Path, bytes] | None] = {}
+
+    def around(self, file: SourceFile) -> Project | None:
+        """The project of a file; None where there is none, as of text without a name."""
+        if file.path == NAMELESS:
+            return None
+        place = file.resolved or file.path.resolve()
+        root = _root(place)
+        return None if root is None else _Beside(self, root, place)
+
+    def texts(self, root: Path) -> Mapping[Path, bytes] | None:
+        """The Python files of a project; None if it is too large to be read."""
+        if root not in self._texts:
+            self._texts[root] = _read(root)
+        return self._texts[root]
+
+
+class _Beside:
+    """All files of a project but one."""
+
+    def __init__(self, projects: Projects, root: Path, place: Path) -> None:
+        self._projects, self._root, self._place = projects, root, place
+
+    def mentions(self, name: str) -> bool:
+        """Whether another Python file of the project holds the word."""
+        texts = self._projects.texts(self._root)
+        if texts is None:
+            return True  # it may
+        text = name.encode()
+        word = re.compile(rb"(?<!\w)" + re.escape(text) + rb"(?!\w)")
+        return any(
+            text in data and word.search(data) is not None
+            for path, data in texts.items()
+            if path != self._place
+        )
+
+
+def _root(place: Path) -> Path | None:
+    above = list(place.parents)
+    for marks in ((".git",), MARKS):
+        for folder in above:
+            if any((folder / mark).exists() for mark in marks):
+                return folder
+    return None
+
+
+def _read(root: Path) -> dict[Path, bytes] | None:
+    try:
+        files = find_python_files(root)
+    except CodemtlError:
+        return None
+    if len(files) > MOST_FILES:
+        return None
+    texts: dict[Path, bytes] = {}
+    room = MOST_BYTES
+    for file in files:
+        try:
+            size = file.stat().st_size
+            if size > SIZE_LIMIT:
+                continue
+            room -= size
+            if room < 0:
+                return None
+            texts[file.resolve()] = file.read_bytes()
+        except OSError:
+            continue  # whatever it holds, it is no reason to be silent about the others
+    return texts

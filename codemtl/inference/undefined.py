@@ -1,0 +1,66 @@
+"""What to say of the names and attributes of a file that nothing defines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from codemtl.inference.predictor import Calibration
+from codemtl.inference.project import Project
+from codemtl.syntax.findings import Finding
+from codemtl.syntax.lone_attributes import lone_attributes
+from codemtl.syntax.scopes import Scopes
+from codemtl.syntax.undefined import UndefinedName
+
+Guesses = Mapping[int, tuple[str, float]]  # byte of an undefined name -> replacement, confidence
+
+
+def undefined_findings(
+    scopes: Scopes, guesses: Guesses, calibration: Calibration, project: Project | None
+) -> list[Finding]:
+    """The findings of a file, those of names first.
+
+    A name is replaced by the file's own suggestion, else by the model's guess. An attribute that
+    another file of the project mentions is defined there; without a project only those are
+    reported of which the file knows enough.
+    """
+    attributes = {one.start: one for one in scopes.undefined_attributes}
+    where = "the file"
+    if project is not None:
+        where = "the project"
+        found = {one.start: one for one in lone_attributes(scopes)} | attributes
+        attributes = {k: one for k, one in found.items() if not project.mentions(one.name)}
+    return [
+        *(_of_name(one, guesses.get(one.start), calibration) for one in scopes.undefined_names),
+        *(_of_attribute(attributes[at], where, calibration) for at in sorted(attributes)),
+    ]
+
+
+def _of_name(
+    one: UndefinedName, guess: tuple[str, float] | None, calibration: Calibration
+) -> Finding:
+    message = f"{one.name!r} is defined nowhere in reach"
+    if one.suggestions:
+        return _finding(one, message, one.suggestions[0], calibration.undefined_name)
+    if guess is not None:
+        return _finding(one, message, *guess)
+    return _finding(one, message, one.name, calibration.undefined_name_alone)
+
+
+def _of_attribute(one: UndefinedName, where: str, calibration: Calibration) -> Finding:
+    message = f"nothing in {where} defines the attribute {one.name!r}"
+    return _finding(one, message, one.suggestions[0], calibration.undefined_attribute)
+
+
+def _finding(one: UndefinedName, message: str, replacement: str, confidence: float) -> Finding:
+    if replacement != one.name:
+        message += f"; did you mean {replacement!r}?"
+    return Finding(
+        function=one.function,
+        kind=one.kind,
+        start=one.start,
+        end=one.end,
+        original=one.name,
+        replacement=replacement,
+        confidence=confidence,
+        message=message,
+    )

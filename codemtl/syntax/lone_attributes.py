@@ -1,0 +1,55 @@
+"""Slips in attributes of anything, such as ``sys.paltform`` beside ``sys.platform``.
+
+Reported is an attribute whose name stands once in the file, one keystroke from a name that the file
+uses of the same object, and more than once. Whether it is a slip the file alone cannot tell: the
+name must stand nowhere else in the project either (``codemtl.inference.project``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from codemtl.syntax.names import CALLEE, LOAD
+from codemtl.syntax.suggestions import spelling_distance
+from codemtl.syntax.undefined import UndefinedName
+
+if TYPE_CHECKING:
+    from codemtl.syntax.scopes import Scopes
+
+_WORD = re.compile(rb"\w+")
+_KEYSTROKES = 1.0
+
+
+def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
+    """The attributes of a file that may be slips, in source order."""
+    words = Counter(_WORD.findall(scopes.tree.data))
+    uses = Counter(found.name for found in scopes.attribute_uses)
+    of_object: dict[str, set[str]] = {}
+    for found in scopes.attribute_uses:
+        of_object.setdefault(found.receiver, set()).add(found.name)
+    out = []
+    for found in scopes.attribute_uses:
+        name = found.name
+        if found.role not in (LOAD, CALLEE) or not found.receiver or words[name.encode()] != 1:
+            continue
+        if name.startswith("__") and name.endswith("__"):
+            continue
+        meant = _meant(name, of_object[found.receiver])
+        if meant is None or uses[meant] < 2:
+            continue
+        kind = "call-misuse" if found.role == CALLEE else "attribute-misuse"
+        function = scopes.function_of(found.scope)
+        qualname = function.qualname if function is not None else None
+        out.append(UndefinedName(found.start, found.end, name, qualname, (meant,), kind))
+    return out
+
+
+def _meant(name: str, others: set[str]) -> str | None:
+    """The one name that is spelled most like it, if that is near enough."""
+    found = [(spelling_distance(name, other), other) for other in others if other != name]
+    near = sorted((away, other) for away, other in found if away is not None)
+    if not near or near[0][0] > _KEYSTROKES or (len(near) > 1 and near[1][0] == near[0][0]):
+        return None  # several as near: names of a family
+    return near[0][1]

@@ -1,0 +1,80 @@
+"""The other files of a case's project, as they were before the fix."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codemtl.errors import DataError
+from codemtl.evaluation.cases import Origin, RepairCase
+from codemtl.evaluation.repositories import Repositories
+from codemtl.evaluation.scoring import Scorer
+from codemtl.inference.fake import FakePredictor
+
+SLIP = "import sys\n\n\ndef f():\n    return sys.platform, sys.platform, sys.paltform\n"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    done = subprocess.run(
+        ["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def commit(folder: Path, **files: str) -> str:
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "files")
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def mined(tmp_path: Path) -> tuple[Path, str, str]:
+    """A folder of repositories, and two commits of the one that is there."""
+    folder = tmp_path / "mined" / "ours"
+    folder.mkdir(parents=True)
+    git(folder, "init", "-q")
+    first = commit(folder, slip=SLIP, other="x = 1\n")
+    return folder.parent, first, commit(folder, other="x.paltform\n")
+
+
+def test_a_case_sees_the_commit_before_the_fix(mined: tuple[Path, str, str]) -> None:
+    folder, first, second = mined
+    repositories = Repositories.at(folder)
+    (name,) = repositories.git
+    before = repositories.around(Origin(name, second, "slip.py", parent=first))
+    after = repositories.around(Origin(name, second, "slip.py"))
+    assert before is not None and after is not None
+    assert not before.mentions("paltform")
+    assert after.mentions("paltform")
+    assert not before.mentions("paltfor")  # whole words
+    assert repositories.around(Origin("other", first, "slip.py")) is None
+    assert repositories.around(Origin(name, "0" * 40, "slip.py")) is None
+
+
+def test_the_product_asks_the_project_and_the_scope_analysis_does_not(
+    mined: tuple[Path, str, str],
+) -> None:
+    folder, first, second = mined
+    repositories = Repositories.at(folder)
+    (name,) = repositories.git
+    start = SLIP.index("def f")
+    cases = [
+        RepairCase(Origin(name, commit, "slip.py"), SLIP.encode(), (start,), None)
+        for commit in (first, second)
+    ]
+    scores = Scorer(FakePredictor(), None, repositories).scores(cases)
+    shown = [row[0].undefined for row in scores]
+    assert shown[0] is not None and shown[0].edit.replacement == "platform"
+    assert shown[1] is None
+    assert [row[0].scope for row in scores] == [None, None]
+    assert [row[0].undefined for row in Scorer(FakePredictor()).scores(cases)] == [None, None]
+
+
+def test_a_folder_without_repositories_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no git repository below"):
+        Repositories.at(tmp_path)

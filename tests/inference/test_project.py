@@ -1,0 +1,109 @@
+"""What the other files of a project say about a name."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codemtl.inference import project
+from codemtl.inference.fake import FakePredictor
+from codemtl.inference.project import Projects
+from codemtl.inference.repair import RepairOptions, repair_paths, repair_source
+from codemtl.inference.sources import Target
+from codemtl.syntax.files import SourceFile
+
+SLIP = "import sys\n\n\ndef f():\n    return sys.platform, sys.platform, sys.paltform\n"
+WHOLE = "class A:\n    index = 1\n\n    def f(self):\n        return self.indx\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "slip.py").write_text(SLIP)
+    return tmp_path
+
+
+def names(path: Path) -> list[str]:
+    result = repair_source(SourceFile.read(path), FakePredictor())
+    return [one.original for one in result.findings]
+
+
+def test_a_slip_is_reported_where_no_other_file_has_the_name(folder: Path) -> None:
+    path = folder / "package" / "slip.py"
+    (finding,) = repair_source(SourceFile.read(path), FakePredictor()).findings
+    assert (finding.original, finding.replacement) == ("paltform", "platform")
+    assert finding.message.startswith("nothing in the project defines the attribute 'paltform'")
+    (folder / "other.py").write_text("x.paltforms\n")
+    assert names(path) == ["paltform"]
+    (folder / "other.py").write_text("x.paltform\n")
+    assert names(path) == []
+
+
+def test_without_a_project_the_file_alone_must_tell(folder: Path) -> None:
+    (folder / "pyproject.toml").unlink()
+    assert names(folder / "package" / "slip.py") == []
+    (folder / "whole.py").write_text(WHOLE)
+    (folder / "other.py").write_text("x.indx\n")
+    assert names(folder / "whole.py") == ["indx"]
+    (folder / "setup.py").write_text("")
+    assert names(folder / "whole.py") == []  # the other file may define it
+
+
+def test_the_work_tree_is_the_project_and_what_git_ignores_is_not(folder: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / "package" / "setup.cfg").write_text("")
+    (folder / "other.py").write_text("x.paltform\n")
+    assert names(folder / "package" / "slip.py") == []
+    (folder / ".gitignore").write_text("other.py\n")
+    assert names(folder / "package" / "slip.py") == ["paltform"]
+
+
+def test_text_of_an_editor_counts_instead_of_the_file_on_disk(folder: Path) -> None:
+    path = folder / "package" / "slip.py"
+    path.write_text(SLIP.replace("sys.platform,", "sys.paltform,"))
+    unsaved = SourceFile.from_bytes(SLIP.encode(), path)
+    found = repair_source(unsaved, FakePredictor()).findings
+    assert [one.original for one in found] == ["paltform"]
+
+
+def test_a_project_is_read_once_and_only_if_asked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    whole = project._read
+
+    def counted(root: Path) -> dict[Path, bytes] | None:
+        read.append(root)
+        return whole(root)
+
+    monkeypatch.setattr(project, "_read", counted)
+    paths = [folder / f"{name}.py" for name in "abc"]
+    for path in paths:
+        path.write_text("def f():\n    return 1\n")
+    targets = [Target(str(path)) for path in paths]
+    assert len(list(repair_paths(targets, FakePredictor(), RepairOptions()))) == 3
+    assert read == []
+    paths[0].write_text(SLIP)
+    paths[1].write_text(SLIP.replace("paltform", "plattform"))
+    found = list(repair_paths(targets, FakePredictor(), RepairOptions()))
+    assert [[one.original for one in result.findings] for result in found] == [
+        [], ["plattform"], [],  # the slip of a.py stands in package/slip.py too
+    ]  # fmt: skip
+    assert read == [folder]
+
+
+def test_a_project_too_large_to_be_read_is_taken_to_define_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project, "MOST_BYTES", 10)
+    file = SourceFile.read(folder / "package" / "slip.py")
+    found = Projects().around(file)
+    assert found is not None
+    assert found.mentions("paltform")
+
+
+def test_text_without_a_name_has_no_project() -> None:
+    assert Projects().around(SourceFile.from_bytes(SLIP.encode())) is None

@@ -1,0 +1,41 @@
+"""Attributes that stand once, a keystroke from one that the file uses of the same object."""
+
+from __future__ import annotations
+
+import pytest
+
+from codemtl.syntax.lone_attributes import lone_attributes
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.tree import parse
+
+USES = "import sys\n\ndef f(block):\n    a(sys.platform)\n    b(sys.platform)\n    block.number()\n"
+
+
+def found(line: str) -> list[tuple[str, tuple[str, ...], str, str | None]]:
+    scopes = analyze(parse((USES + f"    {line}\n").encode()))
+    return [(one.name, one.suggestions, one.kind, one.function) for one in lone_attributes(scopes)]
+
+
+def test_a_slip_is_found_with_what_was_meant() -> None:
+    slip = ("paltform", ("platform",), "attribute-misuse", "f")
+    assert found("return sys.paltform") == [slip]
+    assert found("return sys.platforms()") == [("platforms", ("platform",), "call-misuse", "f")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return sys.platform",
+        "return sys.executable",
+        "return sys.platfrmo",  # two keystrokes
+        "return block.paltform",  # of another object
+        "return f().paltform",
+        "return block.numbers",  # what is like it is used only once
+        "return sys.paltform + sys.paltform",
+        "return sys.paltform, 'paltform'",
+        "return sys.platform1, sys.platform2, sys.platform3",  # a family: none is the one meant
+        "sys.paltform = 1",
+    ],
+)
+def test_silence_about_what_may_be_meant(line: str) -> None:
+    assert found(line) == []
