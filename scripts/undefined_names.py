@@ -1,12 +1,15 @@
 """Real fixes of undefined names and attributes: how often the suggestion is what the project wrote.
 
     python scripts/undefined_names.py --corpus CORPUS [--split validation] [--model DIR]
+        [--repositories FOLDER]
 
 Each fix of the kind in the split is asked: first for the suggestion of the scope analysis; where
 it has none, for the model's guess, by the probability that the model gives to it (from
 ``codemtl.tasks.repair.GUESS`` on it is shown). The constants ``undefined_name`` and
 ``undefined_name_guessed`` of a model's calibration are what comes out on validation. Then the fixes
-of attributes and calls: how many are slips in attributes of ``self``, and what of these is right.
+of attributes and calls: in how many nothing defines the attribute, what of these is right, and in how
+many clean functions that is said too. With ``--repositories``, where the corpus was mined, the
+other files of a project are asked as `codemtl repair` asks them.
 """
 
 from __future__ import annotations
@@ -19,16 +22,23 @@ from pathlib import Path
 from typing import Any
 
 from codemtl import inference
+from codemtl.evaluation.cases import Origin, repair_cases
 from codemtl.evaluation.corpus import Corpus
+from codemtl.evaluation.frozen import list_name, read_list
+from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.synthetic import function_at
-from codemtl.inference.predictor import BatchPredictor, RepairRequest
+from codemtl.inference.predictor import BatchPredictor, Calibration, RepairRequest
+from codemtl.inference.undefined import undefined_findings
 from codemtl.syntax.actions import UNDEFINED
+from codemtl.syntax.definitions import functions
+from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import parse
 from codemtl.syntax.undefined import UndefinedName
 from codemtl.tasks.repair import GUESS
 
 ATTRIBUTES = ("attribute-misuse", "call-misuse")
+LISTS = Path(__file__).parent.parent / "data" / "benchmarks"
 STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
@@ -64,14 +74,37 @@ def main() -> None:
         print(f"    from {step}: {_share([right for chance, right in guessed if chance > step])}")
     right = sum(suggested) + sum(right for _, right in guessed)
     print(f"right in all: {sum(suggested)} with suggestions alone, {right} with guesses")
-    slips, attributes = [], 0
+    _attributes(corpus, options)
+
+
+def _attributes(corpus: Corpus, options: argparse.Namespace) -> None:
+    """Undefined attributes in the fixes that changed one, and in clean functions."""
+    where = options.repositories
+    repositories = Repositories({}) if where is None else Repositories.at(where)
+
+    def said(data: bytes, origin: Origin) -> list[Finding]:
+        scopes = analyze(parse(data))
+        found = undefined_findings(scopes, {}, Calibration(), repositories.around(origin))
+        return [one for one in found if one.kind != UNDEFINED]
+
+    slips, fixes = [], 0
     for row in _fixes(corpus, ATTRIBUTES):
-        attributes += 1
-        slip = _at(analyze(parse(row["file"].encode())).undefined_attributes, row)
-        if slip is not None:
-            slips.append(slip.suggestions[0] == row["edit_replacement"])
-    print(f"attributes of self: {len(slips)} of {attributes} fixes of attributes and calls, "
-          f"{_share(slips)}")  # fmt: skip
+        fixes += 1
+        origin = Origin(row["project"], row["commit"], row["path"], parent=row["parent"])
+        for one in said(row["file"].encode(), origin):
+            if one.start == row["edit_start"]:
+                slips.append(one.replacement == row["edit_replacement"])
+    cases = repair_cases(corpus, read_list(LISTS, list_name("real-bugs", options.split)))
+    flagged = 0
+    for case in cases.clean:
+        starts = [one.start for one in said(case.data, case.origin)]
+        for function in functions(parse(case.data)):
+            if function.node.start_byte in case.starts:
+                flagged += any(function.start <= at < function.end for at in starts)
+    print(
+        f"attributes: {len(slips)} of {fixes} fixes of attributes and calls, {_share(slips)}; "
+        f"{flagged} of {cases.clean_functions} clean functions"
+    )
 
 
 def _fixes(corpus: Corpus, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -97,6 +130,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--split", default="validation")
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--repositories", type=Path, help="where the corpus was mined")
     return parser.parse_args()
 
 

@@ -32,7 +32,7 @@ class Calibration:
     undefined_name: float = 0.8  # an undefined name with a suggestion: the suggestion is right
     undefined_name_guessed: float = 0.6  # one with the model's guess: the guess is right
     undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug
-    undefined_attribute: float = 0.6  # an attribute that nothing defines: the suggestion is right
+    undefined_attribute: float = 0.5  # an attribute that nothing defines: the suggestion is right
 
     def confidence(self, bug_logit: float, p_site: float, p_edit: float) -> float:
         """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""

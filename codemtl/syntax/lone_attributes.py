@@ -1,8 +1,9 @@
 """Slips in attributes of anything, such as ``sys.paltform`` beside ``sys.platform``.
 
 Reported is an attribute whose name stands once in the file, one keystroke from a name that the file
-uses of the same object, and more than once. Whether it is a slip the file alone cannot tell: the
-name must stand nowhere else in the project either (``codemtl.inference.project``).
+uses of the same object, and more than once; methods of builtin types are right, and so are pairs
+such as ``getX`` and ``setX`` or ``uuid1`` and ``uuid4``. Whether it is a slip the file alone cannot
+tell: the name must stand nowhere else in the project either (``codemtl.inference.project``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(rb"\w+")
 _KEYSTROKES = 1.0
+_PAIRS = re.compile("[gs]et|[0-9]")
+_METHODS = {
+    name for kind in (object, str, bytes, int, float, list, dict, set) for name in dir(kind)
+}
 
 
 def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
@@ -34,7 +39,7 @@ def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
         name = found.name
         if found.role not in (LOAD, CALLEE) or not found.receiver or words[name.encode()] != 1:
             continue
-        if name.startswith("__") and name.endswith("__"):
+        if name in _METHODS or (name.startswith("__") and name.endswith("__")):
             continue
         meant = _meant(name, of_object[found.receiver])
         if meant is None or uses[meant] < 2:
@@ -52,4 +57,6 @@ def _meant(name: str, others: set[str]) -> str | None:
     near = sorted((away, other) for away, other in found if away is not None)
     if not near or near[0][0] > _KEYSTROKES or (len(near) > 1 and near[1][0] == near[0][0]):
         return None  # several as near: names of a family
-    return near[0][1]
+    meant = near[0][1]
+    alike = _PAIRS.sub("#", name.lower()) == _PAIRS.sub("#", meant.lower())
+    return None if alike and name.lower() != meant.lower() else meant

@@ -35,6 +35,9 @@ def test_a_slip_is_found_with_what_was_meant() -> None:
         "return sys.paltform, 'paltform'",
         "return sys.platform1, sys.platform2, sys.platform3",  # a family: none is the one meant
         "sys.paltform = 1",
+        "return block.getSize(), block.setSize(1), block.setSize(2)",
+        "return block.uuid1(), block.uuid4(), block.uuid4()",
+        "return block.lstrip(), block.rstrip(), block.rstrip()",
     ],
 )
 def test_silence_about_what_may_be_meant(line: str) -> None:
