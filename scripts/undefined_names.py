@@ -7,8 +7,8 @@ Each fix of the kind in the split is asked: first for the suggestion of the scop
 it has none, for the model's guess, by the probability that the model gives to it (from
 ``codemtl.tasks.repair.GUESS`` on it is shown). The constants ``undefined_name`` and
 ``undefined_name_guessed`` of a model's calibration are what comes out on validation. Then the fixes
-of attributes and calls: in how many nothing defines the attribute, what of these is right, and in how
-many clean functions that is said too. With ``--repositories``, where the corpus was mined, the
+of attributes and calls: in how many nothing defines the attribute, what of these is right, and in
+how many clean functions that is said too. With ``--repositories``, where the corpus was mined, the
 other files of a project are asked as `codemtl repair` asks them.
 """
 
