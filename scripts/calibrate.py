@@ -16,7 +16,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from codemtl.evaluation.calibration import fit, recalibrated
+from codemtl.evaluation.calibration import FEATURES, fit, recalibrated
 from codemtl.evaluation.cases import RepairCases, repair_cases
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import list_name, read_list
@@ -47,7 +47,7 @@ def main() -> None:
     print(f"model: {values.get('name', 'codemtl')} {str(values.get('sha256'))[:12]}")
     print(f"cases: {frozen.name}, SHA-256 {frozen.sha256}, {cases.unresolved} unresolved")
     print(f"bugs: {len(bugs)}; clean functions: {len(clean)}; prior: {PRIOR}")
-    print(f"slope {fitted.slope}, bias {fitted.bias}")
+    print("weights: " + ", ".join(f"{n} {getattr(fitted, n)}" for n in ("bias", *FEATURES)))
     for name, found in (("clean functions", clean), ("functions with a bug", bugs)):
         best = [one.shown for one in recalibrated(found, fitted)]
         shown = sum(one is not None and one.score >= fitted.threshold for one in best)

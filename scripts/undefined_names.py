@@ -61,7 +61,7 @@ def main() -> None:
         for _, _, scored in predictor.scored_edits([RepairRequest(tree, [function], scopes)]):
             guessed += [
                 (one.p_edit, one.edit.replacement == row["edit_replacement"])
-                for one in scored
+                for one, _ in scored
                 if one.kind == UNDEFINED and one.edit.start == name.start
             ]
     print(f"command: {shlex.join(['python', *sys.argv])}")

@@ -1,13 +1,14 @@
 """Fitting what turns the scores of a model into confidences that hold where it is used.
 
-1. ``slope`` and ``bias`` of the bug logit by logistic regression over functions with and without
-   a bug, weighted to the deployment prior: one function in a hundred has a bug.
+1. The weights of what the model says of an edit and of the evidence on it, by logistic regression
+   over all edits that it proposes in functions with and without a bug: whether they are right,
+   weighted to the deployment prior, where one function in a hundred has a bug. Functions in which
+   nothing defines a name or attribute are left out, as that is reported whatever the model says.
 2. ``threshold``: at most 1% of clean functions have a finding shown, undefined names included, and
    no finding is shown that is right less than once in ten times.
 
-p(site | bug) and p(edit | site, bug) are taken as the model gives them: where they are high they
-are right, on real bugs too. The constants of undefined names are how often the name that is shown
-is right where a real fix cured one (``scripts/undefined_names.py``).
+The constants of undefined names and attributes are how often what is shown is right where a real
+fix cured one (``scripts/undefined_names.py``).
 """
 
 from __future__ import annotations
@@ -21,24 +22,35 @@ import numpy as np
 from codemtl.evaluation.results import PRIOR
 from codemtl.evaluation.scoring import Guess, Parts, Scores
 from codemtl.inference import Calibration
+from codemtl.inference.evidence import Evidence
+from codemtl.inference.predictor import log
 from codemtl.tasks.metrics import Array, threshold
 
 SHOWN = 0.01  # of clean functions
+FEATURES = ("slope", "site", "edit", *Evidence._fields)  # fields of `Calibration`
 WORTH_A_LOOK = 0.1  # confidence below which a finding only costs its reader time
 
 
 def fit(bugs: Sequence[Scores], clean: Sequence[Scores]) -> Calibration:
     """From functions with a bug and without."""
-    labels = np.repeat((1.0, 0.0), (len(bugs), len(clean)))
-    weights = np.where(labels > 0, PRIOR / len(bugs), (1 - PRIOR) / len(clean))
-    parts = [_suspect(one) for one in (*bugs, *clean)]
-    seen = np.array([one is not None for one in parts])
-    logits = np.array([one.logit for one in parts if one is not None])
-    slope, bias = fit_logistic(logits, labels[seen], weights[seen]).round(4).tolist()
-    fitted = Calibration(slope=slope, bias=bias)
+    rows, labels, weights = [], [], []
+    for functions, share in ((bugs, PRIOR), (clean, 1 - PRIOR)):
+        for one in functions:
+            for guess in one.model if one.undefined is None else ():
+                if guess.parts is not None:
+                    rows.append(features(guess.parts))
+                    labels.append(float(guess.verdict.right))
+                    weights.append(share / len(functions))
+    found = fit_logistic(np.array(rows), np.array(labels), np.array(weights)).round(4).tolist()
+    fitted = Calibration(**dict(zip([*FEATURES, "bias"], found, strict=True)))
     shown = np.array([one.shown.score if one.shown else 0.0 for one in recalibrated(clean, fitted)])
     least = math.ceil(max(threshold(shown, SHOWN), 0.0) * 1e4 + 1e-6) / 1e4
     return replace(fitted, threshold=max(least, WORTH_A_LOOK))
+
+
+def features(parts: Parts) -> list[float]:
+    """What a confidence is made of, in the order of ``FEATURES``."""
+    return [parts.logit, log(parts.site), log(parts.edit), *parts.evidence]
 
 
 def recalibrated(scores: Sequence[Scores], calibration: Calibration) -> list[Scores]:
@@ -55,12 +67,6 @@ def _again(guess: Guess, calibration: Calibration) -> Guess:
     if parts is None:
         return guess
     return guess._replace(score=calibration.confidence(*parts))
-
-
-def _suspect(scores: Scores) -> Parts | None:
-    """A function is as suspicious as its most suspicious window."""
-    found = [one.parts for one in scores.model if one.parts is not None]
-    return max(found, key=lambda one: one.logit, default=None)
 
 
 def fit_logistic(features: Array, labels: Array, weights: Array, rounds: int = 50) -> Array:

@@ -1,7 +1,7 @@
 """What the model and its rivals say about each function of a repair suite.
 
-Of every function only the best edit of a system is kept (for the model: of every window, with the
-parts of its probability, so that calibration can be fitted afterwards).
+Of every function only the best edit of a system is kept (for the model: all that it proposes, with
+the parts of their confidence, so that calibration can be fitted afterwards).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from codemtl.evaluation.ngram import NgramModel, Words
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.workers import run
 from codemtl.inference import Calibration, load_predictor
+from codemtl.inference.evidence import Evidence
 from codemtl.inference.predictor import BatchPredictor, Predictor, RepairRequest
 from codemtl.inference.undefined import undefined_findings
 from codemtl.syntax.actions import UNDEFINED
@@ -39,10 +40,11 @@ class Parts(NamedTuple):
     logit: float  # of a bug
     site: float  # p(site | bug)
     edit: float  # p(edit | site, bug)
+    evidence: Evidence
 
 
 class Guess(NamedTuple):
-    """The best edit of one system in one function."""
+    """An edit that one system proposes."""
 
     score: float  # a confidence; of the n-gram model, a gain in log-likelihood
     verdict: Verdict
@@ -60,14 +62,14 @@ class Guess(NamedTuple):
 class Scores(NamedTuple):
     """What is known of one function."""
 
-    model: tuple[Guess, ...]  # of each window
+    model: tuple[Guess, ...]  # the most probable edits of each window
     scope: Guess | None  # the surest undefined name by the file alone, as it suggests
     undefined: Guess | None  # the one that the product would show first: guesses and project too
     ngram: Guess | None
 
     @property
     def surest(self) -> Guess | None:
-        """The model's best edit over all windows."""
+        """The model's surest edit over all windows."""
         return max(self.model, key=lambda one: one.score, default=None)
 
     @property
@@ -118,7 +120,7 @@ class Scorer:
     def _guesses(
         self, requests: Sequence[RepairRequest], cases: Sequence[RepairCase]
     ) -> tuple[list[list[list[Guess]]], list[dict[int, tuple[str, float]]]]:
-        """The model's best edit in each window of each function of each request.
+        """What the model proposes in each function of each request.
 
         And for each request its guesses at undefined names.
         """
@@ -135,15 +137,14 @@ class Scorer:
                         )
             return found, guessed
         for number, owner, scored in self.predictor.scored_edits(requests):
-            for one in scored:
+            for weighed in scored:
+                one, chance = weighed.scored, self.predictor.confidence(weighed)
                 if one.kind == UNDEFINED:
-                    chance = self.predictor.confidence(one)
                     guessed[number][one.edit.start] = one.edit.replacement, chance
-            for best in [one for one in scored if one.kind != UNDEFINED][:1]:
-                verdict = judge(requests[number].tree.data, best.edit, cases[number].truth)
-                parts = Parts(best.bug_logit, best.p_site, best.p_edit)
-                chance = self.predictor.confidence(best)
-                found[number][owner].append(Guess(chance, verdict, best.kind, best.edit, parts))
+                    continue
+                verdict = judge(requests[number].tree.data, one.edit, cases[number].truth)
+                parts = Parts(one.bug_logit, one.p_site, one.p_edit, weighed.evidence)
+                found[number][owner].append(Guess(chance, verdict, one.kind, one.edit, parts))
         return found, guessed
 
     def _ngram(

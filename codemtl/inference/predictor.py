@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
+    from codemtl.inference.evidence import Evidence
     from codemtl.syntax.definitions import Definition
     from codemtl.syntax.findings import Finding
     from codemtl.syntax.scopes import Scopes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
 
 
 TOP_EDITS = 20  # of a function, unless the caller wants more
+LEAST = 1e-6  # a smaller probability is taken for this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,34 @@ class Calibration:
     """What is stored with the weights to turn scores into decisions."""
 
     threshold: float = 0.5  # findings below are not shown, unless the user says otherwise
-    slope: float = 1.0  # of the log-odds that a function has a bug
-    bias: float = 0.0  # added to it: carries the training prior to the deployment prior
+    bias: float = 0.0  # of the log-odds that an edit repairs a bug; what follows is added to it
+    slope: float = 1.0  # times the log-odds that the function has a bug
+    site: float = 1.0  # times ln p(site | bug)
+    edit: float = 1.0  # times ln p(edit | site, bug)
+    renames: float = 0.0  # times that part of the edit's `Evidence`, as all that follow
+    alike: float = 0.0
+    once: float = 0.0
+    habit: float = 0.0
+    new_habit: float = 0.0
+    target: float = 0.0
     undefined_name: float = 0.8  # an undefined name with a suggestion: the suggestion is right
     undefined_name_guessed: float = 0.6  # one with the model's guess: the guess is right
     undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug
     undefined_attribute: float = 0.5  # an attribute that nothing defines: the suggestion is right
 
-    def confidence(self, bug_logit: float, p_site: float, p_edit: float) -> float:
-        """p(bug) · p(site | bug) · p(edit | site, bug), p(bug) for the deployment prior."""
-        logit = self.slope * bug_logit + self.bias
-        return p_site * p_edit / (1 + math.exp(-max(-700.0, min(700.0, logit))))
+    def confidence(
+        self, bug_logit: float, p_site: float, p_edit: float, evidence: Evidence
+    ) -> float:
+        """The probability that an edit repairs a bug, where bugs are as rare as in use."""
+        logit = self.bias + self.slope * bug_logit
+        logit += self.site * log(p_site) + self.edit * log(p_edit)
+        logit += sum(getattr(self, name) * v for name, v in evidence._asdict().items())
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
+
+
+def log(probability: float) -> float:
+    """ln, of what is next to nothing too."""
+    return math.log(max(probability, LEAST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +85,13 @@ class RepairRequest(NamedTuple):
     tree: SourceTree
     functions: Sequence[Definition]
     scopes: Scopes
+
+
+class WeighedEdit(NamedTuple):
+    """What the model and the text say of an edit."""
+
+    scored: ScoredEdit
+    evidence: Evidence
 
 
 class Predictor(Protocol):
@@ -109,10 +135,10 @@ class BatchPredictor(Protocol):
 
     def scored_edits(
         self, requests: Sequence[RepairRequest]
-    ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
+    ) -> Iterator[tuple[int, int, list[WeighedEdit]]]:
         """(request, index of the function, its most probable edits) for each window of each."""
         ...
 
-    def confidence(self, one: ScoredEdit) -> float:
+    def confidence(self, one: WeighedEdit) -> float:
         """The calibrated confidence of an edit."""
         ...

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from codemtl.errors import ModelError, UsageError
-from codemtl.inference.evidence import contradicted
+from codemtl.inference.evidence import contradicted, evidence
 from codemtl.inference.predictor import (
     TOP_EDITS,
     Calibration,
     GenerationRequest,
     RepairRequest,
+    WeighedEdit,
 )
 from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
@@ -35,7 +36,7 @@ from codemtl.tasks.corruption import RepairInput, as_input
 from codemtl.tasks.example import Example, windows
 from codemtl.tasks.generate import Generate
 from codemtl.tasks.registry import TASKS
-from codemtl.tasks.repair import ScoredEdit, collate, decode
+from codemtl.tasks.repair import collate, decode
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096
@@ -110,7 +111,7 @@ class TorchPredictor:
 
     def scored_edits(
         self, requests: Sequence[RepairRequest], limit: int = TOP_EDITS
-    ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
+    ) -> Iterator[tuple[int, int, list[WeighedEdit]]]:
         """(request, index of the function, its most probable edits) for each window of each."""
         items: list[_Item] = []
         for number, (tree, functions, scopes) in enumerate(requests):
@@ -125,7 +126,7 @@ class TorchPredictor:
     @torch.no_grad()
     def _score(
         self, items: Sequence[_Item], limit: int
-    ) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
+    ) -> Iterator[tuple[int, int, list[WeighedEdit]]]:
         batch = collate([item.input for item in items], self.specials, dense=False)
         scores = self.network.repair_scores(self._tensors(batch.arrays))
         sites = scores.site_BS.softmax(-1).numpy()
@@ -139,11 +140,12 @@ class TorchPredictor:
                 tree, one.input, bug, sites[row], actions[row], names[row], limit, undefined
             )
             yield one.request, one.function, [
-                edit for edit in scored
+                WeighedEdit(edit, evidence(one.scopes, edit.site, edit.edit)) for edit in scored
                 if not contradicted(one.scopes, edit.site, edit.edit.replacement)
             ]  # fmt: skip
 
-    def _finding(self, tree: SourceTree, function: Definition, one: ScoredEdit) -> Finding:
+    def _finding(self, tree: SourceTree, function: Definition, found: WeighedEdit) -> Finding:
+        one = found.scored
         original = tree.data[one.edit.start : one.edit.end].decode("utf-8", "replace")
         return Finding(
             function=function.qualname,
@@ -152,18 +154,21 @@ class TorchPredictor:
             end=one.edit.end,
             original=original,
             replacement=one.edit.replacement,
-            confidence=self.confidence(one),
+            confidence=self.confidence(found),
             message=_message(original, one.edit.replacement),
         )
 
-    def confidence(self, one: ScoredEdit) -> float:
-        """p(bug) · p(site, edit | bug), calibrated for the deployment prior.
+    def confidence(self, one: WeighedEdit) -> float:
+        """The probability that it repairs a bug, calibrated for the deployment prior.
 
         What nothing defines is a bug, whatever the model says of the function.
         """
-        if one.kind == UNDEFINED:
+        scored = one.scored
+        if scored.kind == UNDEFINED:
             return self.calibration.undefined_name_guessed
-        return self.calibration.confidence(one.bug_logit, one.p_site, one.p_edit)
+        return self.calibration.confidence(
+            scored.bug_logit, scored.p_site, scored.p_edit, one.evidence
+        )
 
     def _windows(
         self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""

@@ -19,7 +19,6 @@ from codemtl.syntax.undefined import UndefinedName
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
-_WORD = re.compile(rb"\w+")
 _KEYSTROKES = 1.0
 _PAIRS = re.compile("[gs]et|[0-9]")
 _METHODS = {
@@ -29,7 +28,6 @@ _METHODS = {
 
 def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
     """The attributes of a file that may be slips, in source order."""
-    words = Counter(_WORD.findall(scopes.tree.data))
     uses = Counter(found.name for found in scopes.attribute_uses)
     of_object: dict[str, set[str]] = {}
     for found in scopes.attribute_uses:
@@ -37,7 +35,7 @@ def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
     out = []
     for found in scopes.attribute_uses:
         name = found.name
-        if found.role not in (LOAD, CALLEE) or not found.receiver or words[name.encode()] != 1:
+        if found.role not in (LOAD, CALLEE) or not found.receiver or scopes.words[name] != 1:
             continue
         if name in _METHODS or (name.startswith("__") and name.endswith("__")):
             continue

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MODULE, CLASS, FUNCTION, COMPREHENSION, TYPE_PARAMETERS = range(5)  # kinds of scope
 LOAD, CALLEE, ANNOTATION, STORE, AUGMENTED_STORE, DELETE, PARAMETER, IMPORT, PATTERN = range(9)
+
+WORD = re.compile(rb"[^\W\d][\w\x80-\xff]*|[\x80-\xff][\w\x80-\xff]*")  # in UTF-8
 
 
 class Occurrence(NamedTuple):

@@ -24,6 +24,7 @@ from codemtl.syntax.names import (
     LOAD,
     MODULE,
     TYPE_PARAMETERS,
+    WORD,
     Occurrence,
     Scope,
 )
@@ -178,6 +179,16 @@ class Scopes:
     def attribute_counts(self) -> Counter[tuple[str, str]]:
         """How often the file uses each attribute of each plain or dotted name."""
         return Counter((found.receiver, found.name) for found in self.attribute_uses)
+
+    @cached_property
+    def receivers(self) -> dict[int, str]:
+        """The text of the object of each attribute, by the byte at which the attribute begins."""
+        return {found.start: found.receiver for found in self.attribute_uses}
+
+    @cached_property
+    def words(self) -> Counter[str]:
+        """How often each word stands in the file, in comments and strings too."""
+        return Counter(word.decode("utf-8", "replace") for word in WORD.findall(self.tree.data))
 
     @cached_property
     def used_builtins(self) -> tuple[str, ...]:

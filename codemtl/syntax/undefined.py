@@ -16,14 +16,13 @@ from tree_sitter import Query
 
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.builtin_names import PYTHON2
-from codemtl.syntax.names import ANNOTATION
+from codemtl.syntax.names import ANNOTATION, WORD
 from codemtl.syntax.suggestions import suggest
 from codemtl.syntax.tree import SourceTree, captures, language
 
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
-_WORD = re.compile(rb"[^\W\d][\w\x80-\xff]*|[\x80-\xff][\w\x80-\xff]*")
 _SHORT = 120  # bytes of a try body that is there to see whether a name exists
 _MANY = 6  # different names in a file; of 113 real mistakes one stood among more
 _LINE = 400  # bytes around broken text that count as its line, at most
@@ -96,7 +95,7 @@ def _guarded(tree: SourceTree) -> set[str]:
         short = body.end_byte - body.start_byte <= _SHORT
         if b"NameError" in head or (short and catches_all):
             spans.append((body.start_byte, body.end_byte))
-    return {w.decode("utf-8", "replace") for span in spans for w in _WORD.findall(data, *span)}
+    return {w.decode("utf-8", "replace") for span in spans for w in WORD.findall(data, *span)}
 
 
 @cache

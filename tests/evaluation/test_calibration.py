@@ -8,13 +8,17 @@ import pytest
 from codemtl.evaluation.calibration import SHOWN, fit, fit_logistic, recalibrated
 from codemtl.evaluation.judging import Verdict
 from codemtl.evaluation.scoring import Guess, Parts, Scores
+from codemtl.inference.evidence import Evidence
 from codemtl.syntax.edits import Edit
 
 
+def guess(logit: float, right: bool, edit: float = 0.9, alike: float = 0.0) -> Guess:
+    parts = Parts(logit, 0.9, edit, Evidence(alike=alike))
+    return Guess(0.0, Verdict(right, right), "comparison", Edit(0, 1, "<"), parts)
+
+
 def scores(logit: float, right: bool) -> Scores:
-    parts = Parts(logit, 0.9, 0.9)
-    guess = Guess(0.0, Verdict(right, right), "comparison", Edit(0, 1, "<"), parts)
-    return Scores((guess,), None, None, None)
+    return Scores((guess(logit, right),), None, None, None)
 
 
 def test_few_clean_functions_are_shown_at_the_fitted_threshold() -> None:
@@ -26,7 +30,35 @@ def test_few_clean_functions_are_shown_at_the_fitted_threshold() -> None:
     found = [one.shown.score for one in recalibrated(clean, fitted) if one.shown]
     assert np.mean(np.array(found) >= fitted.threshold) <= SHOWN
     chances = np.array([one.shown.score for one in recalibrated(bugs, fitted) if one.shown])
-    assert 0 < chances.min() < chances.max() <= 0.81
+    assert 0 < chances.min() < chances.max() < 1
+
+
+def test_evidence_that_tells_right_from_wrong_decides_what_is_shown() -> None:
+    rng = np.random.default_rng(0)
+
+    def function(bug: bool) -> Scores:
+        """The model prefers the edit that is never right; the right one is spelled alike."""
+        logit = float(rng.normal(bug, 1))
+        wrong = guess(logit, False, edit=0.6, alike=float(rng.uniform(0, 0.6)))
+        other = guess(logit, bug, edit=0.3, alike=float(rng.uniform(0.3, 1) if bug else 0.2))
+        return Scores((wrong, other), None, None, None)
+
+    bugs, clean = [function(True) for _ in range(400)], [function(False) for _ in range(1200)]
+    fitted = fit(bugs, clean)
+    assert fitted.alike > 0
+    assert fitted.renames == 0  # all the same everywhere: nothing to learn
+    found = [one.surest for one in recalibrated(bugs, fitted)]
+    assert np.mean([one is not None and one.verdict.right for one in found]) > 0.7
+
+
+def test_what_nothing_defines_is_not_the_models_to_learn_from() -> None:
+    rng = np.random.default_rng(0)
+    bugs = [scores(logit, True) for logit in rng.normal(2, 1, 200)]
+    clean = [scores(logit, False) for logit in rng.normal(0, 1, 600)]
+    name = Guess(0.8, Verdict(True, True), "undefined-name", Edit(0, 1, "x"))
+    silly = [one._replace(undefined=name) for one in (scores(-9, True) for _ in range(50))]
+    without, with_them = fit(bugs, clean), fit([*bugs, *silly], clean)
+    assert with_them.slope == pytest.approx(without.slope, abs=0.02)
 
 
 def test_fit_logistic_finds_slope_and_prior() -> None:

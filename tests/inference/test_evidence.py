@@ -1,10 +1,16 @@
+"""What the text says for or against an edit."""
+
 from __future__ import annotations
+
+import math
 
 import pytest
 
-from codemtl.inference.evidence import contradicted
+from codemtl.inference.evidence import Evidence, contradicted, evidence
+from codemtl.syntax.actions import Site
 from codemtl.syntax.definitions import functions
-from codemtl.syntax.scopes import analyze
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
 
@@ -31,9 +37,48 @@ def find(policy, rule):
 def test_an_import_whose_attribute_the_file_uses_elsewhere(
     use: str, name: str, replacement: str, answer: bool
 ) -> None:
-    tree = parse(TEXT.format(use=use, name=name).encode())
-    scopes = analyze(tree)
-    start = tree.data.rindex(f"{name}.Limit".encode())
-    sites = enumerate_sites(tree, functions(tree)[0].node, scopes).sites
-    (site,) = (one for one in sites if one.start == start and one.family == "name")
+    scopes, site = place(TEXT.format(use=use, name=name), f"{name}.Limit", "name")
     assert contradicted(scopes, site, replacement) == answer
+
+
+def place(text: str, at: str, family: str) -> tuple[Scopes, Site]:
+    """The site of a family that begins where ``at`` stands last."""
+    tree = parse(text.encode())
+    scopes = analyze(tree)
+    start = tree.data.rindex(at.encode())
+    sites = enumerate_sites(tree, functions(tree)[0].node, scopes).sites
+    (site,) = (one for one in sites if one.start == start and one.family == family)
+    return scopes, site
+
+
+HABITS = """
+def f(self, widths, height):
+    self.width = self.hight + height.size
+    width = widths.size - widths.size
+    return self.height * self.height
+"""
+
+
+def weighed(at: str, family: str, replacement: str) -> Evidence:
+    scopes, site = place(HABITS, at, family)
+    return evidence(scopes, site, Edit(site.start, site.end, replacement))
+
+
+def test_attributes_are_weighed_by_spelling_and_by_what_the_file_does() -> None:
+    found = weighed("hight", "attribute", "height")
+    assert found.renames == found.once == 1
+    assert found.alike == pytest.approx(10 / 11)
+    assert (found.habit, found.new_habit) == pytest.approx((0, math.log(3)))
+    assert found.target == pytest.approx(4 / 10)  # two of the five letters of width and hight
+
+
+def test_variables_are_weighed_beside_their_attribute() -> None:
+    found = weighed("widths.size - ", "name", "height")
+    assert found.once == 0
+    assert (found.habit, found.new_habit) == pytest.approx((math.log(2), math.log(2)))
+    assert found.target == pytest.approx(2 * 5 / 11)
+
+
+def test_other_edits_have_no_evidence() -> None:
+    scopes, site = place(HABITS, "- widths", "binary-operator")
+    assert evidence(scopes, site, Edit(site.start, site.end, "+")) == Evidence()
