@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
 _KEYSTROKES = 1.0
+_MOST = 200  # names of one object; more are a library's constants, and take long to compare
 _PAIRS = re.compile("[gs]et|[0-9]")
 _METHODS = {
     name for kind in (object, str, bytes, int, float, list, dict, set) for name in dir(kind)
@@ -32,15 +33,24 @@ def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
     of_object: dict[str, set[str]] = {}
     for found in scopes.attribute_uses:
         of_object.setdefault(found.receiver, set()).add(found.name)
+    often = {
+        receiver: {name for name in names if uses[name] > 1}
+        for receiver, names in of_object.items()
+        if receiver and len(names) <= _MOST
+    }
     out = []
     for found in scopes.attribute_uses:
         name = found.name
-        if found.role not in (LOAD, CALLEE) or not found.receiver or scopes.words[name] != 1:
+        if found.role not in (LOAD, CALLEE) or found.receiver not in often:
             continue
-        if name in _METHODS or (name.startswith("__") and name.endswith("__")):
+        if (
+            scopes.words[name] != 1
+            or name in _METHODS
+            or (name.startswith("__") and name.endswith("__"))
+        ):
             continue
-        meant = _meant(name, of_object[found.receiver])
-        if meant is None or uses[meant] < 2:
+        meant = _nearest(name, often[found.receiver])
+        if meant is None or _nearest(name, of_object[found.receiver]) != meant:
             continue
         kind = "call-misuse" if found.role == CALLEE else "attribute-misuse"
         function = scopes.function_of(found.scope)
@@ -49,12 +59,12 @@ def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
     return out
 
 
-def _meant(name: str, others: set[str]) -> str | None:
+def _nearest(name: str, others: set[str]) -> str | None:
     """The one name that is spelled most like it, if that is near enough."""
     found = [(spelling_distance(name, other), other) for other in others if other != name]
     near = sorted((away, other) for away, other in found if away is not None)
     if not near or near[0][0] > _KEYSTROKES or (len(near) > 1 and near[1][0] == near[0][0]):
         return None  # several as near: names of a family
-    meant = near[0][1]
-    alike = _PAIRS.sub("#", name.lower()) == _PAIRS.sub("#", meant.lower())
-    return None if alike and name.lower() != meant.lower() else meant
+    nearest = near[0][1]
+    alike = _PAIRS.sub("#", name.lower()) == _PAIRS.sub("#", nearest.lower())
+    return None if alike and name.lower() != nearest.lower() else nearest

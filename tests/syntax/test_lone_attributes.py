@@ -22,6 +22,11 @@ def test_a_slip_is_found_with_what_was_meant() -> None:
     assert found("return sys.platforms()") == [("platforms", ("platform",), "call-misuse", "f")]
 
 
+def test_an_object_of_very_many_names_is_no_place_to_look() -> None:
+    many = ", ".join(f"sys.name_{number}_" for number in range(300))
+    assert found(f"return sys.paltform, {many}") == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
