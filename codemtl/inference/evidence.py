@@ -28,7 +28,7 @@ class Evidence(NamedTuple):
     once: float = 0.0  # 1: what stands there stands once in the file
     habit: float = 0.0  # ln(1 + n), n: how often else it stands beside the same attribute or object
     new_habit: float = 0.0  # the same of what shall stand there
-    target: float = 0.0  # how alike it and what the line assigns to are spelled
+    target: float = 0.0  # how alike what stands there and the target of the assignment are
 
 
 def evidence(scopes: Scopes, site: Site, edit: Edit) -> Evidence:

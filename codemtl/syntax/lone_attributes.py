@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from codemtl.syntax.names import CALLEE, LOAD
 from codemtl.syntax.suggestions import spelling_distance
-from codemtl.syntax.undefined import UndefinedName
+from codemtl.syntax.undefined import UndefinedName, report_attribute
 
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
@@ -52,10 +52,7 @@ def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
         meant = _nearest(name, often[found.receiver])
         if meant is None or _nearest(name, of_object[found.receiver]) != meant:
             continue
-        kind = "call-misuse" if found.role == CALLEE else "attribute-misuse"
-        function = scopes.function_of(found.scope)
-        qualname = function.qualname if function is not None else None
-        out.append(UndefinedName(found.start, found.end, name, qualname, (meant,), kind))
+        out.append(report_attribute(scopes, found, (meant,)))
     return out
 
 

@@ -16,7 +16,7 @@ from tree_sitter import Query
 
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.builtin_names import PYTHON2
-from codemtl.syntax.names import ANNOTATION, WORD
+from codemtl.syntax.names import ANNOTATION, CALLEE, WORD, Occurrence
 from codemtl.syntax.suggestions import suggest
 from codemtl.syntax.tree import SourceTree, captures, language
 
@@ -68,10 +68,25 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
         name = found.name
         if name in excused or (sets_names and quoted(data, name)):
             continue
-        function = scopes.function_of(found.scope)
-        qualname = function.qualname if function is not None else None
-        out.append(UndefinedName(found.start, found.end, name, qualname, suggest(scopes, found)))
+        out.append(report(scopes, found, suggest(scopes, found), UNDEFINED))
     return out if len({found.name for found in out}) <= _MANY else []
+
+
+def report(
+    scopes: Scopes, found: Occurrence, suggestions: tuple[str, ...], kind: str
+) -> UndefinedName:
+    """What is reported of a name or attribute where it stands."""
+    function = scopes.function_of(found.scope)
+    qualname = function.qualname if function is not None else None
+    return UndefinedName(found.start, found.end, found.name, qualname, suggestions, kind)
+
+
+def report_attribute(
+    scopes: Scopes, found: Occurrence, suggestions: tuple[str, ...]
+) -> UndefinedName:
+    """The same of an attribute, whose kind is that of its use."""
+    kind = "call-misuse" if found.role == CALLEE else "attribute-misuse"
+    return report(scopes, found, suggestions, kind)
 
 
 def _guarded(tree: SourceTree) -> set[str]:

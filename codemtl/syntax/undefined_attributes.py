@@ -18,7 +18,7 @@ from tree_sitter import Query
 from codemtl.syntax.names import CALLEE, CLASS, FUNCTION, LOAD, Occurrence, Scope
 from codemtl.syntax.suggestions import MAX_SUGGESTIONS, spelling_distance
 from codemtl.syntax.tree import captures, language
-from codemtl.syntax.undefined import UndefinedName, quoted
+from codemtl.syntax.undefined import UndefinedName, quoted, report_attribute
 
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
@@ -47,10 +47,7 @@ def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
             continue
         suggestions = _alike(name, members)
         if suggestions:
-            kind = "call-misuse" if found.role == CALLEE else "attribute-misuse"
-            function = scopes.function_of(found.scope)
-            qualname = function.qualname if function is not None else None
-            out.append(UndefinedName(found.start, found.end, name, qualname, suggestions, kind))
+            out.append(report_attribute(scopes, found, suggestions))
     return out
 
 
