@@ -32,10 +32,10 @@ def pack(arrays: Mapping[str, Tensor]) -> Packed:
     for key, value in arrays.items():
         layout.append((key, value.dtype, tuple(value.shape), end))
         end += -(-value.nbytes // ALIGNED) * ALIGNED
-    data = torch.empty(end, dtype=torch.uint8)
-    for (_, _, _, first), value in zip(layout, arrays.values(), strict=True):
-        data[first : first + value.nbytes] = value.contiguous().view(-1).view(torch.uint8)
-    return Packed(data, tuple(layout))
+    packed = Packed(torch.empty(end, dtype=torch.uint8), tuple(layout))
+    for key, place in unpack(packed).items():
+        place.copy_(arrays[key])
+    return packed
 
 
 def unpack(packed: Packed) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ ARRAYS = {
     "label": torch.tensor([0.5, -1.0]),
     "none": torch.zeros(0, dtype=torch.int64),
     "turned": torch.arange(6).view(2, 3).T,  # not contiguous
+    "spread": torch.tensor(7).expand(1),  # contiguous, with a stride of 0
 }
 
 
