@@ -28,6 +28,7 @@ from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.examples import false_alarms, misses
 from codemtl.evaluation.judging import REWRITE, Verdict
 from codemtl.evaluation.ngram import NgramModel
+from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import PRIOR, SuiteResult, Table, as_json, percent
 from codemtl.evaluation.ruff_rival import COMMAND, TIERS, RuffScores, run_ruff
 from codemtl.evaluation.scoring import Guess, Make, Scores, score_cases
@@ -78,6 +79,7 @@ class Setting:
     calibration: Calibration
     jobs: int = 1
     seed: int = 0
+    repositories: Repositories | None = None  # only to tell for how many cases they are there
     ngram_functions: int = 20_000
 
 
@@ -93,7 +95,7 @@ def repair_suite(name: str, cases: RepairCases, corpus: Corpus, setting: Setting
     ruff = run_ruff(cases.bugs, cases.clean)
     systems = make_systems(bugs, clean, ruff, with_ngram=bool(trained))
     groups = np.repeat(np.arange(len(cases.clean)), [len(one.starts) for one in cases.clean])
-    result = SuiteResult(name, _facts(cases, trained, ruff))
+    result = SuiteResult(name, _facts(cases, trained, ruff, setting.repositories))
     _recalls(result, systems, cases.bugs, groups, setting.seed)
     result.tables.append(_kinds(systems, cases.bugs))
     _shipped(result, systems, setting.calibration, setting.seed)
@@ -155,10 +157,16 @@ def _score(guess: Guess | None) -> float:
     return NOTHING if guess is None else guess.score
 
 
-def _facts(cases: RepairCases, trained: int, ruff: RuffScores | None) -> dict[str, Any]:
+def _facts(
+    cases: RepairCases, trained: int, ruff: RuffScores | None, repositories: Repositories | None
+) -> dict[str, Any]:
     everything = [*cases.bugs, *cases.clean]
     if not trained and not everything:
         raise DataError(f"{cases.frozen.name} holds no cases")
+    beside = "not given"
+    if repositories is not None:
+        known = sum(repositories.around(one.origin) is not None for one in everything)
+        beside = f"known for {known} of {len(everything)} files"
     single = sum(one.truth is not None and one.truth.kind != REWRITE for one in cases.bugs)
     return {
         "list": cases.frozen.name,
@@ -170,6 +178,7 @@ def _facts(cases: RepairCases, trained: int, ruff: RuffScores | None) -> dict[st
         "clean files": len(cases.clean),
         "clean projects": len({one.origin.project for one in cases.clean}),
         "unresolved cases": cases.unresolved,
+        "other files of the project": beside,
         "n-gram": f"order {ORDER}, {trained} functions" if trained else "no training functions",
         "ruff": "not installed" if ruff is None else f"{' '.join(COMMAND)} ({ruff.version})",
     }

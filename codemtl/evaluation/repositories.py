@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from codemtl.corpus import git
@@ -30,10 +31,14 @@ class Repositories:
     def around(self, origin: Origin) -> Project | None:
         """The project of a case as it was before the fix; None if its commit is not here."""
         folder = self.git.get(origin.project)
-        commit = f"{origin.tree}^{{commit}}"
-        if folder is None or not git.output(folder, "rev-parse", "-q", "--verify", commit):
+        if folder is None or not _holds(folder, origin.tree):
             return None
         return _Tree(folder, origin.tree, origin.path)
+
+
+@cache
+def _holds(folder: str, commit: str) -> bool:
+    return bool(git.output(folder, "rev-parse", "-q", "--verify", f"{commit}^{{commit}}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,6 @@ def run(options: Options) -> Evaluation:
         "model": {"name": loaded.name, "revision": loaded.revision},
         "split": options.split if options.data is None else ANY,
         "corpus": inputs.what,
-        "other files": repositories is not None,
     })  # fmt: skip
     make = _Makers(options.model, loaded, options.jobs, repositories)
     for name, cases in plan:
@@ -219,7 +218,7 @@ def _suite(name: str, cases: Any, options: Options, inputs: _Inputs, make: _Make
         return summaries_suite(cases, inputs.corpus, make.predictor(), jobs, seed)
     if name == "masked-lines":
         return lines_suite(cases, inputs.corpus, make.predictor(), jobs, seed)
-    setting = Setting(make.scorer, make.loaded.calibration, jobs, seed)
+    setting = Setting(make.scorer, make.loaded.calibration, jobs, seed, make.repositories)
     return repair_suite(name, cases, inputs.corpus, setting)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import Origin, RepairCase
 from codemtl.evaluation.repositories import Repositories
+from codemtl.evaluation.run import Options, run
 from codemtl.evaluation.scoring import Scorer
+from codemtl.inference import Predictor
 from codemtl.inference.fake import FakePredictor
 
 SLIP = "import sys\n\n\ndef f():\n    return sys.platform, sys.platform, sys.paltform\n"
@@ -73,6 +76,16 @@ def test_the_product_asks_the_project_and_the_scope_analysis_does_not(
     assert shown[1] is None
     assert [row[0].scope for row in scores] == [None, None]
     assert [row[0].undefined for row in Scorer(FakePredictor()).scores(cases)] == [None, None]
+
+
+def test_a_report_tells_how_many_projects_are_known(
+    mined: tuple[Path, str, str], use: Callable[[Predictor], None], silent: Predictor
+) -> None:
+    use(silent)
+    suites = ("synthetic",)
+    facts = run(Options(suites=suites, limit=3, repositories=mined[0])).results[0].facts
+    files = 3 + facts["clean files"]
+    assert facts["other files of the project"] == f"known for 0 of {files} files"
 
 
 def test_a_folder_without_repositories_is_refused(tmp_path: Path) -> None:
