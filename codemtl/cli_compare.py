@@ -49,6 +49,9 @@ def compare(
     split: Annotated[
         Literal["validation", "test"], typer.Option(help="Where they come from.")
     ] = "validation",
+    jobs: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Runs made at once; they share the cores.")
+    ] = 1,
     images: Annotated[
         Path | None,
         typer.Option(metavar="RUNS", help="Runs of the image baseline, to set beside."),
@@ -74,7 +77,8 @@ def compare(
         seeds=tuple(_numbers("--seeds", seeds, int)),
         arms=tuple(arm.strip() for arm in arms.split(",")) if arms else ARMS, weighting=weighting,
         fractions=tuple(_numbers("--fractions", fractions, float)),
-        noise=tuple(_numbers("--noise", noise, float)), cases=cases, split=split, images=images,
+        noise=tuple(_numbers("--noise", noise, float)), cases=cases, split=split, jobs=jobs,
+        images=images,
     )  # fmt: skip
     if dry_run:
         return report.planned(plan(options), style=output)

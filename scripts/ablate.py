@@ -18,6 +18,7 @@ import argparse
 import json
 import shlex
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def _run(name: str, data: Path, seed: int, options: argparse.Namespace) -> dict[
             "cases": options.cases, "split": "validation", "data": str(data.absolute()),
         }  # fmt: skip
         write_atomic(folder / RUN, json.dumps(order).encode())
-        start_process(folder)
+        start_process(folder, threading.Event())
         outcome = json.loads((folder / OUTCOME).read_text("utf-8"))
         outcome["outcomes"]["real"] = real_bugs(folder, data)
         write_atomic(done, json.dumps(outcome).encode())

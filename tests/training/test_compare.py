@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from codemtl.training.compare.images import image_gains
 from codemtl.training.compare.page import render
 from codemtl.training.compare.plan import ARMS, Plan, make_plan
 from codemtl.training.compare.results import results
-from codemtl.training.compare.runs import start_process
+from codemtl.training.compare.runs import OUTCOME, make_runs, start_process
 from codemtl.training.compare.tables import tables
 from codemtl.training.compare.worker import work
 from codemtl.training.loop import MicroBatch, Trainer
@@ -236,8 +237,8 @@ def test_the_image_baseline_is_read_from_its_figures(tmp_path: Path) -> None:
         image_gains(tmp_path)
 
 
-def counting(names: list[str]) -> Callable[[Path], None]:
-    def launch(folder: Path) -> None:
+def counting(names: list[str]) -> Callable[[Path, threading.Event], None]:
+    def launch(folder: Path, stop: threading.Event) -> None:
         names.append(folder.name)
         work(folder)
 
@@ -283,13 +284,60 @@ def test_runs_are_made_once_and_a_stopped_one_goes_on(
         }), launch=counting(made))  # fmt: skip
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_so_many_runs_are_made_at_once_and_sources_first(
+    tiny: Path, tmp_path: Path, jobs: int
+) -> None:
+    made = make_plan(options(tiny, tmp_path, seeds=(0, 1), arms=("joint", "single", "transfer")))
+    sources = {run.name: run.source for run in made.runs}
+    beside: list[int] = []
+    there: set[str] = set()
+
+    def launch(folder: Path, stop: threading.Event) -> None:
+        name = str(folder.relative_to(tmp_path))
+        assert not sources[name] or (tmp_path / sources[name] / OUTCOME).is_file()
+        there.add(name)
+        time.sleep(0.02)
+        beside.append(len(there))
+        (folder / OUTCOME).write_text(json.dumps({"name": name}))
+        there.remove(name)
+
+    said: list[str] = []
+    found = make_runs(
+        made, tiny, tmp_path, cases=4, split="validation", jobs=jobs, launch=launch,
+        say=said.append,
+    )  # fmt: skip
+    assert list(found) == [one["name"] for one in found.values()] == [run.name for run in made.runs]
+    assert max(beside) == jobs and len(said) == len(made.runs)
+    orders = [json.loads((tmp_path / name / "run.json").read_text()) for name in found]
+    assert {one["threads"] == 0 for one in orders} == {jobs == 1}
+
+
+def test_runs_beside_one_that_fails_are_stopped(tiny: Path, tmp_path: Path) -> None:
+    made = make_plan(options(tiny, tmp_path, seeds=(0,), arms=("joint", "single")))
+    stopped: list[str] = []
+
+    def launch(folder: Path, stop: threading.Event) -> None:
+        if folder.name.startswith("joint"):
+            raise CodemtlError("no room left")
+        if stop.wait(60):
+            stopped.append(folder.name)
+
+    with pytest.raises(CodemtlError, match="no room left"):
+        make_runs(
+            made, tiny, tmp_path, cases=4, split="validation", jobs=2, launch=launch,
+            say=lambda text: None,
+        )  # fmt: skip
+    assert stopped == ["single-repair-0"]
+
+
 @pytest.mark.slow
 def test_the_other_arms_and_noise_are_really_trained(tiny: Path, tmp_path: Path) -> None:
     asked = options(
         tiny, tmp_path / "out", max_steps=2, seeds=(0,), cases=4, overrides=SMALL, noise=(0.5,),
         arms=("joint", "unrelated", "transfer", "single"),
     )  # fmt: skip
-    document, _ = compare(asked, launch=work)
+    document, _ = compare(asked, launch=lambda folder, stop: work(folder))
     outcome = json.loads((tmp_path / "out/all/unrelated-0/outcome.json").read_text())
     assert outcome["unrelated_accuracy"] is not None
     assert set(outcome["outcomes"]) == {"repair", "summarize"}
@@ -302,7 +350,7 @@ def test_a_run_that_fails_ends_the_comparison(tiny: Path, tmp_path: Path) -> Non
     """A real process: it explains itself, and its exit code is noticed."""
     (tmp_path / "run.json").write_text(json.dumps({"settings": {"tasks": {"repare": {}}}}))
     with pytest.raises(CodemtlError, match=r"failed \(exit code 2\).*the same command again"):
-        start_process(tmp_path)
+        start_process(tmp_path, threading.Event())
 
 
 def test_the_command_shows_its_plan_and_explains_what_is_wrong(
@@ -324,13 +372,15 @@ def test_the_command_shows_its_plan_and_explains_what_is_wrong(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_the_command_goes_on_after_a_kill(tiny: Path, tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize(("how", "jobs"), [(signal.SIGINT, "2"), (signal.SIGKILL, "1")])
+def test_the_command_goes_on_after_a_kill(
+    tiny: Path, tmp_path: Path, how: signal.Signals, jobs: str
+) -> None:
     settings = [part for one in (*SMALL, "checkpoint_every=1") for part in ("--set", one)]
     command = [
         sys.executable, "-m", "codemtl", "compare", "--preset", "tiny", "--data", str(tiny),
         "--out", str(tmp_path / "out"), "--max-steps", "30", "--seeds", "0", "--arms",
-        "joint,single", "--cases", "4", "--format", "json", *settings,
+        "joint,single", "--cases", "4", "--format", "json", "--jobs", jobs, *settings,
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     run = tmp_path / "out" / "all" / "joint-0"

@@ -57,8 +57,9 @@ def compare(
     images = None if options.images is None else image_gains(options.images)
     data = prepared(options.data, made.base)
     found = make_runs(
-        made, data, options.out, cases=options.cases, split=options.split, launch=launch, say=say
-    )
+        made, data, options.out, cases=options.cases, split=options.split, jobs=options.jobs,
+        launch=launch, say=say,
+    )  # fmt: skip
     document = {
         **results(made, options, found), "images": images, "settings": made.base.to_dict(),
     }  # fmt: skip

@@ -54,6 +54,7 @@ class Options:
     noise: tuple[float, ...] = ()
     cases: int = 500  # held-out examples of a task
     split: str = "validation"
+    jobs: int = 1  # runs made at once
     images: Path | None = None
 
     def __post_init__(self) -> None:

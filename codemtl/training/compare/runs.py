@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +22,12 @@ from codemtl.training.shards import SUFFIX
 RUN, OUTCOME = "run.json", "outcome.json"
 FINISHED, BEGUN, TO_DO = "finished", "begun", "to do"
 ENDING = 60.0  # seconds that a stopped run has to save what it has got to
-Launch = Callable[[Path], None]  # makes the run of a folder
+LOOK = 0.2  # seconds between looks whether a run has ended
+Launch = Callable[[Path, threading.Event], None]  # makes the run of a folder, or stops
 
 
 def make_runs(
-    plan: Plan, data: Path, out: Path, *, cases: int, split: str, launch: Launch,
+    plan: Plan, data: Path, out: Path, *, cases: int, split: str, jobs: int, launch: Launch,
     say: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     """The outcome of every run by its name.
@@ -34,6 +38,7 @@ def make_runs(
         out: the comparison's folder.
         cases: held-out examples of a task.
         split: where they come from.
+        jobs: how many runs are made at once.
         launch: makes one run.
         say: told the name of each run that is made.
 
@@ -42,32 +47,47 @@ def make_runs(
     orders = _orders(plan, data, cases, split)
     for run in plan.runs:
         _check_same(out / run.name, orders[run.name])
-    found = {}
-    for number, run in enumerate(plan.runs, 1):
-        folder = out / run.name
-        if not (folder / OUTCOME).is_file():
-            say(f"run {number} of {len(plan.runs)}: {run.name}, {run.settings.steps} steps")
-            _write_order(folder, orders[run.name])
-            launch(folder)
-        found[run.name] = read_outcome(folder)
-    return found
+    threads = 0 if jobs == 1 else max(1, (os.cpu_count() or 1) // jobs)
+    numbers = {run.name: number for number, run in enumerate(plan.runs, 1)}
+    waiting = [run for run in plan.runs if not (out / run.name / OUTCOME).is_file()]
+    under_way: dict[Future[None], str] = {}
+    stop = threading.Event()
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            while waiting or under_way:
+                unmade = {*under_way.values(), *(run.name for run in waiting)}
+                ready = [run for run in waiting if run.source not in unmade]
+                for run in ready[: jobs - len(under_way)]:
+                    steps = run.settings.steps
+                    say(f"run {numbers[run.name]} of {len(numbers)}: {run.name}, {steps} steps")
+                    _write_order(out / run.name, orders[run.name], threads)
+                    under_way[pool.submit(launch, out / run.name, stop)] = run.name
+                    waiting.remove(run)
+                for done in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    under_way.pop(done)
+                    done.result()
+        finally:
+            stop.set()
+    return {run.name: read_outcome(out / run.name) for run in plan.runs}
 
 
-def start_process(folder: Path) -> None:
-    """Make a run in a process of its own, which ends when this one does, however that ends."""
+def start_process(folder: Path, stop: threading.Event) -> None:
+    """Make a run in a process of its own, which ends when this one does, however that ends.
+
+    It also ends, with all that it has got to saved, when ``stop`` is set.
+    """
     command = [sys.executable, "-m", "codemtl.training.compare.worker", str(folder.absolute())]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert process.stdin is not None
     try:
-        process.wait()
-    except BaseException:
+        while process.poll() is None and not stop.wait(LOOK):
+            pass
+    finally:
         process.stdin.close()
         try:
             process.wait(ENDING)
         except subprocess.TimeoutExpired:
             process.kill()
-        raise
-    process.stdin.close()
     if process.returncode:
         raise CodemtlError(
             f"the run {folder} failed (exit code {process.returncode}), see above; remedy that and "
@@ -115,13 +135,9 @@ def fingerprint(data: Path) -> str:
 
 
 def _check_same(folder: Path, order: Mapping[str, Any]) -> None:
-    path = folder / RUN
-    if not path.is_file():
+    before = _read_order(folder)
+    if before is None:
         return
-    try:
-        before = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}; remove {folder}") from error
     now = json.loads(json.dumps(order))
     pairs = {key: (before.get(key), now[key]) for key in now if key not in ("data", "settings")}
     settings = before.get("settings", {})
@@ -134,9 +150,23 @@ def _check_same(folder: Path, order: Mapping[str, Any]) -> None:
             )
 
 
-def _write_order(folder: Path, order: Mapping[str, Any]) -> None:
+def _read_order(folder: Path) -> dict[str, Any] | None:
+    path = folder / RUN
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}; remove {folder}") from error
+    return found
+
+
+def _write_order(folder: Path, order: Mapping[str, Any], threads: int) -> None:
+    """A run that goes on keeps its number of threads, as its checkpoints need."""
+    before = _read_order(folder)
+    told = {**order, "threads": threads if before is None else before.get("threads", 0)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write to --out {folder}: {error.strerror}") from error
-    write_atomic(folder / RUN, (json.dumps(order, indent=2) + "\n").encode())
+    write_atomic(folder / RUN, (json.dumps(told, indent=2) + "\n").encode())

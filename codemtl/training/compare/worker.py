@@ -2,8 +2,9 @@
 
     python -m codemtl.training.compare.worker FOLDER
 
-FOLDER/run.json says what to do. The process ends, with all that it has got to saved, when its
-standard input closes: when whoever started it was stopped, in whatever way.
+FOLDER/run.json says what to do, and with how many threads (0: as torch decides). The process ends,
+with all that it has got to saved, when its standard input closes: when whoever started it was
+stopped, in whatever way.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def _work(folder: Path) -> None:
     order: dict[str, Any] = json.loads((folder / RUN).read_text("utf-8"))
     settings = config_from_dict(order["settings"])
     data, source = Path(order["data"]), order["source"]
+    if order.get("threads"):
+        torch.set_num_threads(order["threads"])
     resumed = (folder / "checkpoints").exists()
     clock, processor = time.perf_counter(), time.process_time()
     chosen = train_as(
