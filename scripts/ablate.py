@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +78,34 @@ def main() -> None:
     for text in options.shards:
         name, _, folder = text.partition("=")
         folders[name] = Path(folder)
-    found: dict[str, list[dict[str, Any]]] = {}
-    for name, data in folders.items():
-        if options.only and not any(part in name for part in options.only.split(",")):
-            continue
-        rows = [_run(name, data, seed, options) for seed in range(options.seeds)]
-        found[name] = [row for row in rows if row]
+    asked = [
+        name for name in folders
+        if not options.only or any(part in name for part in options.only.split(","))
+    ]  # fmt: skip
+    stop = threading.Event()
+    with ThreadPoolExecutor(options.jobs) as pool:
+        runs = {
+            name: [
+                pool.submit(_run, name, folders[name], seed, options, stop)
+                for seed in range(options.seeds)
+            ]
+            for name in asked
+        }
+        try:
+            rows = {name: [one.result() for one in part] for name, part in runs.items()}
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    found = {name: [row for row in part if row] for name, part in rows.items()}
     print(f"command: {shlex.join(['python', *sys.argv])}")
     for line in table(found, options.seeds):
         print(line)
 
 
-def _run(name: str, data: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def _run(
+    name: str, data: Path, seed: int, options: argparse.Namespace, stop: threading.Event
+) -> dict[str, Any]:
     """The outcome of one run, which is made if it is not there; {} if it is only asked for."""
     words = "".join(c if c.isalnum() else "-" for c in name)
     folder = options.out / f"{words}-{seed}"
@@ -100,9 +118,10 @@ def _run(name: str, data: Path, seed: int, options: argparse.Namespace) -> dict[
         order = {
             "settings": settings(name, seed, options.steps, options.set).to_dict(), "source": "",
             "cases": options.cases, "split": "validation", "data": str(data.absolute()),
+            "threads": max(1, (os.cpu_count() or 1) // options.jobs),
         }  # fmt: skip
         write_atomic(folder / RUN, json.dumps(order).encode())
-        start_process(folder, threading.Event())
+        start_process(folder, stop)
         outcome = json.loads((folder / OUTCOME).read_text("utf-8"))
         outcome["outcomes"]["real"] = real_bugs(folder, data)
         write_atomic(done, json.dumps(outcome).encode())
@@ -179,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--cases", type=int, default=1000, help="of each task, at most")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once; they share the cores")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--show", action="store_true", help="only the table of what is there")
     return parser.parse_args()
