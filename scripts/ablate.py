@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import threading
@@ -32,7 +31,7 @@ from codemtl.model.checkpoints import load_network
 from codemtl.model.tokenizer import CodeTokenizer, special_ids
 from codemtl.tasks import repair
 from codemtl.tasks.corruption import real_bug
-from codemtl.training.compare.runs import OUTCOME, RUN, start_process
+from codemtl.training.compare.runs import OUTCOME, RUN, start_process, threads_of_each
 from codemtl.training.compare.statistics import Outcomes, paired
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.shards import Shards
@@ -118,7 +117,7 @@ def _run(
         order = {
             "settings": settings(name, seed, options.steps, options.set).to_dict(), "source": "",
             "cases": options.cases, "split": "validation", "data": str(data.absolute()),
-            "threads": max(1, (os.cpu_count() or 1) // options.jobs),
+            "threads": threads_of_each(options.jobs),
         }  # fmt: skip
         write_atomic(folder / RUN, json.dumps(order).encode())
         start_process(folder, stop)
@@ -201,7 +200,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="runs at once; they share the cores")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--show", action="store_true", help="only the table of what is there")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error(f"--jobs is {options.jobs}; at least one run is made at once")
+    return options
 
 
 if __name__ == "__main__":

@@ -297,7 +297,7 @@ def test_so_many_runs_are_made_at_once_and_sources_first(
         name = str(folder.relative_to(tmp_path))
         assert not sources[name] or (tmp_path / sources[name] / OUTCOME).is_file()
         there.add(name)
-        time.sleep(0.02)
+        time.sleep(0.05)
         beside.append(len(there))
         (folder / OUTCOME).write_text(json.dumps({"name": name}))
         there.remove(name)

@@ -47,7 +47,7 @@ def make_runs(
     orders = _orders(plan, data, cases, split)
     for run in plan.runs:
         _check_same(out / run.name, orders[run.name])
-    threads = 0 if jobs == 1 else max(1, (os.cpu_count() or 1) // jobs)
+    threads = threads_of_each(jobs)
     numbers = {run.name: number for number, run in enumerate(plan.runs, 1)}
     waiting = [run for run in plan.runs if not (out / run.name / OUTCOME).is_file()]
     under_way: dict[Future[None], str] = {}
@@ -69,6 +69,11 @@ def make_runs(
         finally:
             stop.set()
     return {run.name: read_outcome(out / run.name) for run in plan.runs}
+
+
+def threads_of_each(jobs: int) -> int:
+    """Threads of a run beside others; 0 for one alone: as torch decides."""
+    return 0 if jobs == 1 else max(1, (os.cpu_count() or 1) // jobs)
 
 
 def start_process(folder: Path, stop: threading.Event) -> None:
