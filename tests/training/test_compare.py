@@ -77,6 +77,9 @@ def test_the_runs_of_a_seed_share_everything_else(tiny: Path, tmp_path: Path) ->
         assert all(settings[key] == base[key] for key in base if key not in may_differ)
         assert settings["warmup"] <= max(1, settings["steps"])
     assert made.base.validation_fraction == 0.5
+    assert made.base.evaluate_batches == 32  # and not 2 of 2,048 positions
+    asked = options(tiny, tmp_path, overrides=("evaluate_batches=3",))
+    assert make_plan(asked).base.evaluate_batches == 3
     conditions = {run.condition: run.settings for run in made.runs}
     assert list(conditions) == ["all", "fraction-0.25", "noise-0.3"]
     assert conditions["fraction-0.25"].data_fraction == 0.25
@@ -87,6 +90,7 @@ def test_the_runs_of_a_seed_share_everything_else(tiny: Path, tmp_path: Path) ->
 def test_a_budget_is_a_share_of_the_schedule(tiny: Path, tmp_path: Path) -> None:
     made = make_plan(options(tiny, tmp_path, max_steps=None, budget=0.25, preset="small"))
     assert (made.base.steps, made.base.warmup) == (2500, 25)
+    assert made.base.evaluate_batches == 24  # as its configuration says, of 4,096 positions
     shown = plan(options(tiny, tmp_path, max_steps=None, budget=0.25, preset="small"))
     assert shown["hours_left"] is None
     assert shown["joint_runs"] == shown["joint_runs_left"] == pytest.approx(27.75, abs=0.1)

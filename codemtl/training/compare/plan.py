@@ -33,6 +33,7 @@ ARMS = (JOINT, RANDOM, LEARNED, UNRELATED, TRANSFER, SINGLE, SINGLE_COMPUTE)
 IN_SERIES = (JOINT, SINGLE)
 UNRELATED_SHARE = 0.25  # micro-batches of the unrelated task, relative to those of all others
 LOOKS = 5  # evaluations of a run at most, of which the best is its model
+LOOK_POSITIONS = 65_536  # of a task, so that luck in a few examples does not choose a checkpoint
 WHOLE = "all"  # the condition of the main comparison: all data, true labels
 
 
@@ -145,7 +146,10 @@ def _base(options: Options) -> TrainingConfig:
         steps = max(1, round(base.steps * options.budget))
     own = {name: task for name, task in base.tasks.items() if name in SHIPPED}
     part = 0.5 if options.split == "validation" else 1.0  # the other half are the held-out cases
-    base = replace(base, tasks=own, validation_fraction=part)
+    batches = base.evaluate_batches
+    if not any(text.startswith("evaluate_batches=") for text in options.overrides):
+        batches = max(batches, math.ceil(LOOK_POSITIONS / base.micro_tokens))
+    base = replace(base, tasks=own, validation_fraction=part, evaluate_batches=batches)
     return _lasting(base, steps or base.steps, base.steps)
 
 
