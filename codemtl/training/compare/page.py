@@ -23,8 +23,7 @@ _PROTOCOL = (
     "the other task with the most updates, then the task itself with as many updates as in the "
     "joint run. <b>Unrelated</b>: the joint run with the reversal of random pieces as one more "
     "task, its micro-batches on top. The checkpoint of a run is the best of its last and four "
-    "earlier looks at validation examples, enough to tell them apart, that are not among the "
-    "held-out cases."
+    "earlier looks at validation examples that are not among the held-out cases."
 )
 
 
