@@ -114,6 +114,7 @@ def test_a_budget_is_a_share_of_the_schedule(tiny: Path, tmp_path: Path) -> None
         ({"overrides": ("data_fraction=0.5",)}, "data_fraction is set, but compare decides it"),
         ({"overrides": ("temperature=2",)}, "temperature is set"),
         ({"overrides": ("seconds=60",)}, "seconds is set"),
+        ({"overrides": ("evaluate_every=5",)}, "compare looks at every run 5 times"),
         ({"overrides": ("tasks.repair.share=0", "tasks.generate.share=0")}, "needs two tasks"),
         ({"weighting": "mgda", "overrides": ("accumulation=1",)}, "set accumulation to 2"),
     ],

@@ -146,8 +146,14 @@ def _base(options: Options) -> TrainingConfig:
         steps = max(1, round(base.steps * options.budget))
     own = {name: task for name, task in base.tasks.items() if name in SHIPPED}
     part = 0.5 if options.split == "validation" else 1.0  # the other half are the held-out cases
+    named = {text.split("=")[0].strip() for text in options.overrides}
+    if "evaluate_every" in named:
+        raise UsageError(
+            f"evaluate_every is set, but compare looks at every run {LOOKS} times, so that each "
+            "has as many checkpoints to choose from; leave the setting out"
+        )
     batches = base.evaluate_batches
-    if not any(text.startswith("evaluate_batches=") for text in options.overrides):
+    if "evaluate_batches" not in named:
         batches = max(batches, math.ceil(LOOK_POSITIONS / base.micro_tokens))
     base = replace(base, tasks=own, validation_fraction=part, evaluate_batches=batches)
     return _lasting(base, steps or base.steps, base.steps)
