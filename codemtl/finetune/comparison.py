@@ -54,9 +54,11 @@ def notes(before: Mapping[str, Kept]) -> list[str]:
     found = []
     repair = before["repair"]
     if 0 < len(repair["real"]) < LEAST_REAL:
-        found.append(
-            f"later commits hold {len(repair['real'])} small bug fixes: too few for a figure"
-        )
+        asked, there = len(repair["real"]), repair.get("real_all", len(repair["real"]))
+        what = f"later commits hold {there} small bug fixes"
+        if asked < there:
+            what += f", the time sufficed for {asked} of them"
+        found.append(f"{what}: too few for a figure")
     if len(repair["clean"]) < LEAST_CLEAN:
         found.append(
             f"{len(repair['clean'])} clean functions are too few to set a false-positive rate;"

@@ -36,8 +36,9 @@ def measure_repair(
     scorer = Scorer(predictor)
     started = time.monotonic()
     limit = None if seconds is None else seconds / 3
+    fixes = real_bugs(corpus)
     real, count = _until(
-        limit, [[one] for one in real_bugs(corpus)], scorer.scores, _count(before, "real_done")
+        limit, [[one] for one in fixes], scorer.scores, _count(before, "real_done")
     )
     left = None if seconds is None else seconds - (time.monotonic() - started)
     kept: Kept = {"clean": [], "bugs": [], "real": [_row(one[0][0].surest) for one in real]}
@@ -45,7 +46,7 @@ def measure_repair(
     for number, (clean, *bugs) in enumerate(blocks):
         kept["clean"] += [[number, _score(one.surest)] for one in clean]
         kept["bugs"] += [_row(one[0].surest) for one in bugs]
-    return {**kept, "done": done, "real_done": count}
+    return {**kept, "done": done, "real_done": count, "real_all": len(fixes)}
 
 
 def measure_summaries(

@@ -27,6 +27,7 @@ from codemtl.finetune.state import State
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import CONFIG, read_config
 from codemtl.model.config import ModelConfig
+from codemtl.tasks.registry import SHIPPED
 
 DATA, RESULT = "data", "finetune.json"
 BYTES_PER_SECOND = 10_000  # of Python that is mined, for each second of the budget
@@ -72,10 +73,18 @@ def _finetuned(stages: _Stages, about: dict[str, str]) -> dict[str, Any]:
         "training": metrics,
         "seconds": {"budget": state.seconds, "spent": round(state.spent(), 1),
                     "training": state.spent("training")},
-        "notes": [*divided["remarks"], *notes(before), *stages.remarks(metrics)],
+        "notes": [
+            *divided["remarks"], *notes(before), *stages.remarks(metrics), *_heads_left_out(base),
+        ],
     }  # fmt: skip
     write_atomic(out / RESULT, (json.dumps(document, indent=2) + "\n").encode())
     return document
+
+
+def _heads_left_out(base: Path) -> list[str]:
+    added = ModelConfig.from_dict(read_config(base)).added_tasks
+    known = ", ".join(SHIPPED)
+    return [f"the heads of {', '.join(added)} are left out: this trains {known}"] if added else []
 
 
 class _Stages:

@@ -108,10 +108,11 @@ class TrainingConfig:
             if task.share > 0 and name not in SHIPPED and isinstance(TASKS[name], TextTask)
         )  # fmt: skip
         object.__setattr__(self, "model", replace(self.model, added_tasks=added))
-        if check(self.weighting).on_gradients and self.accumulation == 1:
+        method = check(self.weighting)
+        if (method.on_gradients or method.wants_norms) and self.accumulation == 1:
             raise UsageError(
-                f"weighting.name = {self.weighting['name']} combines the gradients of the tasks of "
-                "one step, but accumulation is 1, one task a step; set accumulation to 2 or more"
+                f"weighting.name = {self.weighting['name']} needs the gradients of several tasks "
+                "in one step, but accumulation is 1, one task a step; set accumulation to 2 or more"
             )
 
     def stages(self, task: str) -> dict[str, float]:

@@ -27,6 +27,12 @@ from codemtl.training.processes import join
 _INHERITED = ("name", "calibration", "calibrated_on")  # of config.json
 
 
+def inherited(folder: Path) -> dict[str, Any]:
+    """What a run that begins with the model in ``folder``, or goes on there, keeps of it."""
+    values = read_config(folder)
+    return {key: values[key] for key in _INHERITED if key in values}
+
+
 def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     """Give ``network`` the weights of a model folder; heads of further tasks may be new.
 
@@ -34,7 +40,7 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     is no sound model, UsageError if its sizes or its tokenizer are not those of the run on
     ``data``.
     """
-    found, values = load_network(folder)
+    found, _ = load_network(folder)
     theirs, ours = found.config.to_dict(), network.config.to_dict()
     for name, value in ours.items():
         if name != "added_tasks" and theirs[name] != value:
@@ -51,7 +57,7 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     state = network.state_dict()
     known = {name: value for name, value in found.state_dict().items() if name in state}
     network.load_state_dict({**state, **known})
-    return {key: values[key] for key in _INHERITED if key in values}
+    return inherited(folder)
 
 
 def with_trunk(
@@ -83,7 +89,7 @@ def make_network(
     Also what the model inherits of the ``init`` folder's config.json.
     """
     network = Network(config.model)
-    inherited = {} if init is None else load_initial(network, init, data)
+    kept = {} if init is None else load_initial(network, init, data)
     if isinstance(network.encoder, TrunkEncoder):
         if init is None:
             load_weights(network.encoder, config.model.encoder)
@@ -93,4 +99,4 @@ def make_network(
         torch._dynamo.config.specialize_float = True
         for layer in network.encoder.stack.layers:  # compiled once for all of them
             layer.compile(dynamic=True)
-    return network, inherited
+    return network, kept

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,25 +104,29 @@ def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: i
                 corpus, target, tokenizer, [row for row, _ in chosen],
                 [rows for _, rows in chosen], [], config.context_limit, config.window,
             ))  # fmt: skip
-    work += _fix_jobs(corpus, out, tokenizer, config, seed)
+    if (corpus / "fixes").is_dir():  # the corpus has histories
+        fixes = load_from_disk(str(corpus / "fixes"))
+        fixes = fixes.select_columns(["kind", "split", "project", "path"])
+        if splits == list(files["split"]):
+            placed = list(fixes["split"])
+        else:
+            places = zip(files["project"], files["path"], splits, strict=True)
+            placed = _split_as(places, fixes["project"], fixes["path"])
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, (kind, split) in enumerate(zip(fixes["kind"], placed, strict=True)):
+            if kind not in WITHOUT_SITE:
+                rows[split].append(row)
+        work += _fix_jobs(corpus, out, tokenizer, config, seed, rows)
     if not work:
         raise DataError(f"{corpus} holds no function; mine more source")
     return work
 
 
 def _fix_jobs(
-    corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: int
-) -> list[_Job]:
-    """The real bugs that one edit repairs, where the corpus has histories."""
-    from datasets import load_from_disk
-
-    if not (corpus / "fixes").is_dir():
-        return []
-    table = load_from_disk(str(corpus / "fixes")).select_columns(["kind", "split"])
-    by_split: dict[str, list[int]] = defaultdict(list)
-    for row, (kind, split) in enumerate(zip(table["kind"], table["split"], strict=True)):
-        if kind not in WITHOUT_SITE:
-            by_split[split].append(row)
+    corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: int,
+    by_split: Mapping[str, Sequence[int]],
+) -> list[_Job]:  # fmt: skip
+    """The real bugs that one edit repairs: rows of the fixes dataset by split."""
     work = []
     for split, rows in sorted(by_split.items()):
         order = np.random.default_rng(seed).permutation(rows)
@@ -160,6 +164,25 @@ def _with_validation(
         "validation" if split == "train" and out else split
         for split, out in zip(splits, held, strict=True)
     ]
+
+
+def _split_as(
+    places: Iterable[tuple[str, str, str]], projects: Sequence[str], paths: Sequence[str]
+) -> list[str]:
+    """The split of each fix, given project, path and split of every file: that of its file.
+
+    Where the file is gone since, that of the project, or train if its files are divided.
+    """
+    by_file, by_project = {}, defaultdict(set)
+    for project, path, split in places:
+        by_file[project, path] = split
+        by_project[project].add(split)
+    found = []
+    for project, path in zip(projects, paths, strict=True):
+        whole = by_project[project]
+        rest = next(iter(whole)) if len(whole) == 1 else "train"
+        found.append(by_file.get((project, path), rest))
+    return found
 
 
 def _path_hash(path: str) -> bytes:

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from codemtl.errors import UsageError
 from codemtl.model.atomic import write_atomic
+from codemtl.model.checkpoints import CONFIG as CONFIG_NAME
 from codemtl.model.checkpoints import save_network
 from codemtl.model.config import ModelConfig
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
@@ -36,7 +37,7 @@ from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
 from codemtl.training.evaluation import Validation, score, scored
 from codemtl.training.gradients import agreed
-from codemtl.training.initial import make_network, with_trunk
+from codemtl.training.initial import inherited, make_network, with_trunk
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches
@@ -89,8 +90,11 @@ def train_as(
     init: Path | None = None,
 ) -> dict[str, float]:
     """As `train`, by a configuration that is made already."""
-    if (out / "checkpoints").exists() and not resume:
-        raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
+    if not resume:
+        if (out / "checkpoints").exists():
+            raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
+        if (out / CONFIG_NAME).exists():
+            raise UsageError(f"{out} holds a model already; choose another --out")
     newest = newest_state(out) if resume else None
     if newest is not None and settings.precision == "auto":
         settings = replace(settings, precision=newest[1]["config"]["precision"])
@@ -181,7 +185,9 @@ class Run:
         Returns the step, score and accuracies of the chosen checkpoint.
         """
         trainer = self.trainer
-        load_newest(trainer, self.out)
+        resumed = load_newest(trainer, self.out)
+        if resumed and self.init is None and (self.out / CONFIG_NAME).is_file():
+            self.inherited = inherited(self.out)
         self._rewind()
         self.accelerator.init_trackers(
             "logs", init_kwargs={"tensorboard": {"purge_step": trainer.step + 1}}
@@ -343,7 +349,7 @@ class Run:
             return
         step = self.trainer.step
         chosen = _read_json(self.out / METRICS)
-        if step and chosen is not None and chosen["step"] <= step:
+        if step and chosen is not None:  # of a later step too: the model is there
             self.best = (chosen["score"], chosen["step"])
         path = self.out / LOG
         if path.exists():

@@ -167,6 +167,8 @@ def test_both_models_flag_the_same_share_of_clean_functions() -> None:
     told = notes(before)
     assert any("3 small bug fixes: too few" in note for note in told)
     assert any("no docstrings" in note for note in told)
+    before["repair"]["real_all"] = 8
+    assert any("the time sufficed for 3 of them: too few" in note for note in notes(before))
 
 
 def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,8 @@ import numpy as np
 import pytest
 
 from codemtl.errors import CodemtlError, DataError, UsageError
-from codemtl.training.compare import Options, compare, plan
+from codemtl.tasks.registry import TASKS
+from codemtl.training.compare import Options, _check_cases, compare, plan
 from codemtl.training.compare.held_out import MEASURES
 from codemtl.training.compare.images import image_gains
 from codemtl.training.compare.page import render
@@ -27,6 +29,7 @@ from codemtl.training.compare.runs import OUTCOME, make_runs, start_process
 from codemtl.training.compare.tables import tables
 from codemtl.training.compare.worker import work
 from codemtl.training.loop import MicroBatch, Trainer
+from codemtl.training.shards import Shards, write_shard
 
 SMALL = (
     "model.width=16", "model.layers=1", "model.heads=2", "model.hidden=16", "micro_tokens=512",
@@ -78,6 +81,8 @@ def test_the_runs_of_a_seed_share_everything_else(tiny: Path, tmp_path: Path) ->
         assert settings["warmup"] <= max(1, settings["steps"])
     assert made.base.validation_fraction == 0.5
     assert made.base.evaluate_batches == 32  # and not 2 of 2,048 positions
+    small = options(tiny, tmp_path, overrides=("tasks.summarize.micro_tokens=512",))
+    assert make_plan(small).base.evaluate_batches == 128
     asked = options(tiny, tmp_path, overrides=("evaluate_batches=3",))
     assert make_plan(asked).base.evaluate_batches == 3
     conditions = {run.condition: run.settings for run in made.runs}
@@ -115,6 +120,10 @@ def test_a_budget_is_a_share_of_the_schedule(tiny: Path, tmp_path: Path) -> None
         ({"overrides": ("temperature=2",)}, "temperature is set"),
         ({"overrides": ("seconds=60",)}, "seconds is set"),
         ({"overrides": ("evaluate_every=5",)}, "compare looks at every run 5 times"),
+        ({"overrides": ("validation_fraction=0.1",)}, "validation_fraction is set"),
+        ({"overrides": ("seed=7",)}, "name --seeds"),
+        ({"overrides": ("tasks.name.share=0.2",)}, "knows how to judge repair, summarize"),
+        ({"weighting": "gradnorm", "overrides": ("accumulation=1",)}, "set accumulation to 2"),
         ({"overrides": ("tasks.repair.share=0", "tasks.generate.share=0")}, "needs two tasks"),
         ({"weighting": "mgda", "overrides": ("accumulation=1",)}, "set accumulation to 2"),
     ],
@@ -240,6 +249,26 @@ def test_the_image_baseline_is_read_from_its_figures(tmp_path: Path) -> None:
     (tmp_path / "reference-det-0" / "metrics.json").write_text("[]")
     with pytest.raises(DataError, match="reference-det-0"):
         image_gains(tmp_path)
+
+
+def test_what_has_no_cases_is_told_before_anything_is_trained(tiny: Path, tmp_path: Path) -> None:
+    asked = options(tiny, tmp_path / "out", max_steps=2, overrides=SMALL, split="test")
+    made: list[str] = []
+    with pytest.raises(UsageError, match=r"--split test: .* has no test-\*"):
+        compare(asked, launch=counting(made))
+    with pytest.raises(UsageError, match="holds no example of summarize to judge by"):
+        _check_cases(make_plan(asked), without_summaries(tiny, tmp_path / "data"), "validation")
+    assert made == [] and not (tmp_path / "out").exists()
+
+
+def without_summaries(tiny: Path, folder: Path) -> Path:
+    """A validation shard whose functions have no docstring."""
+    folder.mkdir()
+    shutil.copy(tiny / "tokenizer.json", folder)
+    shards = Shards(tiny, "validation")
+    bare = np.flatnonzero(~TASKS["summarize"].usable(shards))[:40]
+    write_shard(folder / "validation-00000.safetensors.xz", [shards[int(one)] for one in bare])
+    return folder
 
 
 def counting(names: list[str]) -> Callable[[Path, threading.Event], None]:

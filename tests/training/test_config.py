@@ -99,8 +99,9 @@ def test_settings_of_a_weighting_are_checked() -> None:
 
 
 def test_a_method_on_gradients_needs_tasks_to_share_a_step() -> None:
-    with pytest.raises(UsageError, match="set accumulation to 2 or more"):
-        load_config(preset="tiny", overrides=["weighting.name=mgda", "accumulation=1"])
+    for name in ("mgda", "gradnorm"):
+        with pytest.raises(UsageError, match="set accumulation to 2 or more"):
+            load_config(preset="tiny", overrides=[f"weighting.name={name}", "accumulation=1"])
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(

@@ -16,7 +16,7 @@ from codemtl.syntax.actions import ACTIONS
 from codemtl.tasks.example import ALL_FAMILIES
 from codemtl.training import dataset
 from codemtl.training.dataset import shards_folder
-from codemtl.training.prepare import _with_validation, prepare
+from codemtl.training.prepare import _split_as, _with_validation, prepare
 from codemtl.training.run import train
 from codemtl.training.shards import Shards
 
@@ -104,6 +104,13 @@ def test_training_from_a_corpus_follows_its_tokenizer(corpus: Path, tmp_path: Pa
         )  # fmt: skip
 
 
+def test_fixes_follow_the_files_that_they_are_of() -> None:
+    places = [("a", "1.py", "train"), ("a", "2.py", "validation"), ("b", "1.py", "validation")]
+    projects, paths = ["a", "a", "a", "b", "b"], ["1.py", "2.py", "gone.py", "1.py", "gone.py"]
+    wanted = ["train", "validation", "train", "validation", "validation"]
+    assert _split_as(places, projects, paths) == wanted
+
+
 def test_validation_is_a_project_of_its_own_where_there_are_several() -> None:
     projects = ["a"] * 30 + ["b"] * 10 + ["c"] * 5 + ["d"]
     paths = [f"{number}.py" for number in range(len(projects))]
@@ -123,7 +130,8 @@ def test_real_fixes_of_a_corpus_become_examples(corpus: Path, tiny: Path, tmp_pa
     before = "def f(items, limit):\n    return [item for item in items if item <= limit]\n"
     at = before.index("<=")
     rows = [{
-        "fix_id": number, "split": "train", "kind": kind, "file": before, "start": 0,
+        "fix_id": number, "split": "test", "project": "project", "path": "gone.py", "kind": kind,
+        "file": before, "start": 0,
         "end": len(before) - 1, "edit_start": at, "edit_end": at + 2, "edit_replacement": "<",
     } for number, kind in enumerate(("comparison", "rewrite"))]  # fmt: skip
     Dataset.from_list(rows).save_to_disk(str(corpus / "fixes"))

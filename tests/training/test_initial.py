@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -45,6 +48,30 @@ def test_a_run_begins_with_the_weights(folder: Path, tiny: Path, tmp_path: Path)
     }
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, atol=1e-9, rtol=0)
+
+
+def test_a_resumed_run_keeps_what_it_had_of_the_model_it_began_with(
+    folder: Path, tiny: Path, tmp_path: Path
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    told = {"name": "parent", "calibration": {"threshold": 0.77}}
+    (folder / "config.json").write_text(json.dumps({**config, **told}))
+
+    def run(steps: int, **more: Any) -> dict[str, Any]:
+        often = ["steps=3", "evaluate_every=1", "checkpoint_every=1"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Run, "_ended", lambda self: self.trainer.step == steps)
+            patch.setattr("codemtl.training.run.takewhile", lambda _, made: islice(made, steps))
+            patch.setattr("codemtl.training.run.score", lambda row: next(rising))
+            train(preset="tiny", data=tiny, out=tmp_path / "run", overrides=[*SETTINGS, *often],
+                  **more)  # fmt: skip
+        found: dict[str, Any] = json.loads((tmp_path / "run" / "config.json").read_text())
+        return found
+
+    rising = iter(range(100))
+    assert told.items() <= run(1, init=folder).items()
+    after = run(2, resume=True)
+    assert told.items() <= after.items() and after["step"] == 3
 
 
 def test_noise_and_parts_of_the_data_are_for_training_alone(tiny: Path, tmp_path: Path) -> None:

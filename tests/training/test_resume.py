@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,10 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_configuration(
     before = (finished / "model.safetensors").read_bytes()
     with pytest.raises(UsageError, match="holds a run already; give --resume"):
         again(finished, tiny, resume=False)
+    shutil.move(finished / "checkpoints", finished.parent / "aside")
+    with pytest.raises(UsageError, match="holds a model already; choose another --out"):
+        again(finished, tiny, resume=False)
+    shutil.move(finished.parent / "aside", finished / "checkpoints")
     with pytest.raises(UsageError, match=r"was made with learning_rate = 0\.003, not 1") as caught:
         again(finished, tiny, "learning_rate=1")
     assert caught.value.exit_code == 2
@@ -154,6 +159,17 @@ def test_a_run_of_an_older_version_that_lacked_settings_goes_on(finished: Path, 
     assert again(finished, tiny)["step"] in (2, 4)
     with pytest.raises(UsageError, match=r"was made with encoder_rate = 0\.0, not 0\.5"):
         again(finished, tiny, "encoder_rate=0.5")
+
+
+def test_a_model_that_is_better_than_all_after_the_checkpoint_stays(
+    finished: Path, tiny: Path
+) -> None:
+    metrics = json.loads((finished / "metrics.json").read_text())
+    (finished / "metrics.json").write_text(json.dumps({**metrics, "step": 3, "score": 1.0}))
+    shutil.rmtree(finished / "checkpoints" / "step-0000004")  # stopped after the look at step 3
+    before = (finished / "model.safetensors").read_bytes()
+    assert again(finished, tiny)["score"] == 1.0
+    assert (finished / "model.safetensors").read_bytes() == before
 
 
 def test_an_altered_checkpoint_is_refused(finished: Path, tiny: Path) -> None:

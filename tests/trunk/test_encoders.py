@@ -21,10 +21,13 @@ from codemtl.model.config import ModelConfig
 from codemtl.model.multitask import CodeMTLModel
 from codemtl.model.network import Network
 from codemtl.model.pretrained import find, load_weights
+from codemtl.model.respelling import Respelling
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.model.trunk import TrunkEncoder
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import parse
+from codemtl.training.compare.held_out import HeldOut, judge
 from codemtl.training.loop import MicroBatch, Trainer
 from codemtl.training.run import train
 
@@ -92,6 +95,11 @@ def test_a_trained_folder_needs_the_encoders_folder_no_more(
     trained(tiny, tmp_path / "out", own)
     shutil.rmtree(own)
     assert len(moved(before, tmp_path / "out")) > 5, "the trunk is trained too"
+    trunk = load_network(tmp_path / "out")[0]
+    assert trunk.config.trunk is not None
+    respelling = Respelling.load(tmp_path / "out", CodeTokenizer.load(tiny), trunk.config.trunk)
+    outcomes = judge(trunk, HeldOut.of(tiny, "validation", 0.5, respelling), ["repair"], 2)
+    assert len(outcomes["repair"]["joint"][0]) == 2
     wanted = findings(tmp_path / "out")
     model = CodeMTLModel.from_pretrained(tmp_path / "out")
     model.save_pretrained(tmp_path / "saved")

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from codemtl.errors import DataError, UsageError
 from codemtl.model.atomic import write_atomic
 from codemtl.training.compare.images import image_gains
-from codemtl.training.compare.plan import Options, make_plan
+from codemtl.training.compare.plan import Options, Plan, make_plan
 from codemtl.training.compare.preview import preview
 from codemtl.training.compare.runs import Launch, make_runs, start_process
 
@@ -31,7 +32,7 @@ class Comparison(NamedTuple):
 
 def plan(options: Options) -> dict[str, Any]:
     """What `compare` would do, without doing it. Raises UsageError."""
-    return preview(make_plan(options), options.out)
+    return preview(make_plan(options), options.out, options.jobs)
 
 
 def compare(
@@ -56,6 +57,7 @@ def compare(
     made = make_plan(options)
     images = None if options.images is None else image_gains(options.images)
     data = prepared(options.data, made.base)
+    _check_cases(made, data, options.split)
     found = make_runs(
         made, data, options.out, cases=options.cases, split=options.split, jobs=options.jobs,
         launch=launch, say=say,
@@ -65,6 +67,22 @@ def compare(
     }  # fmt: skip
     document["tables"] = tables(document)
     return Comparison(document, _write(document, options.out, render(document)))
+
+
+def _check_cases(plan: Plan, data: Path, split: str) -> None:
+    """Before hours of training: is there a case for each task? Raises UsageError."""
+    from codemtl.training.compare.held_out import HeldOut
+
+    try:
+        held_out = HeldOut.of(data, split, plan.base.validation_fraction)
+    except DataError as error:
+        raise UsageError(f"--split {split}: {error}") from error
+    for task in plan.tasks:
+        if next(held_out.cases(task, 1), None) is None:
+            raise UsageError(
+                f"--split {split}: {data} holds no example of {task} to judge by; name more data "
+                f"with --data, another --split, or leave the task out: --set tasks.{task}.share=0"
+            )
 
 
 def _write(document: dict[str, Any], out: Path, page: str) -> list[Path]:

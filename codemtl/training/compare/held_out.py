@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from codemtl.model.network import Network
+from codemtl.model.respelling import Respelling
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.tasks import corruption, generate, repair
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Layout
@@ -45,6 +48,18 @@ class HeldOut(NamedTuple):
     specials: SpecialIds
     layout: Layout
     choosing: float  # share of the examples that choose checkpoints, and are left out
+    respelling: Respelling | None = None  # where a pretrained encoder reads them
+
+    @classmethod
+    def of(
+        cls, data: Path, split: str, choosing: float, respelling: Respelling | None = None
+    ) -> HeldOut:
+        """Of shards; ``choosing`` counts where the same split chooses. Raises DataError."""
+        tokenizer = CodeTokenizer.load(data)
+        return cls(
+            Shards(data, split), special_ids(tokenizer), piece_layout(tokenizer),
+            choosing if split == "validation" else 1.0, respelling,
+        )  # fmt: skip
 
     def cases(self, task: str, count: int) -> Iterator[Batch]:
         """At most ``count`` batches of one example."""
@@ -55,6 +70,8 @@ class HeldOut(NamedTuple):
         for index in np.random.default_rng((HELD_OUT_SEED, 81)).permutation(members).tolist():
             batch = self._case(task, index)
             if batch is not None:
+                if self.respelling is not None:
+                    batch.arrays.update(self.respelling.arrays(batch.arrays))
                 yield batch
                 found += 1
             if found == count:

@@ -33,7 +33,7 @@ ARMS = (JOINT, RANDOM, LEARNED, UNRELATED, TRANSFER, SINGLE, SINGLE_COMPUTE)
 IN_SERIES = (JOINT, SINGLE)
 UNRELATED_SHARE = 0.25  # micro-batches of the unrelated task, relative to those of all others
 LOOKS = 5  # evaluations of a run at most, of which the best is its model
-LOOK_POSITIONS = 65_536  # of a task, so that luck in a few examples does not choose a checkpoint
+LOOK_POSITIONS = 65_536  # of a task, about: luck in a few examples must not choose
 WHOLE = "all"  # the condition of the main comparison: all data, true labels
 
 
@@ -132,7 +132,10 @@ def make_plan(options: Options) -> Plan:
 def _base(options: Options) -> TrainingConfig:
     """The joint run's configuration, without what the arms decide."""
     base = load_config(options.config, options.preset, options.overrides)
-    decided = {"temperature": 0.0, "data_fraction": 1.0, "label_noise": 0.0, "seconds": 0.0}
+    decided = {
+        "temperature": 0.0, "data_fraction": 1.0, "label_noise": 0.0, "seconds": 0.0,
+        "validation_fraction": 1.0,
+    }  # fmt: skip
     for name, wanted in decided.items():
         if getattr(base, name) != wanted:
             raise UsageError(f"{name} is set, but compare decides it; leave the setting out")
@@ -147,6 +150,14 @@ def _base(options: Options) -> TrainingConfig:
     own = {name: task for name, task in base.tasks.items() if name in SHIPPED}
     part = 0.5 if options.split == "validation" else 1.0  # the other half are the held-out cases
     named = {text.split("=")[0].strip() for text in options.overrides}
+    if "seed" in named:
+        raise UsageError("seed is set, but compare decides it; name --seeds")
+    added = [name for name, one in base.tasks.items() if name not in SHIPPED and one.share > 0]
+    if added:
+        raise UsageError(
+            f"tasks.{added[0]} has a share, but compare knows how to judge {', '.join(SHIPPED)}; "
+            "leave it out"
+        )
     if "evaluate_every" in named:
         raise UsageError(
             f"evaluate_every is set, but compare looks at every run {LOOKS} times, so that each "
@@ -154,7 +165,8 @@ def _base(options: Options) -> TrainingConfig:
         )
     batches = base.evaluate_batches
     if "evaluate_batches" not in named:
-        batches = max(batches, math.ceil(LOOK_POSITIONS / base.micro_tokens))
+        least = min(own[task].micro_tokens or base.micro_tokens for task in own)
+        batches = max(batches, math.ceil(LOOK_POSITIONS / least))
     base = replace(base, tasks=own, validation_fraction=part, evaluate_batches=batches)
     return _lasting(base, steps or base.steps, base.steps)
 

@@ -11,8 +11,11 @@ from codemtl.training.compare.runs import FINISHED, read_outcome, state
 _HOUR = 3600
 
 
-def preview(plan: Plan, out: Path) -> dict[str, Any]:
-    """The runs of a plan in order; hours are told once finished runs in ``out`` tell the pace."""
+def preview(plan: Plan, out: Path, jobs: int = 1) -> dict[str, Any]:
+    """The runs of a plan in order; hours are told once finished runs in ``out`` tell the pace.
+
+    ``jobs`` of them are made at once, as the finished ones were, as far as is known.
+    """
     states = {run.name: state(out / run.name) for run in plan.runs}
     left = [run for run in plan.runs if states[run.name] != FINISHED]
     pace = _pace(plan, out, states)
@@ -30,7 +33,7 @@ def preview(plan: Plan, out: Path) -> dict[str, Any]:
         "joint_runs": plan.joint_runs(plan.runs),
         "joint_runs_left": plan.joint_runs(left),
         "hours_left": None if pace is None
-        else pace * sum(run.micro_batches for run in left) / _HOUR,
+        else pace * sum(run.micro_batches for run in left) / _HOUR / jobs,
     }  # fmt: skip
 
 

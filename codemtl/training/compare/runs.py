@@ -21,7 +21,7 @@ from codemtl.training.shards import SUFFIX
 
 RUN, OUTCOME = "run.json", "outcome.json"
 FINISHED, BEGUN, TO_DO = "finished", "begun", "to do"
-ENDING = 60.0  # seconds that a stopped run has to save what it has got to
+ENDING = 60.0  # seconds that a stopped run has to write its report
 LOOK = 0.2  # seconds between looks whether a run has ended
 Launch = Callable[[Path, threading.Event], None]  # makes the run of a folder, or stops
 
@@ -79,7 +79,7 @@ def threads_of_each(jobs: int) -> int:
 def start_process(folder: Path, stop: threading.Event) -> None:
     """Make a run in a process of its own, which ends when this one does, however that ends.
 
-    It also ends, with all that it has got to saved, when ``stop`` is set.
+    It also ends when ``stop`` is set, and goes on from its last checkpoint the next time.
     """
     command = [sys.executable, "-m", "codemtl.training.compare.worker", str(folder.absolute())]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)

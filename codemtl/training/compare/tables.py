@@ -60,7 +60,7 @@ def _gains(document: Mapping[str, Any], base: str) -> Table:
         "head": ["arm", *(NAMES[task] for task in tasks), "worst task", "tasks worse (surely)"],
         "rows": rows,
         "note": f"Points, with 95% intervals of the paired bootstrap over {cases} held-out cases "
-        f"({document['split']} projects) and over seeds {seeds}; few seeds make them too narrow. "
+        f"({document['split']} projects) and over seeds {seeds}; few seeds make them inexact. "
         "Surely: the interval lies below zero.",
     }
 

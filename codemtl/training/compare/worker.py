@@ -2,9 +2,9 @@
 
     python -m codemtl.training.compare.worker FOLDER
 
-FOLDER/run.json says what to do, and with how many threads (0: as torch decides). The process ends,
-with all that it has got to saved, when its standard input closes: when whoever started it was
-stopped, in whatever way.
+FOLDER/run.json says what to do, and with how many threads (0: as torch decides). The process ends
+when its standard input closes: when whoever started it was stopped, in whatever way. It goes on
+from its last checkpoint then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from codemtl.errors import CodemtlError
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import load_network
 from codemtl.model.network import Network
-from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.model.respelling import Respelling
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.tasks.registry import SHIPPED
 from codemtl.training.compare.held_out import HeldOut, judge
 from codemtl.training.compare.runs import OUTCOME, RUN
@@ -35,7 +36,6 @@ from codemtl.training.config import TrainingConfig, config_from_dict
 from codemtl.training.report import LOG
 from codemtl.training.report.history import History
 from codemtl.training.run import train_as
-from codemtl.training.shards import Shards
 
 LOCK = ".lock"
 INTERRUPTED = 130
@@ -91,11 +91,10 @@ def _work(folder: Path) -> None:
     ]
     if torch.cuda.is_available():
         network.cuda()
-    tokenizer = CodeTokenizer.load(data)
-    held_out = HeldOut(
-        Shards(data, order["split"]), special_ids(tokenizer), piece_layout(tokenizer),
-        settings.validation_fraction if order["split"] == "validation" else 1.0,
-    )  # fmt: skip
+    trunk, respelling = network.config.trunk, None
+    if trunk is not None:
+        respelling = Respelling.load(folder, CodeTokenizer.load(data), trunk)
+    held_out = HeldOut.of(data, order["split"], settings.validation_fraction, respelling)
     document = {
         "step": int(chosen["step"]), **spent, **_facts(folder, network, settings, trained),
         "outcomes": judge(network, held_out, trained, order["cases"]),
