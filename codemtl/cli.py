@@ -49,6 +49,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; every way out of it ends in an exit code of the contract."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a character that a terminal lacks is no reason to die
             stream.reconfigure(errors="backslashreplace")

@@ -65,6 +65,35 @@ def test_repair_diff_is_one_diff_over_all_files(run: Run, file: Path) -> None:
     assert outcome.out.startswith("--- a/a.py\n")
 
 
+def test_a_diff_has_names_as_the_system_has_them_and_lines_as_the_file(
+    run: Run, file: Path
+) -> None:
+    text = "# -*- coding: latin-1 -*-\n# caf\u00e9\n" + file.read_text()
+    for name in ("\u00e9.py", "\u0142.py", "z.py"):
+        Path(name).write_bytes(text.encode("latin-1"))
+    outcome = run("repair", "\u00e9.py", "\u0142.py", "z.py", "--diff")
+    assert outcome.code == 1
+    subprocess.run(["git", "init", "-q"], check=True)
+    subprocess.run(["git", "apply", "-"], input=outcome.raw, check=True)
+    for name in ("\u00e9.py", "\u0142.py", "z.py"):
+        assert b"return len(items)" in Path(name).read_bytes()
+
+
+def test_what_is_left_after_a_write_is_told_where_it_stands(run: Run, file: Path) -> None:
+    file.write_text("def f(items):\n    return leng(items) + qqzzx\n\n\nleng = None\n")
+    outcome = run("repair", "--write", file, "--format", "sarif")
+    (left,) = json.loads(outcome.out)["runs"][0]["results"]
+    column = left["locations"][0]["physicalLocation"]["region"]["startColumn"]
+    assert file.read_text().splitlines()[1][column - 1 :] == "qqzzx"
+
+
+def test_closed_streams_are_no_crash(file: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m codemtl --version >&- 2>&-"], check=False
+    )
+    assert done.returncode == 0
+
+
 def test_repair_json(run: Run, file: Path) -> None:
     outcome = run("repair", file, "--format", "json")
     assert outcome.code == 1

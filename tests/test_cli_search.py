@@ -147,6 +147,11 @@ def test_generated_code_is_judged(run: Run, predictor: FakePredictor, project: P
     outcome = run("generate", "a.py::double", "--test", PYTEST)
     assert outcome.code == 1
     assert "the tests accept none of 1 candidate" in outcome.err
+    passing = project / "test_nothing.py"
+    passing.write_text("def test_nothing():\n    pass\n")
+    outcome = run("generate", "a.py::double", "--test", f"{PYTEST} {passing.name}")
+    assert outcome.code == 2
+    assert "they cannot tell good candidates from bad ones" in outcome.err
 
 
 def test_a_description_alone_cannot_be_judged(run: Run, project: Path) -> None:

@@ -7,7 +7,7 @@ touch each other.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from codemtl.errors import EditError
@@ -19,7 +19,7 @@ from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
-from codemtl.syntax.findings import KINDS, Finding, suppressions
+from codemtl.syntax.findings import KINDS, Finding, is_suppressed, suppressions
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, has_fix
 from codemtl.syntax.scopes import analyze
@@ -98,6 +98,7 @@ def repair_source(
         bom=source.bom,
         findings=findings,
         unresolved=[one for one in findings if not any(_touch(one, edit) for edit in applied)],
+        applied=list(applied),
         patched=patched,
     )
 
@@ -137,27 +138,13 @@ def _select(
             edit in seen  # a nested function is part of the outer one too
             or one.kind not in options.kinds
             or sum(_touch(one, _edit(better)) for better in kept) >= options.candidates
-            or _is_suppressed(one, suppressed, positions)
+            or is_suppressed(one.kind, one.start, one.end, suppressed, positions)
             or not is_sound(one)
         ):
             continue
         seen.add(edit)
         kept.append(one)
     return kept
-
-
-def _is_suppressed(
-    finding: Finding, suppressed: Mapping[int, frozenset[str] | None], positions: Positions
-) -> bool:
-    if not suppressed:
-        return False
-    first, _ = positions.line_column(finding.start)
-    last, _ = positions.line_column(finding.end)
-    for line in range(first, last + 1):
-        kinds = suppressed.get(line, frozenset())
-        if kinds is None or finding.kind in kinds:
-            return True
-    return False
 
 
 class _Soundness:

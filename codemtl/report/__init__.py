@@ -6,6 +6,7 @@ found or all of it fixed, 1 findings or an unwritten patch remain, 2 wrong usage
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -193,7 +194,9 @@ def file_diff(result: FileResult) -> bytes:
         return b""
     mark = "\ufeff" if result.bom else ""
     old, new = (mark + data.decode() for data in (result.data, result.patched))
-    return unified_diff(diff_path(result.path), old, new).encode(result.encoding, "surrogateescape")
+    text = unified_diff(diff_path(result.path), old, new)
+    body = text.find("\n@@ ") + 1  # before it stand the names of the file
+    return os.fsencode(text[:body]) + text[body:].encode(result.encoding, "surrogateescape")
 
 
 def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:

@@ -183,11 +183,12 @@ def sarif_document(results: Sequence[FileResult]) -> dict[str, Any]:
 
 
 def _sarif_results(result: FileResult) -> Iterator[dict[str, Any]]:
-    if not result.remaining:
+    data, remaining = result.on_disk
+    if not remaining:
         return
-    positions = Positions(result.data)
+    positions = Positions(data)
     artifact = {"uri": _uri(result.path)}
-    for one in result.remaining:
+    for one in remaining:
         place = span(positions, one)
         region = {
             "startLine": place.line,
@@ -218,10 +219,11 @@ def github_lines(result: FileResult) -> Iterator[str]:
     if result.message:
         level = "error" if result.status == "error" else "notice"
         yield f"::{level} file={file}::{_escaped(result.message)}"
-    if not result.remaining:
+    data, remaining = result.on_disk
+    if not remaining:
         return
-    positions = Positions(result.data)
-    for one in result.remaining:
+    positions = Positions(data)
+    for one in remaining:
         place = span(positions, one)
         region = f"line={place.line},endLine={place.end_line}"
         if place.line == place.end_line:

@@ -70,7 +70,7 @@ def understand(text: str, targets: Sequence[Path]) -> Command:
     if not _SHELL.search(text):
         command = _pytest(text, words, root, folder)
     outside = [path for path in targets if not path.resolve().is_relative_to(root)]
-    if outside and command is None:
+    if outside:  # no copy would hold it
         raise UsageError(
             f"{outside[0]} lies outside {root}, the tree that --test {text!r} runs in; "
             "run codemtl from the project's folder"

@@ -38,6 +38,11 @@ def accepted(
         baseline = validator.baseline()
         if baseline.status == "error":
             raise UsageError(baseline.message)
+        if baseline.status == "passing":
+            raise UsageError(
+                f"--test {command!r}: the tests pass as the file is, so they cannot tell good "
+                "candidates from bad ones; name tests that fail, or leave --test out"
+            )
         deadline = time.monotonic() + (seconds or SECONDS)
         waiting = dict(enumerate(result.candidates))
         pending: dict[int, Candidate] = {}

@@ -17,6 +17,8 @@ _APART = {
     ".pytest_cache", ".hypothesis", ".cache",
 }  # fmt: skip
 
+_ENVIRONMENTS = {"node_modules", ".tox", ".nox"}
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -25,6 +27,11 @@ class Parts:
     files: tuple[Path, ...]  # to be copied, relative; symbolic links among them
     folders: tuple[Path, ...]  # to be made, relative
     apart: tuple[Path, ...]  # large or not part of the source, relative
+
+
+def _is_environment(path: Path) -> bool:
+    """Whether tests read programs and packages there; version control and caches are not shared."""
+    return path.name in _ENVIRONMENTS or (path / "pyvenv.cfg").exists()
 
 
 def survey(root: Path) -> Parts:
@@ -68,8 +75,12 @@ def survey(root: Path) -> Parts:
     return Parts(tuple(files), tuple(folders), tuple(apart))
 
 
-def copy(root: Path, parts: Parts, to: Path) -> None:
-    """Copy a tree, times and permissions included."""
+def copy(root: Path, parts: Parts, to: Path, *, links: bool) -> None:
+    """Copy a tree, times and permissions included.
+
+    With ``links``, the environments that are not copied are links to the user's own; what else is
+    apart stays an empty folder, or the place where something is mounted.
+    """
     to.mkdir(parents=True, exist_ok=True)
     for folder in parts.folders:
         (to / folder).mkdir(exist_ok=True)
@@ -80,7 +91,10 @@ def copy(root: Path, parts: Parts, to: Path) -> None:
         except PermissionError:
             continue  # unreadable here, so unreadable for the tests too
     for folder in parts.apart:
-        (to / folder).mkdir(exist_ok=True)
+        if links and _is_environment(root / folder):
+            (to / folder).symlink_to(root / folder)
+        else:
+            (to / folder).mkdir(exist_ok=True)
     for folder in reversed(parts.folders):
         shutil.copystat(root / folder, to / folder)
     shutil.copystat(root, to)

@@ -81,10 +81,11 @@ def repair_with_tests(
             list(files.values()), baseline, validator, load(),
             seconds=options.seconds, kinds=options.kinds, progress=progress,
         )  # fmt: skip
-        chosen = _confirmed(outcome, baseline, validator, files, options.candidates)
+        chosen, doubt = _confirmed(outcome, baseline, validator, files, options.candidates)
     seconds = time.monotonic() - started
     if not chosen:
-        _settle(by_path, Patch("not-fixed", _failure(outcome, baseline), outcome.tried, seconds))
+        message = _failure(outcome, baseline, doubt)
+        _settle(by_path, Patch("not-fixed", message, outcome.tried, seconds))
     else:
         _show(by_path[chosen[0].path], chosen, baseline, outcome.tried, seconds)
         if write:
@@ -126,8 +127,12 @@ def _confirmed(
     validator: Validator,
     files: dict[Path, SearchFile],
     count: int,
-) -> list[Passing]:
-    """The best patches, of which the first also passes the whole command in a fresh process."""
+) -> tuple[list[Passing], str]:
+    """The best patches, of which the first also passes the whole command in a fresh process.
+
+    Also what that said of the last one that did not.
+    """
+    doubt = ""
     ranked = best_first(outcome.passing, _test_text(baseline))
     while ranked:
         best = ranked[0]
@@ -136,10 +141,12 @@ def _confirmed(
         except EditError:
             ranked.pop(0)
             continue
-        if validator.confirm(best.path, raw).status == "passed":
-            return [one for one in ranked if one.path == best.path][:count]
+        verdict = validator.confirm(best.path, raw)
+        if verdict.status == "passed":
+            return [one for one in ranked if one.path == best.path][:count], ""
+        doubt = verdict.message or verdict.status
         ranked.pop(0)
-    return []
+    return [], doubt
 
 
 def _test_text(baseline: Baseline) -> str:
@@ -153,12 +160,17 @@ def _test_text(baseline: Baseline) -> str:
     return "\n".join(parts)
 
 
-def _failure(outcome: Outcome, baseline: Baseline) -> str:
+def _failure(outcome: Outcome, baseline: Baseline, doubt: str) -> str:
     tests = _named([test.id for test in baseline.failing])
     if not outcome.tried:
         return (
             f"no function of these files runs in what fails ({tests}); name the file that holds"
             " the bug"
+        )
+    if doubt:
+        return (
+            f"{len(outcome.passing)} of {outcome.tried} candidates make {tests} pass, but not a"
+            f" fresh run of the whole command: {doubt}"
         )
     if outcome.exhausted:
         return f"none of {outcome.tried} candidates makes {tests} pass; none is left to try"

@@ -24,6 +24,8 @@ from codemtl.search.view import FunctionView
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit, common_prefix
 from codemtl.syntax.files import SourceFile
+from codemtl.syntax.findings import is_suppressed, suppressions
+from codemtl.syntax.positions import Positions
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.tree import SourceTree, parse
 
@@ -105,8 +107,8 @@ def search(
     started = time.monotonic()
     deadline = started + seconds
     items = single_edits(files, baseline, predictor if order == "model" else None)
-    if kinds is not None:
-        items = [item for item in items if item.candidate.kind in kinds]
+    wanted = _Wanted(files, kinds)
+    items = [item for item in items if wanted(item)]
     if order == "random":
         random.Random(seed).shuffle(items)
         items = [
@@ -114,10 +116,31 @@ def search(
         ]
     run = _Run(files, baseline, judge, items, deadline, progress)
     if order == "model":
-        run.writer = _written(files, baseline, predictor)
+        run.writer = (
+            [item for item in items if wanted(item)]
+            for items in _written(files, baseline, predictor)
+        )
     outcome = run.go()
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+class _Wanted:
+    """Whether the user wants an edit: its kind, and no comment that ignores it on its lines."""
+
+    def __init__(self, files: Sequence[SearchFile], kinds: frozenset[str] | None) -> None:
+        self.kinds = kinds
+        self.ignored = {file.path: suppressions(file.tree) for file in files}
+        self.positions = {file.path: Positions(file.tree.data) for file in files}
+
+    def __call__(self, item: Item) -> bool:
+        kind, path = item.candidate.kind, item.path
+        if self.kinds is not None and kind not in self.kinds:
+            return False
+        return not any(
+            is_suppressed(kind, edit.start, edit.end, self.ignored[path], self.positions[path])
+            for edit in item.candidate.edits
+        )
 
 
 def _weighted(one: Candidate, weight: float) -> Candidate:

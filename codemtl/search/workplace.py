@@ -6,6 +6,7 @@ import atexit
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -59,7 +60,7 @@ class Workplace:
                 assert self.too_large is not None
                 raise self.too_large
             copy = self.folder / f"copy-{self._copies}"
-            private_copy.copy(root, self.parts, copy)
+            private_copy.copy(root, self.parts, copy, links=self.way != "bwrap")
             keep = tuple(root / one for one in self.parts.apart)
         python = self.command.interpreter
         return sandbox.View(
@@ -89,7 +90,8 @@ class Workplace:
         root, copied = str(command.root), view.copy
         arguments = list(command.arguments)
         if way != "bwrap" and copied is not None:  # the copy lies elsewhere
-            arguments = [one.replace(root, str(copied)) for one in arguments]
+            named = re.compile(rf"(?<![\w./-]){re.escape(root)}(?![\w.-])")
+            arguments = [named.sub(lambda _: str(copied), one) for one in arguments]
         return {
             "role": role,
             "root": self.seen(view, command.root),
@@ -103,8 +105,25 @@ class Workplace:
             "own_processes": way != "limits",
             "own_files": way == "bwrap",
             "outer_processes": os.readlink("/proc/self/ns/pid"),
+            "moved": self._moved(view),
             **more,
         }
+
+    def _moved(self, view: sandbox.View) -> list[Any] | None:
+        """The arguments of ``child.relocate.Moved``; None where the copy takes the tree's place."""
+        if self.way == "bwrap" or view.copy is None:
+            return None
+        apart = [str(one) for one in self.parts.apart] if self.parts else []
+        return [str(self.command.root), str(view.copy), apart]
+
+    def _place_imports(self, environment: dict[str, str], view: sandbox.View) -> None:
+        """Make PYTHONPATH independent of the folder that Python is started in."""
+        own = environment.get("PYTHONPATH")
+        if own:
+            folder = self.command.folder
+            places = [Path(os.path.normpath(folder / one)) for one in own.split(os.pathsep)]
+            seen = [self.seen(view, one) for one in places]
+            environment["PYTHONPATH"] = os.pathsep.join(seen)
 
     def start(
         self, view: sandbox.View, setup: dict[str, Any], output: IO[bytes] | None = None
@@ -112,6 +131,7 @@ class Workplace:
         """Start a sandboxed process under the interpreter of the tests."""
         environment = sandbox.environment(self.way, view, self.name)
         environment.update(self.command.environment)
+        self._place_imports(environment, view)
         worker = Worker(view)
         self.workers.append(worker)
         worker.start(self.way, self.command.interpreter, environment, setup, output)
@@ -120,11 +140,16 @@ class Workplace:
     def start_command(self, view: sandbox.View, hook: Path | None = None) -> Worker:
         """Start a process that runs the whole command; ``hook`` gathers what Python ran."""
         environment = sandbox.environment(self.way, view, self.name)
-        if hook is not None:
+        self._place_imports(environment, view)
+        moved = self._moved(view)
+        if hook is not None or moved is not None:
             own = environment.get("PYTHONPATH")
             ours = str(sandbox.CHILD / "hook")
+            environment["PYTHONPATH"] = os.pathsep.join([ours, own] if own else [ours])
+        if moved is not None:
+            environment["CODEMTL_MOVED"] = json.dumps(moved)
+        if hook is not None:
             environment |= {
-                "PYTHONPATH": os.pathsep.join([ours, own] if own else [ours]),
                 "CODEMTL_TARGETS": json.dumps([self.seen(view, path) for path in self.targets]),
                 "CODEMTL_HOOK_DATA": str(hook),
                 "CODEMTL_COVERAGE": str(self.coverage),

@@ -10,6 +10,7 @@ the result. The walk uses a stack of its own: generated code nests deeper than P
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 from tree_sitter import Node
@@ -100,6 +101,11 @@ class Walker:
     def _text(self, node: Node) -> str:
         return self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
+    def _name(self, node: Node) -> str:
+        """An identifier as Python compares it: in normal form KC."""
+        text = self._text(node)
+        return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
     def _bind(self, scope: int, name: str) -> None:
         bound = self.scopes[scope].bound
         bound[name] = bound.get(name, 0) + 1
@@ -119,7 +125,7 @@ class Walker:
         start, end = node.start_byte, node.end_byte
         if start == end:  # the parser's guess at a missing name
             return
-        name = self.data[start:end].decode("utf-8", "replace")
+        name = self._name(node)
         if not name.isidentifier():  # bytes that are not UTF-8
             return
         self.names.append(Occurrence(start, end, name, scope, role))
@@ -134,10 +140,10 @@ class Walker:
             return
         inner = ANNOTATION if role == ANNOTATION else LOAD
         receiver = self._text(owner) if owner.type in ("identifier", "attribute") else ""
-        start, end = leaf.start_byte, leaf.end_byte
-        name = self.data[start:end].decode("utf-8", "replace")
+        name = self._name(leaf)
         if name.isidentifier():
-            self.attributes.append(Occurrence(start, end, name, scope, role, receiver))
+            found = Occurrence(leaf.start_byte, leaf.end_byte, name, scope, role, receiver)
+            self.attributes.append(found)
         self._push(owner, scope, inner)
 
     def _call(self, node: Node, scope: int, role: int) -> None:
@@ -169,7 +175,7 @@ class Walker:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         text = "<lambda>"
         if name is not None:
-            text = self._text(name)
+            text = self._name(name)
             self._identifier(name, scope, STORE)
             self.scopes[scope].defines.add(text)
         outer = self._type_parameters(node, scope)
@@ -199,7 +205,7 @@ class Walker:
 
     def _class(self, node: Node, scope: int, role: int) -> None:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
-        text = self._text(name) if name is not None else "?"
+        text = self._name(name) if name is not None else "?"
         if name is not None:
             self._identifier(name, scope, STORE)
             self.scopes[scope].defines.add(text)
@@ -291,7 +297,7 @@ class Walker:
 
     def _declaration(self, node: Node, scope: int, role: int) -> None:
         found = self.scopes[scope]
-        names = {self._text(child) for child in node.named_children if child.type == "identifier"}
+        names = {self._name(child) for child in node.named_children if child.type == "identifier"}
         (found.globals if node.type == "global_statement" else found.nonlocals).update(names)
         found.declared |= dict.fromkeys(names, node.start_byte)  # nodes come in source order
 

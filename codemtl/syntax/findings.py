@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -63,6 +64,18 @@ def suppressions(tree: SourceTree) -> dict[int, frozenset[str] | None]:
         line = positions.line_column(node.start_byte)[0]
         found[line] = None if kinds is None else frozenset(re.findall(r"[\w-]+", kinds))
     return found
+
+
+def is_suppressed(
+    kind: str, start: int, end: int, suppressed: Mapping[int, frozenset[str] | None],
+    positions: Positions,
+) -> bool:  # fmt: skip
+    """Whether a line of an edit has a comment that ignores its kind; see ``suppressions``."""
+    if not suppressed:
+        return False
+    first, last = positions.line_column(start)[0], positions.line_column(end)[0]
+    found = [suppressed.get(line, frozenset()) for line in range(first, last + 1)]
+    return any(kinds is None or kind in kinds for kinds in found)
 
 
 @cache

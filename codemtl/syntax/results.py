@@ -6,9 +6,10 @@ other's vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.findings import Finding
 
 Status = Literal["ok", "skipped", "error"]
@@ -59,10 +60,23 @@ class FileResult:
     bom: bool = False
     findings: list[Finding] = field(default_factory=list)  # best first
     unresolved: list[Finding] = field(default_factory=list)  # those that ``patched`` leaves
+    applied: list[Edit] = field(default_factory=list)  # what ``patched`` changes
     summaries: list[Summary] = field(default_factory=list)  # source order
     patched: bytes | None = None
     written: bool = False
     patch: Patch | None = None  # where tests were given
+
+    @property
+    def on_disk(self) -> tuple[bytes, list[Finding]]:
+        """The file's text as it is now, and its remaining findings where they stand in it."""
+        if not self.written or self.patched is None:
+            return self.data, self.findings
+        moved = []
+        for one in self.unresolved:
+            before = [edit for edit in self.applied if edit.end <= one.start]
+            by = sum(len(edit.replacement.encode()) - (edit.end - edit.start) for edit in before)
+            moved.append(replace(one, start=one.start + by, end=one.end + by))
+        return self.patched, moved
 
     @property
     def remaining(self) -> list[Finding]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from codemtl.syntax.builtin_names import COMMON_CALLABLES, EXCEPTIONS
@@ -133,6 +134,7 @@ def _method_around(scopes: Scopes, scope: int) -> Scope | None:
     return None
 
 
+@lru_cache(maxsize=1 << 16)
 def spelling_distance(one: str, two: str) -> float | None:
     """How far apart two names are spelled; None if too far for a slip of the keyboard.
 

@@ -1,14 +1,16 @@
 """Names that nothing in the file can define, with the names that were probably meant.
 
 Reports must be right nearly always, so whatever could define a name without a visible binding
-(star imports, ``exec``, writes through ``globals()``, a test under ``except NameError``) silences
-the report, for the file or for the name. So do many such names in one file: something fills its
-namespace from outside.
+(star imports, ``exec``, writes through ``globals()`` or to ``builtins``, a test under
+``except NameError`` or ``raises(NameError)``) silences the report, for the file or for the name.
+So do many such names in one file: something fills its namespace from outside.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,18 +18,30 @@ from tree_sitter import Query
 
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.builtin_names import PYTHON2
-from codemtl.syntax.names import ANNOTATION, CALLEE, WORD, Occurrence
+from codemtl.syntax.names import (
+    ANNOTATION,
+    AUGMENTED_STORE,
+    CALLEE,
+    FUNCTION,
+    WORD,
+    Occurrence,
+)
 from codemtl.syntax.suggestions import suggest
 from codemtl.syntax.tree import SourceTree, captures, language
 
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
+_NAME_ERROR = re.compile(rb"\bNameError\b")
 _SHORT = 120  # bytes of a try body that is there to see whether a name exists
 _MANY = 6  # different names in a file; of 113 real mistakes one stood among more
 _LINE = 400  # bytes around broken text that count as its line, at most
 _NEVER = frozenset({"_", "__", "get_ipython", "__class__"})
 _BOTH_PYTHONS = re.compile(rb"version_info|PY2|PY3|\bsix\b|python_2_unicode|print_function")
+_OF_BUILTINS = re.compile(
+    rb"(?:\b__builtins?__|\bbuiltins|\bsys\.modules\[__name__\])\.(\w+)\s*(?::[^=\n]*)?=(?!=)"
+)
+_LONE_RETURN = re.compile(rb"\r(?!\n)")  # ends a comment for Python, and not for the parser
 _SETTERS = re.compile(rb"setattr|__dict__|builtins|__builtin__|globals\(|locals\(|vars\(")
 
 
@@ -49,27 +63,40 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
     """The undefined names of a file in source order."""
     if scopes.star or scopes.dynamic or scopes.python2:
         return []
-    unresolved = [
-        found
-        for found in scopes.names
-        if found.role <= ANNOTATION
-        and scopes.resolve(found.scope, found.name) == -2
-        and found.name not in _NEVER
-    ]
-    if not unresolved:
-        return []
+    unresolved = list(_unresolved(scopes))
     data = scopes.tree.data
+    if not unresolved or _LONE_RETURN.search(data):
+        return []
     excused = _guarded(scopes.tree)
+    excused |= {name.decode("utf-8", "replace") for name in _OF_BUILTINS.findall(data)}
     if _BOTH_PYTHONS.search(data):
         excused |= PYTHON2
     sets_names = _SETTERS.search(data) is not None
-    out = []
-    for found in unresolved:
-        name = found.name
-        if name in excused or (sets_names and quoted(data, name)):
+    kept = [
+        found for found in unresolved
+        if found.name not in excused and not (sets_names and quoted(data, found.name))
+    ]  # fmt: skip
+    if len({found.name for found in kept}) > _MANY:
+        return []
+    return [report(scopes, found, suggest(scopes, found), UNDEFINED) for found in kept]
+
+
+def _unresolved(scopes: Scopes) -> Iterator[Occurrence]:
+    """Uses of what no scope around them binds, or of what a function only adds to (``n += 1``)."""
+    added = Counter(
+        (found.scope, found.name) for found in scopes.names if found.role == AUGMENTED_STORE
+    )
+    only = {
+        (index, name) for (index, name), count in added.items()
+        if scopes.scopes[index].kind == FUNCTION and scopes.scopes[index].bound.get(name) == count
+        and scopes.resolve(scopes.scopes[index].parent, name) == -2
+    }  # fmt: skip
+    for found in scopes.names:
+        if found.name in _NEVER or (found.role > ANNOTATION and found.role != AUGMENTED_STORE):
             continue
-        out.append(report(scopes, found, suggest(scopes, found), UNDEFINED))
-    return out if len({found.name for found in out}) <= _MANY else []
+        scope = scopes.resolve(found.scope, found.name)
+        if scope == -2 or (scope, found.name) in only:
+            yield found
 
 
 def report(
@@ -110,7 +137,18 @@ def _guarded(tree: SourceTree) -> set[str]:
         short = body.end_byte - body.start_byte <= _SHORT
         if b"NameError" in head or (short and catches_all):
             spans.append((body.start_byte, body.end_byte))
+    for match in _NAME_ERROR.finditer(data):
+        spans += _tried_out(tree, *match.span())
     return {w.decode("utf-8", "replace") for span in spans for w in WORD.findall(data, *span)}
+
+
+def _tried_out(tree: SourceTree, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """What is expected to raise NameError: the arguments beside it, the body of its ``with``."""
+    node = tree.root.descendant_for_byte_range(start, end)
+    while node is not None and node.type not in ("block", "module"):
+        if node.type in ("argument_list", "with_statement"):
+            yield node.start_byte, node.end_byte
+        node = node.parent
 
 
 @cache

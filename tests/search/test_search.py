@@ -73,6 +73,16 @@ def run(judge: Judge, predictor: FakePredictor | None = None, **options: object)
     return search([file], baseline, judge, predictor, **settings)  # type: ignore[arg-type]
 
 
+def test_kinds_and_comments_decide_what_is_edited() -> None:
+    assert not run(Judge(BOTH), kinds=frozenset({"comparison"})).passing
+    ignored = SOURCE.replace(b"-= item", b"-= item  # codemtl: ignore")
+    file = SearchFile.of(SourceFile.from_bytes(ignored, PATH), functions)
+    baseline = Baseline("failing", tests=(TestOutcome("t", False, 0.1, progress=0),))
+    judge = Judge(BOTH)
+    search([file], baseline, judge, None, seconds=20.0)
+    assert judge.seen and all(b"        found -= item  #" in one for one in judge.seen)
+
+
 def test_a_single_edit_is_found_and_rivals_are_looked_for() -> None:
     judge = Judge(EMPTY)
     outcome = run(judge)

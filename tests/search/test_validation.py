@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
 
 from codemtl.errors import UsageError
 from codemtl.search import sandbox
+from codemtl.search.child.restore import Copy
 from codemtl.search.pool import Validator
 
 from .conftest import BUGGY, FIXED, PYTEST, TEST, Make, sandboxes, tree_hash, ways
@@ -92,10 +95,12 @@ CASES = {
 }
 
 
-def judge(command: str, target: str, *sources: bytes) -> tuple[list[str], str]:
+def judge(
+    command: str, target: str, *sources: bytes, way: sandbox.Way | None = None
+) -> tuple[list[str], str]:
     root = Path.cwd()
     before = tree_hash(root)
-    with Validator(command, [Path(target)], jobs=2, timeout=60) as validator:
+    with Validator(command, [Path(target)], jobs=2, timeout=60, way=way) as validator:
         found = validator.baseline()
         assert found.status == "failing", found.message
         for key, source in enumerate(sources):
@@ -148,6 +153,77 @@ def test_a_package_with_relative_imports(project: Make) -> None:
     })  # fmt: skip
     statuses, mode = judge(PYTEST, "pkg/calc.py", FIXED, WRONG)
     assert (statuses, mode) == (["passed", "failed"], "memory")
+
+
+FINDER = """# as setuptools installs a flat layout
+import sys
+from importlib.util import spec_from_file_location
+
+MAPPING = {}
+
+class Finder:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name in MAPPING:
+            return spec_from_file_location(name, MAPPING[name])
+
+sys.meta_path.append(Finder)
+"""
+LAYOUT = {"src/calc.py": BUGGY, "tests/test_calc.py": TEST}
+
+
+@pytest.mark.parametrize("way", ways())
+def test_an_editable_install_in_an_environment_of_the_tree(project: Make, way: sandbox.Way) -> None:
+    root = project(LAYOUT)
+    venv.create(root / ".venv", symlinks=True, with_pip=False)
+    (packages,) = (root / ".venv").glob("lib/python*/site-packages")
+    outer = sysconfig.get_paths()["purelib"]
+    (packages / "x.pth").write_text(f"{root / 'src'}\n{outer}\n")
+    command = ".venv/bin/python -m pytest -q -p no:randomly tests"
+    statuses, _ = judge(command, "src/calc.py", FIXED, WRONG, way=way)
+    assert statuses == ["passed", "failed"]
+
+
+@pytest.mark.parametrize("way", ways())
+def test_a_finder_of_an_editable_install(project: Make, way: sandbox.Way) -> None:
+    root = project({"lib/calc.py": BUGGY, "tests/test_calc.py": TEST, "hook/finder.py": FINDER})
+    venv.create(root / ".venv", symlinks=True, with_pip=False)
+    (packages,) = (root / ".venv").glob("lib/python*/site-packages")
+    outer = sysconfig.get_paths()["purelib"]
+    place = f"import finder; finder.MAPPING['calc'] = {str(root / 'lib' / 'calc.py')!r}"
+    (packages / "x.pth").write_text(f"{root / 'hook'}\n{outer}\n{place}\n")
+    command = ".venv/bin/python -m pytest -q -p no:randomly tests"
+    statuses, _ = judge(command, "lib/calc.py", FIXED, WRONG, way=way)
+    assert statuses == ["passed", "failed"]
+
+
+@pytest.mark.parametrize("way", ways())
+@pytest.mark.parametrize("place", ["relative", "absolute", "in the command"])
+def test_a_python_path(
+    project: Make, way: sandbox.Way, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(LAYOUT)
+    command = f"{PYTEST} tests"
+    if place == "in the command":
+        command = f"PYTHONPATH=src {command}"
+    else:
+        monkeypatch.setenv("PYTHONPATH", "src" if place == "relative" else str(root / "src"))
+    statuses, _ = judge(command, "src/calc.py", FIXED, WRONG, way=way)
+    assert statuses == ["passed", "failed"]
+
+
+def test_a_file_outside_the_tree_is_never_written(project: Make, tmp_path: Path) -> None:
+    root = project({"test_calc.py": TEST})
+    outside = tmp_path / "calc.py"
+    outside.write_text(BUGGY)
+    (root / "calc.py").symlink_to(outside)
+    for target in (outside, Path("calc.py")):
+        with pytest.raises(UsageError, match="lies outside"):
+            Validator(PYTEST, [target])
+    copy = Copy(str(root), str(root), [])
+    with pytest.raises(PermissionError, match="outside the copy"):
+        copy.write(str(outside), FIXED, 0)
+    assert outside.read_text() == BUGGY
 
 
 def test_a_passing_test_must_still_pass(project: Make) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import symtable
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def undefined(source: str) -> list[str]:
         "globals().update(x=1)\nprint(x)",
         "try:\n    unicode\nexcept NameError:\n    unicode = str",
         "try:\n    cmp2\nexcept NameError:\n    pass",
+        "import pytest\nwith pytest.raises(NameError):\n    cmp2",
+        "class T:\n    def t(self): self.assertRaises(NameError, lambda: cmp2)",
+        "import builtins\nbuiltins.profile = print\n@profile\ndef f(): pass",
+        "import sys\nsys.modules[__name__].helper = print\nhelper(1)",
+        "\u00b5m = 1e-6\ndef f(x): return x * \u03bcm",
+        "\ufb01 = 1\nprint(fi)",
+        "# a comment of an old Mac\rimport os\r\nprint(os.getcwd())\r\n",
+        "n = 0\ndef f():\n    global n\n    n += 1",
+        "n = 0\ndef f():\n    n += 1",
+        "class A:\n    n += 1",
         "import sys\nif sys.version_info[0] == 2:\n    print(unicode)",
         "print _x",
         "def f(:\n    broken = \nprint(broken)",
@@ -83,6 +94,8 @@ def test_defined(source: str) -> None:
         ("match 1:\n    case Colour.RED: pass", ["Colour"]),
         ("print(f'{missing}')", ["missing"]),
         ("x = globals()['y']\nprint(z)", ["z"]),
+        ("def f(xs):\n    for x in xs: totl += x\n    return totl", ["totl", "totl"]),
+        ("def f():\n    raise NameError(missing)", ["missing"]),
     ],
 )
 def test_undefined(source: str, names: list[str]) -> None:
@@ -93,6 +106,15 @@ def test_many_undefined_names_come_from_outside() -> None:
     calls = [f"    c_call_{letter}()\n" for letter in "abcdefg"]
     assert len(undefined("def f():\n" + "".join(calls[:6]))) == 6
     assert undefined("def f():\n" + "".join(calls)) == []
+
+
+def test_many_names_take_little_time() -> None:
+    """Each name is compared with each once; a quarter of a second was six."""
+    names = "".join(f"name_number_{number} = {number}\n" for number in range(1000))
+    uses = "".join(f"def f{number}(): return nam_number_5\n" for number in range(60))
+    started = time.process_time()
+    assert len(undefined(names + uses)) == 60
+    assert time.process_time() - started < 3
 
 
 def test_report_names_the_function_and_suggests() -> None:

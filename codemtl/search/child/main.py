@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from . import wire
+from . import relocate, wire
 
 
 def main(requests: int, out: int) -> int:
@@ -24,6 +24,8 @@ def main(requests: int, out: int) -> int:
         return command.main(setup, requests, out)
     os.chdir(setup["folder"])
     sys.path[:] = [one for one in sys.path if one]
+    if setup["moved"] is not None:
+        relocate.Moved(*setup["moved"]).imports()
     if setup["as_module"]:
         sys.path.insert(0, setup["folder"])
     try:

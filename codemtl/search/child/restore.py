@@ -60,7 +60,13 @@ class Copy:
         self.known = self._look()
 
     def write(self, path: str, data: bytes, stamp: int) -> None:
-        """Put a candidate in the place of a file, with a time that no cached byte code has."""
+        """Put a candidate in the place of a file, with a time that no cached byte code has.
+
+        Raises PermissionError for a file outside the copy, which is the user's own.
+        """
+        folder, root = os.path.realpath(os.path.dirname(path)), os.path.realpath(self.root)
+        if os.path.commonpath([folder, root]) != root:
+            raise PermissionError(f"{path} lies outside the copy {self.root}")
         mode = os.stat(path).st_mode
         os.unlink(path)  # never through a link
         with open(path, "wb") as file:

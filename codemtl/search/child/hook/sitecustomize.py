@@ -1,4 +1,5 @@
-"""Coverage of target files in any Python that a test command starts; loaded through PYTHONPATH.
+"""In any Python that a test command starts, through PYTHONPATH: imports of the user's tree come
+from its copy, and where it is asked for, the coverage of target files is noted.
 
 Standard library and the exposed ``coverage`` only. It must never disturb the user's program: each
 failure here is silent. On SIGTERM (the time is over) it says where the program was.
@@ -12,6 +13,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib import util
 from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -62,6 +64,16 @@ def _start() -> None:
     measured.start()
 
 
+def _move() -> None:
+    spec = util.spec_from_file_location(
+        "_codemtl_relocate", os.path.join(os.path.dirname(_HERE), "relocate.py")
+    )
+    assert spec is not None and spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.Moved(*json.loads(os.environ["CODEMTL_MOVED"])).imports()
+
+
 def _next() -> None:
     """The user's own sitecustomize, which this one hides."""
     sys.path[:] = [one for one in sys.path if os.path.abspath(one or ".") != _HERE]
@@ -73,7 +85,11 @@ def _next() -> None:
             sys.modules["sitecustomize"] = ours
 
 
-with suppress(Exception):
-    _start()
+if "CODEMTL_MOVED" in os.environ:
+    with suppress(Exception):
+        _move()
+if "CODEMTL_HOOK_DATA" in os.environ:
+    with suppress(Exception):
+        _start()
 with suppress(Exception):
     _next()
