@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from codemtl.corpus.exclusions import load_exclusions
@@ -96,13 +97,27 @@ def _mine_all(
         return
     # Spawned, not forked: the caller may have started threads.
     context = multiprocessing.get_context("spawn")
+    left = dict(folders)
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         waiting = {
             pool.submit(_mine_safely, source, folder, settings): source
             for source, folder in folders.items()
         }
         for future in as_completed(waiting):
-            yield waiting[future], future.result()
+            source = waiting[future]
+            try:
+                found = future.result()
+            except BrokenProcessPool:  # one of its processes was killed; which, is not said
+                continue
+            del left[source]
+            yield source, found
+    for source, folder in left.items():  # each by itself
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            try:
+                found = pool.submit(_mine_safely, source, folder, settings).result()
+            except BrokenProcessPool:
+                found = "its process was killed, perhaps for want of memory"
+        yield source, found
 
 
 def _mine_safely(source: Source, folder: Path, settings: Settings) -> Part | str:

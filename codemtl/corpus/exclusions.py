@@ -30,6 +30,7 @@ _COMBINATIONS = (
     ("prompt", "buggy_solution"),
     ("declaration", "canonical_solution"),
     ("declaration", "buggy_solution"),
+    ("code",),
 )
 
 
@@ -67,7 +68,8 @@ def loose_hash(texts: Iterable[str]) -> int:
 def load_exclusions(paths: Sequence[Path]) -> Exclusions:
     """Read benchmarks: ``.jsonl`` and ``.jsonl.gz`` files, code-docstring corpora, folders of them.
 
-    Raises DataError for a missing path or a file that is not what its name says.
+    Raises DataError for a missing path, a file that is not what its name says, and for files in
+    which no program is found.
     """
     exact: set[int] = set()
     loose: set[int] = set()
@@ -87,6 +89,11 @@ def load_exclusions(paths: Sequence[Path]) -> Exclusions:
                 for _, texts in _function_texts(source):
                     exact.add(token_hash(texts))
                     loose.add(loose_hash(texts))
+    if paths and not (exact or loose or pointers):
+        raise DataError(
+            f"no benchmark's programs were found in {', '.join(map(str, paths))}; give .jsonl "
+            "files (also .gz), code-docstring corpora, or folders of them"
+        )
     return Exclusions(frozenset(exact), frozenset(loose), frozenset(pointers))
 
 

@@ -98,6 +98,7 @@ def fix_commits(
         for record in git.records(repository, *log):
             name, parents, date, message = record.decode("utf-8", "replace").split("\x01", 3)
             walked["commits"] += 1
+            taken_back.update(one[:7] for one in messages.reverted(message))
             if " " in parents:
                 walked["merges"] += 1
                 continue
@@ -107,8 +108,6 @@ def fix_commits(
                     found.append(Commit(name, parents, date, messages.first_line(message), True))
                 continue
             walked["say fix"] += 1
-            if reason == messages.REVERT:
-                taken_back.update(one[:7] for one in messages.reverted(message))
             if not parents:
                 reason = "no parent"
             if reason is None:

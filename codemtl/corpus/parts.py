@@ -55,7 +55,9 @@ class Settings:
         """Folder name of a part: changes whenever its content could."""
         facts = (FORMAT, source.project, source.kind, source.commit or source.location)
         how = (self.max_bytes, self.seed, self.any_licence, self.include_tests, self.history)
-        more = [] if share is None else [astuple(share)]
+        more: list[object] = [] if share is None else [astuple(share)]
+        state = trees.state_of(source)
+        more += [state] if state else []
         text = json.dumps([facts, how, self.exclusions.checksum, *more])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 

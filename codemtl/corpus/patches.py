@@ -16,8 +16,9 @@ from codemtl.corpus import git
 from codemtl.errors import DataError
 
 _COMMAND = (
-    "diff-tree", "--stdin", "-r", "-p", "-U0", "--no-renames", "--no-ext-diff", "--no-textconv",
-    "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=myers",
+    "-c", "core.quotePath=false", "diff-tree", "--stdin", "-r", "-p", "-U0", "--no-renames",
+    "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/",
+    "--diff-algorithm=myers",
 )  # fmt: skip
 _NAME = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")

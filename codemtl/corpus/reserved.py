@@ -7,6 +7,7 @@ environment, and a copy vendored as a folder of another project.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from codemtl.corpus.splits import canonical_name
@@ -30,6 +31,8 @@ _ALIASES_TEXT = """
 """
 ALIASES = frozenset(_ALIASES_TEXT.split())
 _REPOSITORIES = frozenset({"httpie/cli", "httpie/http"})  # basename alone does not tell
+_VERSION = re.compile(r"v?\d\w*|x|(dev|rc|post|[ab])\d+")
+_COMMIT = re.compile(r"(?=\w*\d)[0-9a-f]{7,40}")  # at the end of an archive's OWNER-NAME-COMMIT
 _AFFIXES = ("fork", "copy", "mirror", "master", "main", "dev", "nightly", "python", "py", "src")
 
 
@@ -56,7 +59,13 @@ def _is_reserved_name(name: str) -> bool:
     if name in RESERVED or name in ALIASES:
         return True
     parts = name.split("-")
-    while parts and (parts[-1] in _AFFIXES or parts[-1].lstrip("v").isdigit()):
+    if _COMMIT.fullmatch(parts[-1]):
+        owned = ("-".join(parts[at:-1]) for at in range(1, len(parts) - 1))
+        if any(one in RESERVED for one in owned):
+            return True
+    while parts and (
+        parts[-1] in _AFFIXES or _VERSION.fullmatch(parts[-1]) or _COMMIT.fullmatch(parts[-1])
+    ):
         parts.pop()
     while parts and parts[0] in _AFFIXES:
         parts.pop(0)

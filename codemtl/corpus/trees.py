@@ -6,6 +6,7 @@ code of it runs. Every file comes with the project, commit and licence it belong
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -48,7 +49,7 @@ def find_sources(path: Path) -> list[Source]:
         return [_distribution(found) for found in distributions]
     repositories = list(_repositories(path, SEARCH_DEPTH))
     if not repositories:
-        return [Source(_folder_name(path.resolve()), "folder", str(path), "")]
+        return [Source(_project_around(path.resolve()), "folder", str(path), "")]
     found = [_repository(work, folder) for work, folder in repositories]
     return sorted(found, key=lambda source: (source.project.casefold(), source.location))
 
@@ -83,6 +84,21 @@ def paths_of(source: Source) -> list[tuple[str, str]]:
     return sorted(found)
 
 
+def state_of(source: Source) -> str:
+    """Changes when files do that commit and version say nothing of; "" where these say all."""
+    if source.kind == "git":
+        shallow = Path(source.location, "shallow")
+        return hashlib.sha256(shallow.read_bytes()).hexdigest() if shallow.is_file() else ""
+    if source.kind == "distribution":
+        return ""
+    root = Path(source.location).resolve()
+    files = [Path(place) for _, place in paths_of(source)]
+    files += [path for path in root.iterdir() if licences.is_licence_file(path.name)]
+    stats = [(str(path), path.stat()) for path in sorted(files)]
+    text = repr([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
+    return hashlib.sha256(f"{root}{text}".encode("utf-8", "replace")).hexdigest()
+
+
 def read_texts(source: Source, wanted: Iterable[tuple[str, str]]) -> Iterator[SourceText | str]:
     """The files of (path, handle) pairs in turn; the path alone where one cannot be read."""
     if source.kind == "git":
@@ -108,13 +124,37 @@ def _repositories(path: Path, depth: int) -> Iterator[tuple[Path, Path]]:
     """(folder that names the project, git directory) of the repositories at or below ``path``."""
     if (path / "HEAD").is_file() and (path / "objects").is_dir():
         yield path, path
-    elif (path / ".git").is_dir():
-        if _commit(path / ".git"):
-            yield path, path / ".git"
+    elif (folder := _git_folder(path)) is not None:
+        if _commit(folder):
+            yield path, folder
     elif depth:
         for child in sorted(path.iterdir()):
-            if child.is_dir() and not child.is_symlink() and child.name not in _SKIPPED_FOLDERS:
+            if (
+                child.is_dir() and not child.is_symlink() and child.name not in _SKIPPED_FOLDERS
+                and os.access(child, os.R_OK | os.X_OK)
+            ):  # fmt: skip
                 yield from _repositories(child, depth - 1)
+
+
+def _git_folder(path: Path) -> Path | None:
+    """The git directory of a work tree; a worktree or submodule has a file that names it."""
+    found = path / ".git"
+    if found.is_dir():
+        return found
+    if not found.is_file():
+        return None
+    head, _, where = _text(found.read_bytes()).strip().partition(": ")
+    folder = path / where
+    return folder if head == "gitdir" and folder.is_dir() else None
+
+
+def _project_around(path: Path) -> str:
+    """The name of the repository that a folder is a part of, else the folder's own."""
+    for one in path.parents:
+        folder = _git_folder(one)
+        if folder is not None:
+            return _repository(one, folder).project
+    return _folder_name(path)
 
 
 def _repository(work: Path, folder: Path) -> Source:
@@ -123,7 +163,9 @@ def _repository(work: Path, folder: Path) -> Source:
         parts = re.split(r"[/:]", url.removesuffix(".git").rstrip("/"))
         project = "/".join(parts[-2:])
     else:
-        project = _folder_name(work.resolve()).replace("+", "/", 1)
+        common = folder / "commondir"  # of a worktree: where the repository itself lies
+        named = folder / _text(common.read_bytes()).strip() if common.is_file() else work
+        project = _folder_name(named.resolve()).replace("+", "/", 1)
     return Source(project, "git", str(folder), _commit(folder))
 
 
@@ -168,7 +210,8 @@ def _folder_files(root: Path) -> list[tuple[str, str]]:
         for name in files:
             path = os.path.join(folder, name)
             if name.endswith(".py") and os.path.isfile(path):
-                found.append((Path(path).relative_to(root).as_posix(), path))
+                inside = Path(path).relative_to(root).as_posix()
+                found.append((inside.encode("utf-8", "replace").decode(), path))
     return found
 
 

@@ -123,7 +123,7 @@ def check(ruff: str, folder: Path) -> Mapping[str, list[Diagnostic]]:
     if found.returncode:
         raise DataError(f"{' '.join(COMMAND)} failed: {found.stderr.strip()}")
     said: dict[str, list[Diagnostic]] = defaultdict(list)
-    for line in found.stdout.splitlines():
+    for line in found.stdout.rstrip("\n").split("\n") if found.stdout else ():
         row = json.loads(line)
         place = Path(row["filename"]).relative_to(folder).parts[0]
         span = row["location"]["row"], row["end_location"]["row"]

@@ -23,7 +23,7 @@ from codemtl.evaluation.ngram import NgramModel
 from codemtl.evaluation.repair_suites import Setting, repair_suite
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import SuiteResult
-from codemtl.evaluation.sampling import SAMPLERS, Sizes
+from codemtl.evaluation.sampling import SAMPLERS, Sizes, fix_rows
 from codemtl.evaluation.scoring import Make, Scorer, scorer_of
 from codemtl.evaluation.text_suites import lines_suite, summaries_suite
 from codemtl.inference.predictor import Predictor
@@ -80,9 +80,11 @@ def run(options: Options) -> Evaluation:
     """
     started = time.perf_counter()
     suites = chosen_suites(options)
+    inputs = _Inputs(options)
+    if options.data is not None and "real-bugs" not in options.suites:
+        suites = [name for name in suites if name != "real-bugs" or fix_rows(inputs.corpus)]
     if options.model is not None:
         inference.check_model_folder(options.model)
-    inputs = _Inputs(options)
     where = options.repositories
     repositories = None if where is None else Repositories.at(where)
     plan = [(name, inputs.prepare(name)) for name in suites]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,10 +35,11 @@ class Sizes:
 def real_bugs(corpus: Corpus, sizes: Sizes, seed: int) -> Iterator[Pointer]:
     """All small fixes, and clean functions of the projects that they come from.
 
-    Functions that some fix found to be wrong as they stand are not clean.
+    Functions that some fix found to be wrong as they stand are not clean. Fixes that are there to
+    learn from, and not to judge by, are left out: silent and partial ones.
     """
     rng = np.random.default_rng(seed)
-    rows = corpus.rows("fixes")
+    rows = fix_rows(corpus)
     if not rows:
         raise DataError(f"{corpus.folder} has no fixes in the {corpus.split} split")
     table = corpus.table("fixes")
@@ -55,15 +57,34 @@ def real_bugs(corpus: Corpus, sizes: Sizes, seed: int) -> Iterator[Pointer]:
     yield from _clean(corpus, starts, sizes.clean, rng)
 
 
+def fix_rows(corpus: Corpus) -> list[int]:
+    """The rows of the fixes to judge by."""
+    rows, table = corpus.rows("fixes"), corpus.table("fixes")
+    return [row for row in rows if not _only_to_learn_from(table.row(row))]
+
+
+def _only_to_learn_from(fix: Mapping[str, Any]) -> bool:
+    return bool(fix.get("silent") or fix.get("partial"))
+
+
 def made_bugs(corpus: Corpus, sizes: Sizes, seed: int, uniform: bool = False) -> Iterator[Pointer]:
-    """Single made bugs, and clean functions of other files."""
+    """Single made bugs, and clean functions of other files: half of all at most.
+
+    Raises DataError where there is only one file.
+    """
     rng = np.random.default_rng(seed)
     count = sizes.uniform if uniform else sizes.made
     starts = _starts(corpus, lambda one: True)
-    taken = list(_clean(corpus, starts, sizes.uniform if uniform else sizes.clean, rng))
+    clean = min(sizes.uniform if uniform else sizes.clean, -(-len(corpus.functions) // 2))
+    taken = list(_clean(corpus, starts, clean, rng))
     paths = {(one.project, one.path) for one in taken}
     left = [corpus.places[place] for place in corpus.places if place not in paths]
     pool = [(row, start) for row in left for start in starts.get(row, [])]
+    if not pool:
+        raise DataError(
+            f"{corpus.folder} is too small: made bugs and clean functions come from different "
+            "files; name more code, or other suites (--suite)"
+        )
     for index in rng.permutation(len(pool)).tolist():
         if not count:
             break

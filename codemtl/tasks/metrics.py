@@ -134,7 +134,10 @@ def calibration_error(
     """Expected calibration error of the ``coverage`` of functions with the highest confidence.
 
     The mean of |confidence - share right| over ``bins`` bins of equal weight (Naeini et al. 2015).
+    Functions of equal confidence count as right in equal shares, so that their order is nothing.
     """
+    _, same = np.unique(confidence, return_inverse=True)
+    right = (np.bincount(same, weights * right) / np.bincount(same, weights))[same]
     top = most_confident(confidence, weights, coverage)
     place = np.cumsum(weights[top]) / weights[top].sum()
     which = np.minimum(np.ceil(place * bins - 1e-9).astype(int) - 1, bins - 1)

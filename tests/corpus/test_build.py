@@ -148,6 +148,33 @@ def test_own_code_needs_no_licence(tmp_path: Path) -> None:
     assert summary.functions.total() == 1
 
 
+def test_a_folder_is_read_again_when_its_files_change(tmp_path: Path) -> None:
+    source = tmp_path / "mine"
+    source.mkdir()
+    (source / "a.py").write_text(OWN.format(name="x"))
+    for count, name in enumerate(("b", "c"), 1):
+        summary = build([source], tmp_path / "out", jobs=1, any_licence=True)
+        assert summary.functions.total() == count
+        (source / f"{name}.py").write_text(OWN.format(name=name))
+
+
+def test_worktrees_and_parts_of_a_repository_have_its_name(tmp_path: Path) -> None:
+    place = make_repository(
+        tmp_path, "pandas", {"LICENSE": MIT, "core/a.py": OWN.format(name="x")}, bare=False
+    )
+    git = ("git", "-C", str(place), "-c", "user.name=x", "-c", "user.email=x@x")
+    subprocess.run([*git, "checkout", "-q", "-f", "HEAD"], check=True)
+    subprocess.run([*git, "worktree", "add", "-q", str(tmp_path / "bugfix")], check=True)
+    (whole,) = find_sources(place)
+    (tree,) = find_sources(tmp_path / "bugfix")
+    (part,) = find_sources(place / "core")
+    assert tree.kind == "git" and tree.commit == whole.commit
+    assert tree.project == part.project == whole.project
+    for path in (tmp_path / "bugfix", place / "core"):
+        with pytest.raises(DataError, match="reserved"):
+            build([path], tmp_path / "out", jobs=1, any_licence=True)
+
+
 def test_the_cap_draws_files_by_seed(tmp_path: Path) -> None:
     files = {f"m{number}.py": OWN.format(name=f"f{number}") for number in range(20)}
     make_repository(tmp_path, "proj", {"LICENSE": MIT, **files}, bare=False)

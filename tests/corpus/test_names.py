@@ -49,14 +49,17 @@ def test_splits_have_their_shares() -> None:
         "pandas-dev/pandas", "someone/pandas-fork", "PySnooper", "explosion/spaCy", "httpie/cli",
         "yt_dlp", "ytdl-org/youtube-dl", "jkoppel/QuixBugs", "soarsmu/BugsInPy", "my-quixbugs-java",
         "ansible-core", "tensorflow-cpu", "Theano", "black", "scrapy.git", "/opt/tqdm",
-        "keras-master", "tornado-6", "python-twisted",
+        "keras-master", "tornado-6", "python-twisted", "pandas-dev-pandas-1a2b3c4", "pandas-2.2.x",
+        "matplotlib-3.9.0rc1", "tqdm-4.66.0.dev0", "spacy-3.7.post1",
     ],
 )  # fmt: skip
 def test_reserved_projects_and_their_copies(project: str) -> None:
     assert is_reserved(project)
 
 
-@pytest.mark.parametrize("project", ["flask", "pandera", "blacken-docs", "sphinxcontrib", "conan"])
+@pytest.mark.parametrize(
+    "project", ["flask", "pandera", "blacken-docs", "sphinxcontrib", "conan", "types-requests"]
+)
 def test_similar_names_are_not_reserved(project: str) -> None:
     assert not is_reserved(project)
 

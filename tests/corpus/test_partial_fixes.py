@@ -133,7 +133,12 @@ def test_for_training_only(make_history: Make, tmp_path: Path) -> None:
 
 
 def test_patches(make_history: Make) -> None:
-    changes = {"a.py": edited(MISUSE), "b.py": "x = 1\n" + TEXT, "tests/test_a.py": None}
+    changes = {
+        "a.py": edited(MISUSE),
+        "caf\u00e9.py": "x = 1\n",
+        "b.py": "x = 1\n" + TEXT,
+        "tests/test_a.py": None,
+    }
     place = repository(make_history, "proj", changes, "Fix")
     names = place.git("rev-list", "HEAD").split()
     ((name, patch),) = patches(str(place.path), names)
@@ -141,6 +146,7 @@ def test_patches(make_history: Make) -> None:
     assert patch == {
         "a.py": [Hunk(6, [b"    return width * width"], 6, [b"    return width * height"])],
         "b.py": [Hunk(0, [], 1, [b"x = 1"])],
+        "caf\u00e9.py": [Hunk(0, [], 1, [b"x = 1"])],
         "tests/test_a.py": [Hunk(1, [b"x = 1"], 0, [])],
     }
     assert patch["a.py"][0].change == ((b"width",), (b"height",))

@@ -11,11 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from codemtl.corpus.build import build
 from codemtl.evaluation.run import samples_folder
 
 from ..conftest import Outcome, start
 
 Run = Callable[..., Outcome]
+MODULE = '''def join_all_{n}(parts, separator):
+    """Join the parts with a separator."""
+    result = ""
+    for index, part in enumerate(parts):
+        if index > {n}:
+            result += separator
+        result += str(part)
+    return result
+'''
 
 
 def test_tables_and_json(run: Run, tmp_path: Path) -> None:
@@ -39,6 +49,24 @@ def test_a_corpus_of_ones_own_needs_no_list(run: Run, tmp_path: Path) -> None:
     shown = run("evaluate", "--corpus", tmp_path / "mine", *options)
     assert (shown.code, shown.err.count("\n")) == (2, 1)
     assert "freeze_benchmarks.py" in shown.err
+
+
+def test_a_small_corpus_without_history(run: Run, tmp_path: Path) -> None:
+    """As the README has it: no list, no --limit."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(8):
+        (source / f"m{number}.py").write_text(MODULE.format(n=number))
+    build([source], tmp_path / "mine", jobs=1, any_licence=True)
+    shown = run("evaluate", tmp_path / "mine", "--task", "repair", "--format", "json")
+    assert (shown.code, shown.err) == (0, "")
+    (suite,) = json.loads(shown.out)["suites"].values()
+    assert (suite["bugs"], suite["clean functions"]) == (4, 4)
+    for number in range(1, 8):
+        (source / f"m{number}.py").unlink()
+    build([source], tmp_path / "one", jobs=1, any_licence=True)
+    shown = run("evaluate", tmp_path / "one", "--task", "repair")
+    assert shown.code == 2 and "come from different files" in shown.err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from codemtl.evaluation.frozen import (
     write_list,
 )
 from codemtl.evaluation.judging import REWRITE
-from codemtl.evaluation.sampling import SAMPLERS, Sizes
+from codemtl.evaluation.sampling import SAMPLERS, Sizes, fix_rows
 
 SMALL = Sizes(clean=20, made=5, uniform=5, texts=5)
 
@@ -119,6 +120,16 @@ def test_no_predictor_can_see_a_masked_line(samples: Corpus) -> None:
         assert case.mask is not None
         assert case.reference.encode() == case.data[slice(*case.mask)]
         assert hidden(case.data, case.mask) in (b"pass", b"if True:")
+
+
+def test_fixes_to_learn_from_are_not_judged_by(samples: Corpus, tmp_path: Path) -> None:
+    shutil.copytree(samples.folder, tmp_path / "mine")
+    path = tmp_path / "mine" / "fixes.jsonl"
+    first, *rest = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows = [first | {"silent": True}, rest[0] | {"partial": True}, *rest[1:]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    mine = Corpus(tmp_path / "mine", samples.split)
+    assert len(fix_rows(mine)) == len(fix_rows(samples)) - 2
 
 
 def test_an_arrow_corpus_is_read_as_the_samples_are(samples: Corpus, tmp_path: Path) -> None:

@@ -114,6 +114,13 @@ def test_calibration_error() -> None:
     assert top == pytest.approx(0.995, abs=0.002)
 
 
+def test_the_order_of_equal_confidences_is_nothing() -> None:
+    right = np.repeat([1.0, 0.0], 50)
+    for one in (right, right[::-1], np.tile([1.0, 0.0], 50)):
+        error = metrics.calibration_error(np.full(100, 0.5), one, np.ones(100), 1.0)
+        assert error == pytest.approx(0)
+
+
 def test_weights_stand_for_cases() -> None:
     confidence, right = np.array([0.9, 0.9, 0.1]), np.array([1.0, 0.0, 0.0])
     weights = np.array([9.0, 1.0, 5.0])
