@@ -53,6 +53,7 @@ def evaluate(
     On frozen cases; without --corpus on the small sample of them that ships.
     """
     from codemtl import report
+    from codemtl.configuration import load_settings
     from codemtl.evaluation import pages
     from codemtl.evaluation.run import TASKS, Options, run
 
@@ -61,7 +62,8 @@ def evaluate(
     done = run(Options(
         suites=_split(suite), tasks=_split(task) or TASKS, corpus=corpus, data=data,
         benchmarks=benchmarks, split=split, limit=limit, jobs=jobs, seed=seed, uniform=uniform,
-        one_edit=one_edit, model=model, repositories=repositories,
+        one_edit=one_edit, model=load_settings([], {"model": model}).model,
+        repositories=repositories,
     ))  # fmt: skip
     files = pages.write_folder(done, out) if out is not None else []
     return report.evaluated(done.document(), files, style=output)

@@ -9,8 +9,8 @@ Candidates that would not parse where they go are dropped.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from pathlib import Path
 
 from codemtl.errors import EditError, SourceError, UsageError
 from codemtl.inference.docstrings import body_bounds, body_indent, line_ending
@@ -23,7 +23,7 @@ from codemtl.syntax.lexical import docstring_node
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import Candidate, Generated
 from codemtl.syntax.tree import SourceTree, error_count, parse
-from codemtl.syntax.verify import verify
+from codemtl.syntax.verify import compile_error, verify
 
 
 def is_place(argument: str) -> bool:
@@ -33,8 +33,8 @@ def is_place(argument: str) -> bool:
     return (
         path == STDIN
         or looks_like_file
-        or Path(path).is_file()
-        or bool(qualname and Path(path).is_dir())
+        or os.path.isfile(path)  # a long description is no error
+        or bool(qualname and os.path.isdir(path))
     )
 
 
@@ -74,7 +74,10 @@ def generate_text(text: str, predictor: Predictor, candidates: int = 1) -> Gener
     if not text.strip():
         raise UsageError("the description is empty; say what the function shall do")
     written = predictor.generate(GenerationRequest("text", candidates, text=text.strip()))
-    sound = [one for one in written if one.strip() and not error_count(parse(one.encode()))]
+    sound = [
+        one for one in written
+        if one.strip() and not error_count(parse(one.encode())) and not compile_error(one.encode())
+    ]  # fmt: skip
     return Generated([Candidate(one) for one in sound], dropped=len(written) - len(sound))
 
 
@@ -102,6 +105,7 @@ def generate_line(
         function=_innermost(tree, anchor) if indent else None,
         start=anchor if written else start,
         end=end,
+        indent="" if written else indent,
     )
     prefix = "" if written else indent
     return _in_place(source, predictor, request, indent, prefix, line)
@@ -128,7 +132,7 @@ def generate_body(
     else:
         start = header_end
     request = GenerationRequest(
-        "body", candidates, tree=tree, function=function, start=start, end=end
+        "body", candidates, tree=tree, function=function, start=start, end=end, indent=indent
     )
     line, _ = Positions(source.data).line_column(function.node.start_byte)
     return _in_place(source, predictor, request, indent, prefix, line)

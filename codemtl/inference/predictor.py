@@ -67,7 +67,8 @@ class GenerationRequest:
     ``line``: one logical line in place of the bytes ``start:end`` of ``tree``.
     ``body``: the statements of ``function`` in place of the bytes ``start:end`` of ``tree``.
 
-    For a line or a body, ``text`` may say what ``function`` does.
+    For a line or a body, ``text`` may say what ``function`` does, and ``indent`` is the white
+    space that belongs before the text where the file has none.
     """
 
     kind: Literal["text", "line", "body"]
@@ -77,6 +78,7 @@ class GenerationRequest:
     function: Definition | None = None  # the innermost around ``start``; None at module level
     start: int = 0
     end: int = 0
+    indent: str = ""
 
 
 class RepairRequest(NamedTuple):

@@ -72,7 +72,7 @@ def _add(found: dict[str, Target | FileResult], key: str, target: Target, qualna
 
 def _files_of(path: str, qualname: str) -> list[Path]:
     place = Path(path)
-    if not place.is_dir():
+    if not os.path.isdir(place):
         return [place]  # whether it can be read is found out when its turn comes
     if qualname:
         raise SourceError(f"{path} is a folder; name a file before ::{qualname}")

@@ -33,7 +33,7 @@ from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.batches import Arrays, encoder_arrays, encoder_input
 from codemtl.tasks.building import build_example, model_context
 from codemtl.tasks.corruption import RepairInput, as_input
-from codemtl.tasks.example import Example, windows
+from codemtl.tasks.example import Example, piece_ids, window_around, windows
 from codemtl.tasks.generate import Generate
 from codemtl.tasks.registry import TASKS
 from codemtl.tasks.repair import collate, decode
@@ -209,28 +209,25 @@ class TorchPredictor:
 
     def generate(self, request: GenerationRequest) -> list[str]:
         """Candidate texts, best first."""
-        ids = self._generation_input(request)
+        ids, level = self._generation_input(request)
         beams = max(BEAMS, request.candidates)
         found = self._write(_GENERATE, [ids], beams)[0]
         unique = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
         texts = unique[: request.candidates]
         if request.kind == "text":
-            return [f"{_HEADER}\n    " + text.replace("\n", "\n    ") for text in texts]
-        return [_dedented(text) for text in texts]
+            return [f"{_HEADER}\n    {text}" for text in texts]
+        return [_dedented(text, level) for text in texts]
 
-    def _generation_input(self, request: GenerationRequest) -> Any:
-        """The encoder input with <mask> where text is wanted."""
-        mask = np.array([self.specials.mask], np.int32)
+    def _generation_input(self, request: GenerationRequest) -> tuple[Any, int]:
+        """The encoder input with <mask> where text is wanted, and how deep that line stands."""
         if request.kind == "text" or request.tree is None or request.function is None:
             source, summary = f"{_HEADER}\n    {_HOLE}\n", request.text
             tree = parse(source.encode())
             if request.kind == "line" and request.tree is not None:
                 tree, summary = _with_hole(request), ""
-            pieces = self._node_pieces(tree)
+            pieces, level = self._masked(self._node_pieces(tree))
             prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
-            return encoder_input(
-                self.specials, np.zeros(0, np.int32), _masked(pieces, self._hole(), mask), prefix
-            )[0]
+            return encoder_input(self.specials, np.zeros(0, np.int32), pieces, prefix)[0], level
         tree = _with_hole(request)
         context = self._windows(request.tree, request.function, NO_SITES)[0].context
         told = np.array(self.tokenizer.encode(request.text)[:64] if request.text else [], np.int32)
@@ -238,11 +235,24 @@ class TorchPredictor:
         node = tree.root.descendant_for_byte_range(start, start + 3)
         while node is not None and node.type != "function_definition":
             node = node.parent
-        pieces = self._node_pieces(tree, node)
-        return encoder_input(self.specials, context, _masked(pieces, self._hole(), mask), told)[0]
+        pieces, level = self._masked(self._node_pieces(tree, node))
+        return encoder_input(self.specials, context, pieces, told)[0], level
 
-    def _hole(self) -> Any:
-        return np.array(self.tokenizer.encode_token(_HOLE), np.int32)
+    def _masked(self, pieces: Any) -> tuple[Any, int]:
+        """The lines around the hole with <mask> in its place, and the spaces that they begin with.
+
+        The view sets each level of a function four spaces deeper, whatever the file does.
+        """
+        hole = np.array(self.tokenizer.encode_token(_HOLE), np.int32)
+        mask = np.array([self.specials.mask], np.int32)
+        places = range(len(pieces) - len(hole) + 1)
+        at = next(
+            (at for at in places if np.array_equal(pieces[at : at + len(hole)], hole)), len(pieces)
+        )
+        line = self.tokenizer.decode(piece_ids(pieces[:at])).rpartition("\n")[2]
+        with_mask = np.concatenate([pieces[:at], mask, pieces[at + len(hole) :]])
+        around = window_around(with_mask, at, self.network.config.window, self.layout)
+        return around, len(line) - len(line.lstrip(" "))
 
     def _node_pieces(self, tree: SourceTree, node: Any = None) -> Any:
         example = build_example(
@@ -281,24 +291,20 @@ def _with_hole(request: GenerationRequest) -> SourceTree:
         lead = text[: len(text) - len(text.lstrip())]
         hole = lead + hole
     elif request.kind == "body":
-        hole = b"\n" + b" " * 4 + hole
+        hole = b"\n" + (request.indent or "    ").encode() + hole
+    else:
+        hole = request.indent.encode() + hole
     return parse(data[: request.start] + hole + data[request.end :])
 
 
-def _masked(pieces: Any, hole: Any, mask: Any) -> Any:
-    """Put <mask> where the pieces of the hole stand."""
-    for start in range(len(pieces) - len(hole) + 1):
-        if np.array_equal(pieces[start : start + len(hole)], hole):
-            return np.concatenate([pieces[:start], mask, pieces[start + len(hole) :]])
-    return np.concatenate([pieces, mask])
+def _dedented(text: str, level: int) -> str:
+    """Later lines without the level of the first, which stands there already."""
+    first, *rest = text.split("\n")
+    return "\n".join([first, *(_cut(line, level) for line in rest)])
 
 
-def _dedented(text: str) -> str:
-    """Later lines stand deeper by the level of the first; take that level away."""
-    lines = text.split("\n")
-    indents = [len(line) - len(line.lstrip(" ")) for line in lines[1:] if line.strip()]
-    least = min(indents, default=0)
-    return "\n".join([lines[0], *(line[least:] for line in lines[1:])])
+def _cut(line: str, level: int) -> str:
+    return line[min(level, len(line) - len(line.lstrip(" "))) :]
 
 
 def _message(original: str, replacement: str) -> str:

@@ -127,7 +127,11 @@ class CodeMTLModel(PreTrainedModel, Heads):  # type: ignore[no-untyped-call]
                     pretrained_model_name_or_path, **_where(options)
                 )
                 options["state_dict"] = dequantized(tensors)
-                return super().from_pretrained(None, *args, config=config, **options)
+                found = super().from_pretrained(None, *args, config=config, **options)
+                model = found[0] if isinstance(found, tuple) else found
+                model.name_or_path = str(pretrained_model_name_or_path)
+                model.config.name_or_path = model.name_or_path
+                return found
         return super().from_pretrained(pretrained_model_name_or_path, *args, **options)
 
     def get_input_embeddings(self) -> nn.Module:

@@ -151,6 +151,36 @@ def windows(example: Example, limit: int, layout: Layout) -> list[Example]:
     return parts
 
 
+def window_around(
+    pieces: NDArray[np.int32], at: int, limit: int, layout: Layout
+) -> NDArray[np.int32]:
+    """At most ``limit`` pieces: the logical lines around piece ``at``, after the header line.
+
+    As `windows` cuts what is learned from, but with as much before the place as behind it.
+    """
+    if len(pieces) <= limit:
+        return pieces
+    lines = line_spans(pieces, layout)
+    header = min(lines[0][1], limit // 4)
+    room = limit - header
+    own = next(number for number, (_, end) in enumerate(lines) if at < end)
+    low, high = lines[own]
+    if high - low > room:
+        low = max(low, at - room // 2)
+        high = low + room
+    before, after = own - 1, own + 1
+    while True:
+        up = before >= 0 and high - lines[before][0] <= room
+        down = after < len(lines) and lines[after][1] - low <= room
+        if up and (not down or at - low <= high - at):
+            low, before = lines[before][0], before - 1
+        elif down:
+            high, after = lines[after][1], after + 1
+        else:
+            break
+    return np.concatenate([pieces[: min(header, low)], pieces[low:high]])
+
+
 def _part(example: Example, prefix: int, low: int, high: int) -> Example:
     """Pieces [0, prefix) and [low, high) with the sites of the latter."""
     keep = np.r_[0:prefix, low:high]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from codemtl.vision.pictures import fit, read_picture
 
 ANNOTATIONS, IMAGES = "annotations.json", "images"
 SPLITS = ("train", "validation", "test")
+_LARGEST = 1e9  # of a number in pixels
 _SLACK = 1.0  # pixels by which a box may pass the edge: tools round
 
 
@@ -141,7 +141,7 @@ def _field(where: str, row: Mapping[str, Any], key: str, kinds: tuple[type, ...]
 
 def _numbers(where: str, box: list[Any]) -> list[float]:
     right = len(box) == 4 and all(
-        isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one)
+        isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < _LARGEST
         for one in box
     )
     if not right:
@@ -167,6 +167,8 @@ def _categories(path: Path, rows: list[Any]) -> tuple[dict[Any, int], tuple[str,
 def _inside(folder: Path, name: str, where: str) -> Path:
     """The picture's path, which may not lead out of the folder."""
     path = folder / name
+    if not name or "\0" in name:
+        raise DataError(f"{where}: file_name is {name!r}; it must name a picture in {folder}")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{where}: file_name {name!r} leads out of {folder}")
     return path

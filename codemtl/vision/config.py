@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -116,12 +117,16 @@ def make_config(values: Mapping[str, Any]) -> VisionConfig:
         chosen = {**_OF_THE_DOCUMENT, **chosen}
     for key, value in chosen.items():
         if key == "tasks":
+            if not isinstance(value, str | list | tuple):
+                raise UsageError(f"{key} is {value!r}; it must be cls, det or cls,det")
             names = parse_tasks(value) if isinstance(value, str) else tuple(map(str, value))
             chosen[key] = names
             continue
         wanted = {"int": (int,), "float": (int, float), "str": (str,)}[known[key]]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise UsageError(f"{key} is {value!r}; it must be of type {known[key]}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{key} is {value!r}; it must be a number that has an end")
     return VisionConfig(**chosen)
 
 

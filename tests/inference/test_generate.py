@@ -123,6 +123,7 @@ def test_a_class_has_no_body_to_write() -> None:
 def test_places_and_descriptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "script").write_text("x = 1\n")
+    assert not is_place("sort " * 100)
     places = ["a.py", "a.py::f", "script", "script::f"]
     assert [one for one in [*places, "parse a.py", "sort a list", "why::so"] if is_place(one)] == (
         places

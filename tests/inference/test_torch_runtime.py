@@ -14,6 +14,7 @@ import torch
 from codemtl.errors import ModelError
 from codemtl.inference import GenerationRequest, load_predictor
 from codemtl.inference import torch_runtime as runtime
+from codemtl.inference.generate import generate_body, generate_line, generate_text
 from codemtl.inference.predictor import RepairRequest
 from codemtl.inference.torch_runtime import TorchPredictor
 from codemtl.model.checkpoints import save_network
@@ -21,9 +22,11 @@ from codemtl.model.config import PRESETS, ModelConfig
 from codemtl.model.network import Network
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
+from codemtl.syntax.files import SourceFile
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.syntax.verify import verify
+from codemtl.tasks.example import Ints, piece_ids
 from codemtl.tasks.generate import Generate
 
 ROOT = Path(__file__).parents[2]
@@ -140,6 +143,81 @@ def test_candidates_are_distinct_and_no_more_than_asked_for(
     texts = model.generate(requests[kind])
     assert len(texts) <= 2
     assert len(set(texts)) == len(texts)
+
+
+BODY = "for x in xs:\n        print(x)\n    return 1"  # as it is learned: the function stands at 0
+BLOCK = "with lock:\n        return sum(xs)"  # all later lines are deeper than the first
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("def f(xs):\n    pass\n", "f"),
+        ('def f(xs):\n    """Say."""\n', "f"),
+        ('class A:\n    def f(self, xs):\n        """Say."""\n', "A.f"),
+        ("class A:\n  def f(self, xs):\n    if xs:\n      return 0\n", "A.f"),
+    ],
+)
+def test_lines_of_a_body_stand_as_they_were_learned(
+    model: TorchPredictor, source: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs: list[str] = []
+
+    def write(task: object, ids: list[Ints], beams: int) -> list[list[str]]:
+        inputs.append(model.tokenizer.decode(piece_ids(ids[0])))
+        return [[BODY, BLOCK]]
+
+    monkeypatch.setattr(model, "_write", write)
+    file = SourceFile.from_bytes(source.encode(), Path("a.py"))
+    found = generate_body(file, model, name, candidates=2)
+    assert [one.text for one in found.candidates] == [
+        "for x in xs:\n    print(x)\nreturn 1", "with lock:\n    return sum(xs)",
+    ]  # fmt: skip
+    assert inputs[0].endswith(":\n    ")
+
+
+def test_a_function_from_a_description_compiles(
+    model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [BODY, "x = 1\n        y = 2"]
+    monkeypatch.setattr(model, "_write", lambda *_: [texts])
+    found = generate_text("Print them.", model, candidates=2)
+    assert [one.text.splitlines()[1:] for one in found.candidates] == [
+        ["    for x in xs:", "        print(x)", "    return 1"]
+    ]
+    assert found.dropped == 1
+
+
+def test_an_empty_line_is_asked_for_within_its_block(
+    model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs: list[str] = []
+
+    def write(task: object, ids: list[Ints], beams: int) -> list[list[str]]:
+        inputs.append(model.tokenizer.decode(piece_ids(ids[0])))
+        return [["x = 1"]]
+
+    monkeypatch.setattr(model, "_write", write)
+    text = "def f(xs):\n    total = 0\n\n    for x in xs:\n        total += x\n    return total\n"
+    file = SourceFile.from_bytes(text.encode(), Path("a.py"))
+    (one,) = generate_line(file, model, 3).candidates
+    assert one.patched == text.replace("0\n\n", "0\n    x = 1\n").encode()
+    assert "returntotal" in inputs[0], "what follows is read too"
+
+
+def test_a_long_function_is_read_around_the_place(model: TorchPredictor) -> None:
+    lines = [f"    total_{number} = first + {number}" for number in range(400)]
+    source = "\n".join(["def long_one(first):", *lines]) + "\n"
+    tree = parse(source.encode())
+    at = source.index("total_200")
+    request = GenerationRequest(
+        "line", tree=tree, function=functions(tree)[0], start=at, end=source.index("\n", at)
+    )
+    ids, level = model._generation_input(request)
+    text = model.tokenizer.decode(piece_ids(ids))
+    assert len(ids) <= model.network.config.window + model.network.config.context_limit
+    assert level == 4 and "long_one" in text
+    assert all(f"total_{number}=first+{number}" in text for number in (198, 199, 201, 202))
 
 
 def test_confidence_survives_extreme_scores(model: TorchPredictor, tree: SourceTree) -> None:

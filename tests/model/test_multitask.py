@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from codemtl.inference import load_predictor
 from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, save_network
 from codemtl.model.config import PRESETS
 from codemtl.model.network import Heads, Network
@@ -77,6 +78,15 @@ def test_weights_in_int8_are_used_as_fp32(
         model = CodeMTLModel.from_pretrained(tmp_path, dtype=dtype)
         assert {p.dtype for p in model.parameters()} == {torch.float32}
         assert all(map(torch.equal, scores(model, batches["repair"]), wanted))
+
+
+def test_a_model_from_int8_is_saved_whole(tmp_path: Path, network: Network, tiny: Path) -> None:
+    save_network(network, tmp_path / "small", quantize=True)
+    shutil.copy(tiny / "tokenizer.json", tmp_path / "small")
+    model, report = CodeMTLModel.from_pretrained(tmp_path / "small", output_loading_info=True)
+    assert not any(report.values()), report
+    model.save_pretrained(tmp_path / "saved")
+    assert load_predictor(tmp_path / "saved").name
 
 
 def test_auto_classes_know_the_model(folder: Path) -> None:

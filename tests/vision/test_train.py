@@ -51,6 +51,9 @@ def test_evaluate_repeats_the_figures_of_training(trained: Path) -> None:
     for key in ("images", "accuracy", "ap", "ap50"):
         assert found[key] == metrics["test"][key]
     assert evaluate(trained, None, ["split=validation"])["split"] == "validation"
+    for wrong in ({"tasks": 3}, {"learning_rate": float("nan")}):
+        with pytest.raises(UsageError, match="it must be"):
+            make_config(wrong)
     with pytest.raises(UsageError, match="split is 'all'"):
         evaluate(trained, None, ["split=all"])
 
