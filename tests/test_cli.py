@@ -197,15 +197,16 @@ def test_summarize_diff_and_write(run: Run, file: Path) -> None:
 
 
 def test_generate(run: Run, file: Path, predictor: FakePredictor) -> None:
+    predictor.generated = ["one = 1", "return 1", "return ("]  # the second is no function
+    outcome = run("generate", "give one", "--candidates", "3")
+    assert (outcome.code, outcome.out) == (0, "one = 1\n")
+    assert run("generate", "-", stdin=b"give one").out == "one = 1\n"
     predictor.generated = ["return 1", "return ("]
-    outcome = run("generate", "give one", "--candidates", "2")
-    assert (outcome.code, outcome.out) == (0, "return 1\n")
     outcome = run("generate", "a.py::f", "--format", "json")
     document = json.loads(outcome.out)
     assert (document["path"], document["function"], document["line"]) == ("a.py", "f", 1)
     assert "+    return 1\n" in document["candidates"][0]["diff"]
     assert run("generate", file, "--line", "2").out == "return 1\n"
-    assert run("generate", "-", stdin=b"give one").out == "return 1\n"
     outcome = run("generate", "-", "--line", "1", stdin=b"x = 1\n")
     assert (outcome.code, outcome.out) == (1, "")  # `return` does not compile outside a function
     predictor.generated = ["("]
