@@ -139,7 +139,9 @@ def _checked(where: str, name: str, value: object) -> object:
     try:
         return _CHECKS[name](value)
     except ValueError as error:
-        raise UsageError(f"{where} {error}, not {value!r}") from error
+        what = str(error)
+        given = f", not {value!r}" if what.startswith("must") else ""
+        raise UsageError(f"{where} {what}{given}") from error
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -110,6 +110,13 @@ def test_repair_sarif_and_github(run: Run, file: Path) -> None:
     assert outcome.out.startswith("::warning file=a.py,line=2,")
 
 
+def test_check_says_what_could_not_be_read(run: Run, file: Path) -> None:
+    file.write_text("def f(:\n")
+    outcome = run("repair", file, "--check")
+    assert outcome.out.startswith("a.py: ok, but syntax error near line 1")
+    assert "undefined names were not looked for" in outcome.out
+
+
 def test_check(run: Run, file: Path) -> None:
     outcome = run("repair", file, "--check")
     assert outcome.code == 1
@@ -135,6 +142,7 @@ def test_options_reach_the_findings(run: Run, file: Path) -> None:
     ("arguments", "message"),
     [
         (["--diff", "--write"], "exclude each other"),
+        (["--select", "comparisn"], "has no kind 'comparisn'; did you mean comparison?\n"),
         (["--diff", "--format", "json"], "drop --format json"),
         (["--check", "--format", "sarif"], "drop --format sarif"),
         (["--min-confidence", "2"], "from 0 to 1"),

@@ -93,7 +93,7 @@ def state_of(source: Source) -> str:
         return ""
     root = Path(source.location).resolve()
     files = [Path(place) for _, place in paths_of(source)]
-    files += [path for path in root.iterdir() if licences.is_licence_file(path.name)]
+    files += [one for one in root.iterdir() if licences.is_licence_file(one.name) and one.is_file()]
     stats = [(str(path), path.stat()) for path in sorted(files)]
     text = repr([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
     return hashlib.sha256(f"{root}{text}".encode("utf-8", "replace")).hexdigest()

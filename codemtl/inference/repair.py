@@ -92,7 +92,7 @@ def repair_source(
     patched, applied = apply_verified(tree, edits)
     return FileResult(
         path=str(source.path),
-        message=broken,
+        message=f"{broken}, and undefined names were not looked for" if broken else None,
         data=source.data,
         encoding=source.encoding,
         bom=source.bom,

@@ -85,6 +85,8 @@ def _files_of(path: str, qualname: str) -> list[Path]:
 def read_target(target: Target) -> SourceFile:
     """The file's text, or that of standard input; SourceError says why there is none."""
     if target.stdin:
+        if sys.stdin is None:
+            raise SourceError("standard input is closed; give a file, or text by a pipe")
         return SourceFile.from_bytes(sys.stdin.buffer.read(), Path(target.path))
     return SourceFile.read(Path(target.path))
 

@@ -201,7 +201,8 @@ def file_diff(result: FileResult) -> bytes:
 
 def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
     if mode == "check":
-        print_line(f"{result.path}: {_verdict(result)}", "red" if _verdict(result) != "ok" else "")
+        verdict = _verdict(result)
+        print_line(f"{result.path}: {verdict}", "red" if verdict != "ok" else "")
         return
     _complain_about(result)
     if mode == "diff":
@@ -268,7 +269,7 @@ def _verdict(result: FileResult) -> str:
     if result.patch is not None and result.patch.status == "not-fixed":
         return "not fixed"
     if not result.findings:
-        return "ok"
+        return f"ok, but {result.message}" if result.message else "ok"
     best = result.findings[0]
     line, _ = Positions(result.data).line_column(best.start)
     surest = f"{best.kind} in line {line}, {best.confidence:.0%}"

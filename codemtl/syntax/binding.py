@@ -33,6 +33,7 @@ from codemtl.syntax.names import (
     Occurrence,
     Scope,
 )
+from codemtl.syntax.run_time_names import defines_names
 from codemtl.syntax.tree import SourceTree
 
 _COMPREHENSIONS = frozenset({
@@ -158,15 +159,8 @@ class Walker:
             self._push(arguments, scope, inner)
         called = CALLEE if function.type in ("identifier", "attribute") else LOAD
         self._push(function, scope, called if inner == LOAD else inner)
-        if function.type == "attribute" and self.data.startswith(
-            (b"._convert_", b"._convert("), max(function.end_byte - 10, 0)
-        ):
-            self.dynamic = True  # enum puts the members into the module
-        if function.type == "identifier" and function.end_byte - function.start_byte <= 8:
-            name = self._text(function)
-            reads = name in ("globals", "locals", "vars")
-            if name in ("exec", "execfile") or (reads and _writes_namespace(node)):
-                self.dynamic = True
+        if defines_names(node, function, self.data):
+            self.dynamic = True
 
     def _keyword_argument(self, node: Node, scope: int, role: int) -> None:
         self._children(node.named_children[1:], scope, role)
@@ -355,19 +349,6 @@ class Walker:
                 module.bound[name] = module.bound.get(name, 0) + scope.bound.pop(name, 0)
             for name in scope.nonlocals:
                 scope.bound.pop(name, None)
-
-
-def _writes_namespace(call: Node) -> bool:
-    """Whether a call of ``globals()`` may be there to define names rather than to read them."""
-    parent = call.parent
-    if parent is None or parent.type not in ("subscript", "comparison_operator"):
-        return True
-    above = parent.parent
-    return (
-        parent.type == "subscript"
-        and above is not None
-        and (above.type.endswith("assignment") and above.child_by_field_name("left") == parent)
-    )
 
 
 _W = Walker

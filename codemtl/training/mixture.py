@@ -9,8 +9,10 @@ asked for, from (seed, task, index).
 
 from __future__ import annotations
 
+import multiprocessing
 from bisect import bisect_right
 from collections.abc import Mapping
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import numpy as np
@@ -197,3 +199,13 @@ def sampling_shares(config: TrainingConfig, sizes: Mapping[str, int]) -> dict[st
         parts = {task: float(config.tasks[task].share) for task in sizes}
     whole = sum(parts.values())
     return {task: part / whole for task, part in parts.items()}
+
+
+def workers_context() -> BaseContext:
+    """How workers that make micro-batches start: forked, from one that has imported what they need.
+
+    Each would import torch itself otherwise, one after the other.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context

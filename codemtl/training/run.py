@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +38,7 @@ from codemtl.training.gradients import agreed
 from codemtl.training.initial import inherited, make_network, with_trunk
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
-from codemtl.training.mixture import MicroBatches
+from codemtl.training.mixture import MicroBatches, workers_context
 from codemtl.training.packing import pack_micro_batch
 from codemtl.training.precision import resolve_precision
 from codemtl.training.probes import SIZE, Probes, as_row
@@ -304,7 +302,7 @@ class Run:
         return DataLoader(
             self.training, batch_size=None, sampler=self._asked(), collate_fn=pack_micro_batch,
             num_workers=workers, prefetch_factor=4 if workers else None,
-            multiprocessing_context=_workers_context() if workers else None,
+            multiprocessing_context=workers_context() if workers else None,
             pin_memory=self.accelerator.device.type == "cuda",
         )  # fmt: skip
 
@@ -373,16 +371,6 @@ def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> T
         )
     precision = resolve_precision(config.precision, join().default_device)
     return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
-
-
-def _workers_context() -> BaseContext:
-    """How workers start: forked, all from one process that has imported what they need.
-
-    Each would import torch itself otherwise, one after the other.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([MicroBatches.__module__])
-    return context
 
 
 def _rounded(row: dict[str, float]) -> dict[str, float]:

@@ -44,8 +44,8 @@ _MIB = 1 << 20
 
 def main() -> None:
     """Run one folder; the exit code is 0, 2 for an error that was explained, or 130."""
-    threading.Thread(target=_watch_input, daemon=True).start()
     try:
+        threading.Thread(target=_watch_input, daemon=True).start()
         work(Path(sys.argv[1]))
     except CodemtlError as error:
         print(f"codemtl: {error}", file=sys.stderr)
