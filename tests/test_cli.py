@@ -113,7 +113,8 @@ def test_repair_sarif_and_github(run: Run, file: Path) -> None:
 def test_check_says_what_could_not_be_read(run: Run, file: Path) -> None:
     file.write_text("def f(:\n")
     outcome = run("repair", file, "--check")
-    assert outcome.out.startswith("a.py: ok, but syntax error near line 1")
+    assert outcome.code == 2
+    assert outcome.out.startswith("a.py: error: syntax error near line 1")
     assert "undefined names were not looked for" in outcome.out
 
 

@@ -76,7 +76,7 @@ def test_syntax_error_still_handles_the_good_functions(run: Run) -> None:
     raw = GOOD + b"\n\ndef broken(:\n    return leng(\n"
     Path("bad.py").write_bytes(raw)
     outcome = run("repair", "bad.py", "--write")
-    assert outcome.code == 0
+    assert outcome.code == 2
     assert "bad.py: syntax error near line 8; functions that hold one" in outcome.err
     assert Path("bad.py").read_bytes() == raw.replace(b"return leng(items)", b"return len(items)")
 

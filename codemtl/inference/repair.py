@@ -21,10 +21,10 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import KINDS, Finding, is_suppressed, suppressions
 from codemtl.syntax.positions import Positions
-from codemtl.syntax.results import FileResult, has_fix
+from codemtl.syntax.results import FileResult, Status, has_fix
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, errors, parse
-from codemtl.syntax.verify import verify
+from codemtl.syntax.verify import compiles, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def repair_source(
     """
     options = options or RepairOptions()
     tree = parse(source.data)
-    broken = broken_message(tree)
+    status, broken = syntax_trouble(tree)
     chosen = select_functions(tree, qualnames)
     sound = [function for function in chosen if not function.node.has_error]
     raw: list[Finding] = []
@@ -92,6 +92,7 @@ def repair_source(
     patched, applied = apply_verified(tree, edits)
     return FileResult(
         path=str(source.path),
+        status=status,
         message=f"{broken}, and undefined names were not looked for" if broken else None,
         data=source.data,
         encoding=source.encoding,
@@ -103,13 +104,18 @@ def repair_source(
     )
 
 
-def broken_message(tree: SourceTree) -> str | None:
-    """What to say of a file that does not parse, with where to look; None if it does."""
+def syntax_trouble(tree: SourceTree) -> tuple[Status, str | None]:
+    """Status and message of a file: an error where Python does not read it either.
+
+    What it reads and the grammar here does not is no mistake of the file's; the message says where
+    to look.
+    """
     first = next(errors(tree), None)
     if first is None:
-        return None
+        return "ok", None
     line = first.start_point.row + 1
-    return f"syntax error near line {line}; functions that hold one were left out"
+    message = f"syntax error near line {line}; functions that hold one were left out"
+    return ("ok" if compiles(tree.data) else "error"), message
 
 
 def _inside(one: Finding, spans: Sequence[tuple[int, int]] | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from codemtl.inference.docstrings import docstring_edit
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.repair import broken_message
+from codemtl.inference.repair import syntax_trouble
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
@@ -54,6 +54,7 @@ def summarize_source(
     """
     options = options or SummarizeOptions()
     tree = parse(source.data)
+    status, trouble = syntax_trouble(tree)
     positions = Positions(source.data)
     keep_documented = options.replace or not (options.missing_only or options.insert)
     chosen = [
@@ -79,7 +80,8 @@ def summarize_source(
     ]
     return FileResult(
         path=str(source.path),
-        message=broken_message(tree),
+        status=status,
+        message=trouble,
         data=source.data,
         encoding=source.encoding,
         bom=source.bom,

@@ -300,8 +300,8 @@ def _print_diff(result: FileResult) -> None:
 
 
 def _print_new_text(result: FileResult) -> None:
-    """The whole text, for a filter: also where nothing changed, but not for what is no source."""
-    if result.status == "ok":
+    """The whole text, for a filter: also where nothing changed, but not what could not be read."""
+    if result.data or result.status == "ok":
         mark = "\ufeff" if result.bom else ""
         text = mark + (result.data if result.patched is None else result.patched).decode()
         print_bytes(text.encode(result.encoding))

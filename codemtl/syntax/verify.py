@@ -32,7 +32,7 @@ def verify(tree: SourceTree, edits: Iterable[Edit]) -> bytes:
             f"the edit at byte {edits[0].start} breaks the syntax: "
             f"{errors} syntax errors after it, {before} before"
         )
-    if _compiles(tree.data):
+    if compiles(tree.data):
         problem = compile_error(new)
         if problem is not None:
             raise EditError(f"Python would not compile the edited text: {problem}")
@@ -55,7 +55,7 @@ def compile_error(data: bytes) -> str | None:
 
 
 @lru_cache(maxsize=4)
-def _compiles(data: bytes) -> bool:
+def compiles(data: bytes) -> bool:
     """Whether a file compiles; kept, because many edits of one file are tried in a row."""
     return compile_error(data) is None
 

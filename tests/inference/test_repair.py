@@ -148,11 +148,17 @@ def test_a_slip_in_an_attribute_of_self_is_repaired() -> None:
 def test_good_functions_of_a_broken_file_are_handled() -> None:
     text = TWO + "\n\ndef broken(:\n    return undefined_thing <\n"
     result = repaired(text, FakePredictor({"<": "<="}))
-    assert result.status == "ok"
+    assert result.status == "error"
     assert "syntax error near line" in (result.message or "")
     assert {one.function for one in result.findings} == {"f", "g"}
     assert result.patched is not None
     assert result.patched.endswith(text.encode()[-30:])
+
+
+def test_what_python_reads_and_the_grammar_does_not_is_no_error() -> None:
+    result = repaired(TWO + "\n\ndef h(x):\n    (x.\nreal)\n", FakePredictor())
+    assert result.status == "ok"
+    assert "syntax error near line" in (result.message or "")
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "x = 1\n", "class A: pass"])

@@ -56,6 +56,7 @@ def test_no_summary_no_docstring() -> None:
 
 def test_broken_functions_are_left_out() -> None:
     result = summarized(TEXT + "\ndef broken(:\n    pass\n", insert=True)
+    assert result.status == "error"
     assert "syntax error near line" in (result.message or "")
     assert result.patched is not None
     assert b"broken(:\n    pass\n" in result.patched
