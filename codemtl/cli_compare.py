@@ -82,7 +82,8 @@ def compare(
     )  # fmt: skip
     if dry_run:
         return report.planned(plan(options), style=output)
-    done = run(options, report.complain)
+    with report.interruptible("the same command goes on"):
+        done = run(options, report.complain)
     return report.compared(done.document, done.files, style=output)
 
 

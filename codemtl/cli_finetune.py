@@ -31,10 +31,9 @@ def finetune(
     flags = {"model": model, "time_budget": time_budget}
     settings = load_settings([str(path) for path in repositories], flags)
     assert settings.time_budget is not None
-    try:
-        with report.stage_progress("finetune") as say:
-            document = run(repositories, settings.model, out, settings.time_budget, say)
-    except KeyboardInterrupt:
-        report.complain(f"interrupted; call it again with --out {out} to go on")
-        raise
+    with (
+        report.interruptible(f"call it again with --out {out} to go on"),
+        report.stage_progress("finetune") as say,
+    ):
+        document = run(repositories, settings.model, out, settings.time_budget, say)
     return report.finetuned(document, style=output)

@@ -39,7 +39,10 @@ def mine(
     from codemtl import report
     from codemtl.corpus.build import build
 
-    with report.project_progress("mine") as progress:
+    with (
+        report.interruptible("the same command goes on"),
+        report.project_progress("mine") as progress,
+    ):
         summary = build(
             paths, out, jobs=jobs, progress=progress, any_licence=any_licence, history=history,
             exclude_benchmarks=exclude_benchmarks or (), ray=ray,
@@ -87,18 +90,11 @@ def train(
     from codemtl.training.processes import join
     from codemtl.training.run import train as run
 
-    metrics = run(
-        preset=preset,
-        config=config,
-        data=data,
-        out=out,
-        max_steps=max_steps,
-        time_budget=seconds,
-        seed=seed,
-        resume=resume,
-        overrides=overrides or [],
-        init=init,
-    )
+    with report.interruptible("the same command with --resume goes on"):
+        metrics = run(
+            preset=preset, config=config, data=data, out=out, max_steps=max_steps,
+            time_budget=seconds, seed=seed, resume=resume, overrides=overrides or [], init=init,
+        )  # fmt: skip
     return report.trained(metrics, out) if join().is_main_process else report.OK
 
 

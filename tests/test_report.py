@@ -209,6 +209,12 @@ def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("", "")
 
 
+def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), report.interruptible("the same command goes on"):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "codemtl: interrupted; the same command goes on\n"
+
+
 def test_every_kind_is_described() -> None:
     assert tuple(report.KIND_TEXTS) == KINDS
 

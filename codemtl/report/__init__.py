@@ -29,6 +29,7 @@ from codemtl.report.images import vision_measured, vision_predicted
 from codemtl.report.output import (
     complain,
     count,
+    interruptible,
     print_bytes,
     print_json,
     print_line,
@@ -44,9 +45,9 @@ from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
     "KIND_TEXTS", "Model", "Span", "compared", "complain", "evaluated", "exit_code", "file_diff",
-    "finetuned", "generated", "informed", "mined", "planned", "progress", "project_progress",
-    "repaired", "search_progress", "span", "stage_progress", "summarized", "trained",
-    "vision_measured", "vision_predicted",
+    "finetuned", "generated", "informed", "interruptible", "mined", "planned", "progress",
+    "project_progress", "repaired", "search_progress", "span", "stage_progress", "summarized",
+    "trained", "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

@@ -23,6 +23,16 @@ def complain(message: str) -> None:
     print(printable(f"codemtl: {message}"), file=sys.stderr)
 
 
+@contextmanager
+def interruptible(advice: str) -> Iterator[None]:
+    """Say on Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(f"interrupted; {advice}")
+        raise
+
+
 def progress(results: Iterable[T], total: int, label: str) -> Iterator[T]:
     """Pass ``results`` on, with a bar on standard error if that is a terminal.
 

@@ -152,6 +152,15 @@ _MAY_DIFFER = (
 )  # fmt: skip
 
 
+def _first_difference(before: Any, now: Any, name: str) -> tuple[str, Any, Any]:
+    """Name and both values of the first setting that differs, inside tables too."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
+                return _first_difference(before.get(key), now.get(key), f"{name}.{key}")
+    return name, before, now
+
+
 def _completed(config: dict[str, Any]) -> dict[str, Any]:
     """A stored configuration; settings that an older version did not know had their defaults."""
     default = json.loads(json.dumps(TrainingConfig().to_dict()))
@@ -163,8 +172,9 @@ def _check_same_run(state: dict[str, Any], trainer: Trainer, folder: Path) -> No
     before, now = _completed(state["config"]), json.loads(json.dumps(trainer.config.to_dict()))
     for key, value in now.items():
         if key not in _MAY_DIFFER and before[key] != value:
+            name, old, new = _first_difference(before[key], value, key)
             raise UsageError(
-                f"{folder} was made with {key} = {before[key]!r}, not {value!r}; "
+                f"{folder} was made with {name} = {old!r}, not {new!r}; "
                 "resume with the same configuration or choose another --out"
             )
     if state["processes"] != trainer.accelerator.num_processes:

@@ -76,6 +76,8 @@ def train(
     changes += [f"seconds={time_budget}"] if time_budget is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_config(config, preset, changes)
+    if resume and not (out / "checkpoints").exists():
+        raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
     return train_as(settings, data, out, resume=resume, init=init)
 
 
@@ -87,7 +89,7 @@ def train_as(
     resume: bool = False,
     init: Path | None = None,
 ) -> dict[str, float]:
-    """As `train`, by a configuration that is made already."""
+    """As `train`, by a configuration that is made; ``resume`` begins where nothing is yet."""
     if not resume:
         if (out / "checkpoints").exists():
             raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")

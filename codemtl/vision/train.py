@@ -62,6 +62,8 @@ def train(
     values |= {"tasks": tasks} if tasks is not None else {}
     values |= {"seed": seed} if seed is not None else {}
     config = make_config(values)
+    if resume and not (out / "checkpoints").exists():
+        raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
     if (out / "checkpoints").exists() and not resume:
         raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
     if config.threads:

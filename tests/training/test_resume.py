@@ -141,10 +141,14 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_configuration(
     shutil.move(finished / "checkpoints", finished.parent / "aside")
     with pytest.raises(UsageError, match="holds a model already; choose another --out"):
         again(finished, tiny, resume=False)
+    with pytest.raises(UsageError, match="holds no run to go on with; leave --resume out"):
+        again(finished, tiny)
     shutil.move(finished.parent / "aside", finished / "checkpoints")
     with pytest.raises(UsageError, match=r"was made with learning_rate = 0\.003, not 1") as caught:
         again(finished, tiny, "learning_rate=1")
     assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match=r"was made with model\.layers = \d+, not 9"):
+        again(finished, tiny, "model.layers=9")
     with pytest.raises(UsageError, match="was made with precision = 'no', not 'bf16'"):
         again(finished, tiny, "precision=bf16")
     assert again(finished, tiny, "precision=auto", "log_every=7")["step"] in (2, 4)

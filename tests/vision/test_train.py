@@ -154,6 +154,12 @@ def test_a_run_is_not_overwritten_and_not_resumed_as_another(
               settings=[*settings, "learning_rate=0.1"])  # fmt: skip
 
 
+def test_what_did_not_begin_is_not_resumed(tmp_path: Path, tiny: list[str]) -> None:
+    with pytest.raises(UsageError, match="holds no run to go on with"):
+        train(model="reference", data=None, out=tmp_path / "out", resume=True, settings=tiny)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, tiny: list[str]) -> None:
     settings = [*tiny, "steps=1"]
     train(model="reference", data=None, out=tmp_path, settings=settings)
