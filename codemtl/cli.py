@@ -5,6 +5,7 @@ Each command gathers its settings, calls one function of the house, and hands th
 Annotations are no strings in the modules of commands: typer would compile each of them at a start.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from codemtl.report import Mode
 
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell reports the signals
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk
 
 app = typer.Typer(
     add_completion=False,
@@ -61,10 +63,17 @@ def main() -> None:
         code = ended.code
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except OSError as error:  # of what typer itself prints
+        if error.errno not in _NO_ROOM:
+            raise
+        print(f"codemtl: cannot write: {error.strerror}", file=sys.stderr)
+        code = 2
+        _forget_output()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        code = _close_broken_pipe()
+        _forget_output()
+        code = BROKEN_PIPE
     sys.exit(code)
 
 
@@ -79,8 +88,10 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
 
         try:
             code = function(*args, **kwargs)
+            sys.stdout.flush()
         except BrokenPipeError:
-            code = _close_broken_pipe()
+            _forget_output()
+            code = BROKEN_PIPE
         except CodemtlError as error:
             report.complain(str(error))
             code = error.exit_code
@@ -88,7 +99,10 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
             if os.environ.get(DEBUG_VARIABLE):
                 raise
             package = (getattr(error, "name", None) or "").partition(".")[0]
-            if isinstance(error, ModuleNotFoundError) and package != "codemtl":
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                report.complain(f"cannot write: {error.strerror}")
+                _forget_output()  # what is left of it cannot be written either
+            elif isinstance(error, ModuleNotFoundError) and package != "codemtl":
                 report.complain(str(MissingExtraError(package, "train")))
             else:
                 report.complain(internal_error(error))
@@ -100,10 +114,9 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
     return run
 
 
-def _close_broken_pipe() -> int:
-    """Whoever read our output has gone: keep the interpreter from complaining at its end."""
+def _forget_output() -> None:
+    """Nobody takes our output: keep the interpreter from complaining at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return BROKEN_PIPE
 
 
 @app.callback(invoke_without_command=True)

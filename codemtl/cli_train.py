@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from codemtl.cli_options import DataOption, OutFolder, SetOption
+from codemtl.cli_options import DataOption, FormatOption, OutFolder, SetOption
 
 _DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
 
@@ -30,6 +30,7 @@ def mine(
         str | None,
         typer.Option(metavar="ADDRESS", help="Mine on a Ray cluster: auto, local or host:port."),
     ] = None,
+    output: FormatOption = "text",
 ) -> int:
     """Build a corpus for training.
 
@@ -47,7 +48,7 @@ def mine(
             paths, out, jobs=jobs, progress=progress, any_licence=any_licence, history=history,
             exclude_benchmarks=exclude_benchmarks or (), ray=ray,
         )  # fmt: skip
-    return report.mined(vars(summary), out)
+    return report.mined(vars(summary), out, style=output)
 
 
 def train(
@@ -76,6 +77,7 @@ def train(
         bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
     ] = False,
     overrides: SetOption = None,
+    output: FormatOption = "text",
 ) -> int:
     """Train a model on a corpus, all tasks together.
 
@@ -95,7 +97,7 @@ def train(
             preset=preset, config=config, data=data, out=out, max_steps=max_steps,
             time_budget=seconds, seed=seed, resume=resume, overrides=overrides or [], init=init,
         )  # fmt: skip
-    return report.trained(metrics, out) if join().is_main_process else report.OK
+    return report.trained(metrics, out, style=output) if join().is_main_process else report.OK
 
 
 def data_folder(data: Path | None) -> Path:

@@ -64,7 +64,10 @@ def load_settings(paths: Iterable[str], flags: Mapping[str, Any]) -> Settings:
     for name, value in flags.items():
         if value is not None:
             values[name] = _checked("--" + name.replace("_", "-"), name, value)
-    return Settings(**values)
+    settings = Settings(**values)
+    if not settings.kinds:
+        raise UsageError("nothing is left to look for: ignore names every kind that select leaves")
+    return settings
 
 
 def parse_duration(value: object) -> float:
@@ -103,6 +106,8 @@ def _kinds(value: object) -> frozenset[str]:
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("must be kinds of findings, such as comparison,literal")
     names = [name for item in items if (name := item.strip())]
+    if not names and isinstance(value, str):
+        raise ValueError("must name a kind of findings, such as comparison")
     for name in names:
         if name not in KINDS:
             raise ValueError(f"has no kind {name!r}{_near(name, KINDS)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -79,6 +80,30 @@ def test_syntax_error_still_handles_the_good_functions(run: Run) -> None:
     assert outcome.code == 2
     assert "bad.py: syntax error near line 8; functions that hold one" in outcome.err
     assert Path("bad.py").read_bytes() == raw.replace(b"return leng(items)", b"return len(items)")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [["info"], ["info", "--format", "json"], ["--help"]])
+def test_a_full_disk_behind_the_output(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "codemtl", *arguments], stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "codemtl: cannot write: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--select", ""], "--select must name a kind of findings"),
+        (["--select", "literal", "--ignore", "literal"], "nothing is left to look for"),
+    ],
+)
+def test_a_choice_that_leaves_nothing(run: Run, flags: list[str], message: str) -> None:
+    outcome = run("repair", "good.py", *flags)
+    assert outcome.code == 2
+    assert message in outcome.err
 
 
 def test_empty_file(run: Run) -> None:

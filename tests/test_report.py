@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from subprocess import run
 
@@ -221,8 +220,17 @@ def test_every_kind_is_described() -> None:
 
 def test_mined(capsys: pytest.CaptureFixture[str]) -> None:
     facts = {"functions": 3, "rejected": {"test": 1, "long": 2}}
-    code: Callable[..., int] = report.mined
-    assert code(facts, Path("out")) == report.OK
+    assert report.mined(facts, Path("out"), style="text") == report.OK
     out = capsys.readouterr().out
     assert "functions:           3\n" in out
     assert "rejected:            test 1, long 2\n" in out
+    assert report.mined(facts, Path("out"), style="json") == report.OK
+    assert json.loads(capsys.readouterr().out) == {"version": 1, **facts, "folder": "out"}
+
+
+def test_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {"step": 3.0, "score": 0.25}
+    assert report.trained(metrics, Path("out"), style="text") == report.OK
+    assert "score:               0.25\n" in capsys.readouterr().out
+    assert report.trained(metrics, Path("out"), style="json") == report.OK
+    assert json.loads(capsys.readouterr().out) == {"version": 1, **metrics, "folder": "out"}

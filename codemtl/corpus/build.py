@@ -13,13 +13,19 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from codemtl.corpus.exclusions import load_exclusions
-from codemtl.corpus.join import join
+from codemtl.corpus.join import join, listed_projects
 from codemtl.corpus.parts import Part, Settings, mine_part
 from codemtl.corpus.ray_tasks import run_on_ray
+from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.summary import BuildSummary
 from codemtl.corpus.trees import Source, find_sources
-from codemtl.errors import CodemtlError, DataError
+from codemtl.errors import CodemtlError, DataError, UsageError
 
+_REASONS = {
+    "licence": "want of a permissive licence (--any-licence takes code of your own)",
+    "no functions": "want of Python functions",
+    "reserved": "being reserved for evaluation",
+}
 Progress = Callable[[str, int, int], None]  # project just finished, how many are, how many in all
 
 
@@ -41,10 +47,11 @@ def build(
 
     ``any_licence`` is for a user's own code, which needs no permission; ``history`` is whether
     the commits of repositories are searched for fixes; ``ray`` is the address of a Ray cluster to
-    do it on. Raises DataError when a path is no folder or nothing was found; a project that fails
-    is reported and left out.
+    do it on. Raises DataError when a path is no folder or nothing was found, UsageError when
+    ``out`` is no place for this corpus; a project that fails is reported and left out.
     """
     sources = sources_at(paths)
+    _check_place(out, paths, sources)
     exclusions = load_exclusions(exclude_benchmarks)
     settings = Settings(
         max_bytes_per_project, seed, any_licence, include_tests, exclusions, history
@@ -71,12 +78,29 @@ def build(
             progress(source.project, count, len(sources))
     join(parts, out, summary)
     if not summary.functions and not summary.fixes:
-        reasons = dict(summary.rejected_projects) or summary.errors
-        hint = "; --any-licence takes code of your own" if "licence" in reasons else ""
-        raise DataError(
-            f"no function was found; of {len(sources)} projects were left out: {reasons}{hint}"
-        )
+        raise DataError("no function was found" + _reasons(summary))
     return summary
+
+
+def _check_place(out: Path, paths: Sequence[Path], sources: Sequence[Source]) -> None:
+    """Neither sources nor a corpus of other projects shall be written over."""
+    if any(out.resolve() == path.resolve() for path in paths):
+        raise UsageError(f"--out {out} is one of the folders to mine; name another")
+    left = sorted(listed_projects(out) - {canonical_name(one.project) for one in sources})
+    if left:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        raise UsageError(
+            f"--out {out} holds a corpus of other projects too: {', '.join(left[:3])}{more}; name "
+            "their paths as well, they are not read again, or another --out"
+        )
+
+
+def _reasons(summary: BuildSummary) -> str:
+    """Why nothing is left, and the way out."""
+    said = [f"{name}: {message}" for name, message in summary.errors.items()]
+    for reason, projects in summary.rejected_projects.items():
+        said.append(f"{projects} left out for {_REASONS.get(reason, reason)}")
+    return "".join(f"; {text}" for text in said)
 
 
 def sources_at(paths: Sequence[Path]) -> list[Source]:

@@ -29,6 +29,7 @@ _Listed = tuple[str, str, str, int, int, int, str]  # a line of sources.tsv
 _COPIED = (
     "qualname", "start", "end", "context", "docstring", "summary", "hash", "lines", "tokens",
 )  # fmt: skip
+SOURCES = "sources.tsv"
 _SPLIT_ORDER = {"test": 0, "validation": 1, "train": 2}
 _NEAR = "near-duplicate of another split"
 _FUNCTIONS, _FIXES = "functions.arrow", "fixes.arrow"
@@ -89,7 +90,7 @@ def join(
     summary.fix_checksums = {split: one.hexdigest() for split, one in joint.fix_digests.items()}
     text = json.dumps(vars(summary), indent=2, sort_keys=True)
     (out / "summary.json").write_text(text + "\n", "utf-8")
-    _write_sources(out / "sources.tsv", listed)
+    _write_sources(out / SOURCES, listed)
 
 
 def _sizes(summary: BuildSummary) -> tuple[int, int, int]:
@@ -249,6 +250,15 @@ def _write_sources(file: Path, listed: list[_Listed]) -> None:
         )
         for row in sorted(listed, key=_by_name):
             table.writerow((canonical_name(row[0]), *row))
+
+
+def listed_projects(out: Path) -> set[str]:
+    """Canonical names of the projects of the corpus in ``out``; none where there is no corpus."""
+    try:
+        with (out / SOURCES).open(encoding="utf-8", newline="") as stream:
+            return {row["project"] for row in csv.DictReader(stream, delimiter="\t")}
+    except (OSError, KeyError):
+        return set()
 
 
 def _by_name(row: _Listed) -> str:

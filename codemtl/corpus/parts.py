@@ -117,7 +117,7 @@ def mine_part(
         if is_reserved(source.project):
             part.rejected = "reserved"
         elif licence is None and not settings.any_licence:
-            part.rejected = "licence"
+            part.rejected = "licence" if trees.paths_of(source) else "no functions"
         else:
             texts = _texts(source, settings, share, part)
             _write_rows(texts, working, settings, part, known)

@@ -50,7 +50,9 @@ def load_predictor(model: Path | None = None, threads: int | None = None) -> Pre
 def check_model_folder(model: Path | None = None) -> Path:
     """The folder to load, after the checks that need no torch; ModelError names what is wrong."""
     folder = SHIPPED_MODEL if model is None else model
-    way_out = "name a folder that `codemtl train` wrote, or leave out --model"
+    way_out = (
+        "name a folder that `codemtl train` wrote, or leave out --model (model in pyproject.toml)"
+    )
     if model is None and not (folder / MODEL_FILES[0]).exists():
         raise ModelError(
             "this installation holds no weights; train some with `codemtl train`"

@@ -153,11 +153,14 @@ def informed(facts: Mapping[str, Any], *, style: str) -> int:
     return OK
 
 
-def mined(facts: Mapping[str, Any], folder: Path) -> int:
+def mined(facts: Mapping[str, Any], folder: Path, *, style: str) -> int:
     """Print the counts of a corpus that ``mine`` built; ``errors`` holds projects that failed."""
     errors = facts.get("errors", {})
     for project, message in errors.items():
         complain(f"{project}: {message}")
+    if style == "json":
+        print_json({"version": 1, **facts, "folder": str(folder)})
+        return FAILED if errors else OK
     for key, value in facts.items():
         if key != "errors":
             print_line(f"{key.replace('_', ' ') + ':':20} {_counts(value)}")
@@ -165,8 +168,11 @@ def mined(facts: Mapping[str, Any], folder: Path) -> int:
     return FAILED if errors else OK
 
 
-def trained(metrics: Mapping[str, float], folder: Path) -> int:
+def trained(metrics: Mapping[str, float], folder: Path, *, style: str) -> int:
     """Print the metrics of the checkpoint that ``train`` chose."""
+    if style == "json":
+        print_json({"version": 1, **metrics, "folder": str(folder)})
+        return OK
     width = max([20, *(len(key) + 1 for key in metrics)])
     for key, value in metrics.items():
         print_line(f"{key + ':':{width}} {value:.4g}")

@@ -14,7 +14,7 @@ from codemtl.corpus import parts
 from codemtl.corpus.build import build
 from codemtl.corpus.splits import split_of
 from codemtl.corpus.trees import find_sources, licence_of
-from codemtl.errors import DataError, MissingExtraError
+from codemtl.errors import DataError, MissingExtraError, UsageError
 
 MIT = "Permission is hereby granted, free of charge, to any person"
 SHARED = "def shared(x):\n    y = x + 1\n    return y\n"
@@ -200,6 +200,26 @@ def test_wrong_paths(tmp_path: Path) -> None:
         build([tmp_path / "missing"], tmp_path / "out")
     with pytest.raises(DataError, match="no function"):
         build([tmp_path], tmp_path / "out", jobs=1, any_licence=True)
+
+
+def test_a_corpus_is_written_over_neither_sources_nor_another_corpus(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").write_text(OWN.format(name=name))
+    one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "out"
+    with pytest.raises(UsageError, match="is one of the folders to mine"):
+        build([one], one, jobs=1, any_licence=True)
+    build([one], out, jobs=1, any_licence=True)
+    with pytest.raises(UsageError, match="holds a corpus of other projects too: one; name"):
+        build([two], out, jobs=1, any_licence=True)
+    assert build([one, two], out, jobs=1, any_licence=True).functions.total() == 2
+
+
+def test_an_empty_folder_is_not_blamed_on_its_licence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError) as caught:
+        build([tmp_path / "empty"], tmp_path / "out", jobs=1)
+    assert str(caught.value) == "no function was found; 1 left out for want of Python functions"
 
 
 def test_a_partial_or_headless_repository_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

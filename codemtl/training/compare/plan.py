@@ -69,8 +69,8 @@ class Options:
             raise UsageError("--seeds must be different whole numbers from 0, as 0,1,2")
         if self.max_steps is not None and self.budget is not None:
             raise UsageError("--max-steps and --budget both say how long to train; give one")
-        if self.budget is not None and self.budget <= 0:
-            raise UsageError(f"--budget is {self.budget}; it must be above 0, as 0.25")
+        if self.budget is not None and not 0 < self.budget <= 1:
+            raise UsageError(f"--budget is {self.budget}; it must be above 0, at most 1, as 0.25")
         if any(not 0 < fraction <= 1 for fraction in self.fractions):
             raise UsageError("--fractions must be above 0 and at most 1, as 0.01,0.05,0.25,1")
         if any(not 0 <= rate < 1 for rate in self.noise):
