@@ -14,7 +14,8 @@ def finetune(
     ],
     out: OutFolder = Path("codemtl-finetuned"),
     time_budget: Annotated[
-        str, typer.Option(metavar="DURATION", help="For everything: 900, 900s, 15m, 2h.")
+        str,
+        typer.Option(metavar="DURATION", help="For everything, some minutes at least: 15m, 2h."),
     ] = "15m",
     output: FormatOption = "text",
     model: ModelOption = None,

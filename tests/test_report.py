@@ -10,6 +10,7 @@ import pytest
 
 from codemtl import report
 from codemtl.report.documents import github_lines, repair_document, sarif_document
+from codemtl.report.output import percent
 from codemtl.syntax.findings import KINDS, Finding
 from codemtl.syntax.results import FileResult
 
@@ -212,6 +213,14 @@ def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt), report.interruptible("the same command goes on"):
         raise KeyboardInterrupt
     assert capsys.readouterr().err == "codemtl: interrupted; the same command goes on\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.8, "80%"), (0.1, "10%"), (0.0996, "10%"), (0.0047, "0.5%"), (0.0, "0.0%")],
+)
+def test_small_confidences_have_a_digit_more(value: float, text: str) -> None:
+    assert percent(value) == text
 
 
 def test_every_kind_is_described() -> None:

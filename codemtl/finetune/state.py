@@ -1,9 +1,10 @@
 """What a fine-tuning has come to so far, on disk: each stage is done once.
 
 ``OUT/finetune/state.json`` holds the request (repositories with their commits, model, time) and
-the result of every finished stage with the seconds that it took. A stage that is interrupted is
-done again; training and mining keep files of their own and go on inside. One process works in a
-folder at a time: ``OUT/finetune/.lock`` is locked until the state is closed or the process ends.
+the result of every finished stage with the seconds that it took, those before an interruption
+included. A stage that is interrupted is done again; training and mining keep files of their own
+and go on inside. One process works in a folder at a time: ``OUT/finetune/.lock`` is locked until
+the state is closed or the process ends.
 """
 
 from __future__ import annotations
@@ -95,9 +96,16 @@ class State:
         """The result of a stage, plain values for JSON; ``make`` is called if there is none yet."""
         stages = self.values["stages"]
         if name not in stages:
-            since = time.monotonic()
-            result = make()
-            stages[name] = {"result": result, "seconds": round(time.monotonic() - since, 1)}
+            broken_off, since = self.values.setdefault("broken_off", {}), time.monotonic()
+            before = broken_off.get(name, 0.0)
+            try:
+                result = make()
+            except BaseException:
+                broken_off[name] = round(before + time.monotonic() - since, 1)
+                self._save()
+                raise
+            spent = round(before + time.monotonic() - since, 1)
+            stages[name] = {"result": result, "seconds": spent}
             self._save()
         found: T = stages[name]["result"]
         return found

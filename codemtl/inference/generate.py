@@ -57,6 +57,8 @@ def generate(
     elif path == STDIN or not is_place(argument):
         if line is not None:
             raise UsageError(f"--line {line} needs a file, and {argument!r} is none")
+        if os.path.isdir(argument):
+            raise UsageError(f"{argument} is a folder; name a file, or describe in more words")
         text = read_target(Target(STDIN, stdin=True)).data.decode() if path == STDIN else argument
         return generate_text(text, predictor, candidates)
     else:

@@ -30,6 +30,7 @@ from codemtl.report.output import (
     complain,
     count,
     interruptible,
+    percent,
     print_bytes,
     print_json,
     print_line,
@@ -226,7 +227,9 @@ def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
         place = span(positions, one)
         where = f" in {one.function}" if one.function else ""
         fixed = "  [fixed]" if result.written and one not in result.unresolved else ""
-        head = f"{result.path}:{place.line}:{place.column + 1}: {one.kind} {one.confidence:.0%}"
+        head = (
+            f"{result.path}:{place.line}:{place.column + 1}: {one.kind} {percent(one.confidence)}"
+        )
         print_line(f"{head}{where}{fixed}", "bold")
         print_line(f"    {one.message}")
         if has_fix(one):
@@ -279,7 +282,7 @@ def _verdict(result: FileResult) -> str:
         return f"ok, but {result.message}" if result.message else "ok"
     best = result.findings[0]
     line, _ = Positions(result.data).line_column(best.start)
-    surest = f"{best.kind} in line {line}, {best.confidence:.0%}"
+    surest = f"{best.kind} in line {line}, {percent(best.confidence)}"
     return f"{count(len(result.findings), 'finding')}, the surest {surest}"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from codemtl.report.output import percent
 from codemtl.syntax.edits import unified_diff
 from codemtl.syntax.findings import KINDS, Finding
 from codemtl.syntax.positions import Positions
@@ -228,7 +229,7 @@ def github_lines(result: FileResult) -> Iterator[str]:
         region = f"line={place.line},endLine={place.end_line}"
         if place.line == place.end_line:
             region += f",col={place.column + 1},endColumn={place.end_column + 1}"
-        title = _escaped(f"codemtl {one.kind} ({one.confidence:.0%})", ":,")
+        title = _escaped(f"codemtl {one.kind} ({percent(one.confidence)})", ":,")
         message = one.message
         if has_fix(one):
             message += f"\nReplace {one.original!r} by {one.replacement!r}"

@@ -118,6 +118,11 @@ def print_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def percent(probability: float) -> str:
+    """In whole percent, but small ones with a digit more, since there they differ most."""
+    return f"{probability:.0%}" if probability >= 0.0995 else f"{probability:.1%}"
+
+
 def count(number: int, noun: str) -> str:
     """``2 files``, ``1 file``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

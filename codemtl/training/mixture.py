@@ -127,7 +127,10 @@ class MicroBatches(Dataset[dict[str, Any]]):
         for task in names:
             if not len(members[task]):
                 part = "" if kept.all() else f" in the {kept.mean():.1%} of them that are used"
-                raise DataError(f"the prepared data hold no example for {task}{part}")
+                raise DataError(
+                    f"the prepared data hold no example for {task}{part}; mine more code, or leave "
+                    f"the task out by --set tasks.{task}.share=0"
+                )
         self.noise = LabelNoise(label_noise, config.seed, shards, members)
         self.plans: dict[str, Plan] = {}
         self.real: Plan | None = None

@@ -62,6 +62,9 @@ def test_stopped_and_gone_on_with(
         stopped = CliRunner().invoke(app, ["finetune", *map(str, asked), str(out)])
     assert stopped.exit_code == 130
     assert f"call it again with --out {out} to go on" in stopped.stderr
+    state = json.loads((out / "finetune" / "state.json").read_text())
+    broken_off = state["broken_off"]["training"]
+    assert broken_off > 0
     whole = tmp_path / "whole"
     shutil.copytree(out, whole)
     shutil.rmtree(whole / "checkpoints")
@@ -75,6 +78,7 @@ def test_stopped_and_gone_on_with(
     document = json.loads(machine)
     assert code == 0 and document == json.loads((out / "finetune.json").read_text())
     assert document["training"]["steps"] == tuning.LEAST_STEPS
+    assert document["seconds"]["training"] > broken_off
     figures = {one["measure"]: one for one in document["figures"]}
     assert figures["made bugs located, known to be there"]["n"] >= 5
     assert read_config(out)["name"] == "untrained-finetuned"

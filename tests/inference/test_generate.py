@@ -43,6 +43,11 @@ def test_text() -> None:
         generate_text(" ", fake)
 
 
+def test_a_folder_is_no_description(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder; name a file"):
+        generate(str(tmp_path), FakePredictor(generated=["x = 1"]))
+
+
 TEXT = "class A:\n\tdef f(self, x):\n\t\ty = x\n\t\treturn y\n"
 
 
