@@ -143,8 +143,9 @@ def _shebang(script: str, path: str | None) -> str | None:
     words = first[2:].split()
     if words and Path(words[0]).name == "env":
         words = [word for word in words[1:] if not word.startswith("-")]
-        return shutil.which(words[0], path=path) if words else None
-    if words and _PYTHON.match(Path(words[0]).name):
+        if words and _PYTHON.match(words[0]):
+            return shutil.which(words[0], path=path)
+    elif words and _PYTHON.match(Path(words[0]).name):
         return words[0]
     # pip's way round the length limit of a first line: #!/bin/sh and '''exec' PYTHON "$0" "$@"
     if match := re.match(r"'''exec' (\"[^\"]+\"|\S+)", rest):

@@ -54,6 +54,25 @@ def test_the_script_says_who_runs_it(
     assert not command.as_module
 
 
+def test_the_script_of_a_version_manager_is_followed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of pyenv: a shell script in PATH; ``pyenv which`` says where the real one is."""
+    shims, real = here / "shims", here / "real" / "pytest"
+    for script, text in (
+        (shims / "pytest", '#!/usr/bin/env bash\nexec "pyenv" exec "$program" "$@"\n'),
+        (shims / "pyenv", f"#!/bin/sh\necho {real}\n"),
+        (real, f"#!{sys.executable}\nimport pytest\n"),
+    ):
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(text)
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(shims), prepend=":")
+    command = understand("pytest -q", [])
+    assert command.interpreter is not None
+    assert command.interpreter.executable == sys.executable
+
+
 @pytest.mark.parametrize(
     "text",
     ["make test", "cd x && pytest", "pytest | tail", "pytest $ARGS", "python -m unittest", "true"],
