@@ -161,6 +161,10 @@ def repair(
     ignore: Annotated[
         str | None, typer.Option(metavar="KIND,...", help="None of these kinds.")
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Only what is not in FILE, an earlier --format json."),
+    ] = None,
     model: ModelOption = None,
     stdin_filename: StdinName = None,
 ) -> int:
@@ -172,6 +176,7 @@ def repair(
     from codemtl.cli_search import repair_by_tests
     from codemtl.configuration import load_settings
     from codemtl.errors import UsageError
+    from codemtl.inference.baseline import read_baseline
     from codemtl.inference.repair import RepairOptions, repair_paths
     from codemtl.inference.sources import find_targets
 
@@ -186,13 +191,16 @@ def repair(
     targets = find_targets(paths, stdin_filename)
     if test is not None and stdin:
         raise UsageError("--test needs files, and - is standard input")
+    if test is not None and baseline is not None:
+        raise UsageError("--baseline says nothing to --test, which searches by the tests")
     if test is not None:
         load = partial(_load, settings.model, settings.jobs)
         return repair_by_tests(targets, load, settings, test, mode=mode, output=output)
-    predictor = _load(settings.model, settings.jobs)
     options = RepairOptions(
-        settings.min_confidence, settings.max_findings, settings.candidates, settings.kinds
-    )
+        settings.min_confidence, settings.max_findings, settings.candidates, settings.kinds,
+        read_baseline(baseline) if baseline is not None else {},
+    )  # fmt: skip
+    predictor = _load(settings.model, settings.jobs)
     results = repair_paths(
         targets, predictor, options, write=write, time_budget=settings.time_budget
     )

@@ -124,6 +124,32 @@ def test_check(run: Run, file: Path) -> None:
     assert outcome.out == "a.py: 1 finding, the surest variable-misuse in line 2, 80%\n"
 
 
+def test_only_what_the_baseline_does_not_know(run: Run, file: Path) -> None:
+    known = Path("known.json")
+    known.write_text(run("repair", ".", "--format", "json").out)
+    file.write_text("# moved\n\n" + file.read_text())
+    outcome = run("repair", file, "--candidates", "2", "--baseline", known)
+    assert outcome.code == 0
+    assert "1 file, 0 findings, 1 in the baseline in " in outcome.out
+    file.write_text(file.read_text() + "\n\ndef g(items):\n    return leng(items)\n")
+    before = file.read_text()
+    outcome = run("repair", file.resolve(), "--write", "--baseline", known)
+    assert outcome.code == 0 and "in g  [fixed]" in outcome.out
+    assert file.read_text() == "len".join(before.rsplit("leng", 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "No such file"), ("", "holds no findings"), ('{"files": [1]}', "holds no findings")],
+)
+def test_a_wrong_baseline(run: Run, file: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        Path("known.json").write_text(text)
+    outcome = run("repair", file, "--baseline", "known.json")
+    assert outcome.code == 2
+    assert message in outcome.err and "--format json > known.json" in outcome.err
+
+
 def test_qualified_names(run: Run, file: Path) -> None:
     file.write_text("class A:\n    def f(self):\n        return leng()\n\n\ndef leng(): pass\n")
     assert run("repair", "a.py::A.f").code == 1

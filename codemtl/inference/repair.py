@@ -7,10 +7,12 @@ touch each other.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codemtl.errors import EditError
+from codemtl.inference.baseline import Key, Known, known_in, take
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
@@ -35,6 +37,7 @@ class RepairOptions:
     max_findings: int | None = None  # of the file, best first
     candidates: int = 1  # alternatives for one place
     kinds: frozenset[str] = frozenset(KINDS)
+    baseline: Known = field(default_factory=dict)  # findings not to show
 
 
 def repair_paths(
@@ -87,7 +90,9 @@ def repair_source(
                 one for one in undefined_findings(scopes, guesses, predictor.calibration, project)
                 if _inside(one, spans)
             ]  # fmt: skip
-    findings = _select(tree, raw, predictor, options)
+    findings, hidden = _select(
+        tree, raw, predictor, options, known_in(options.baseline, source.path)
+    )
     edits = [_edit(one) for one in _without_overlaps(filter(has_fix, findings))]
     patched, applied = apply_verified(tree, edits)
     return FileResult(
@@ -98,6 +103,7 @@ def repair_source(
         encoding=source.encoding,
         bom=source.bom,
         findings=findings,
+        hidden=hidden,
         unresolved=[one for one in findings if not any(_touch(one, edit) for edit in applied)],
         applied=list(applied),
         patched=patched,
@@ -123,9 +129,16 @@ def _inside(one: Finding, spans: Sequence[tuple[int, int]] | None) -> bool:
 
 
 def _select(
-    tree: SourceTree, raw: Iterable[Finding], predictor: Predictor, options: RepairOptions
-) -> list[Finding]:
-    """The findings to show, best first: sure enough, wanted, not suppressed, and sound."""
+    tree: SourceTree,
+    raw: Iterable[Finding],
+    predictor: Predictor,
+    options: RepairOptions,
+    known: Counter[Key],
+) -> tuple[list[Finding], int]:
+    """The findings to show, best first: sure enough, wanted, not suppressed, sound, and new.
+
+    And how many are left out because they are ``known``.
+    """
     threshold = options.min_confidence
     if threshold is None:
         threshold = predictor.calibration.threshold
@@ -134,6 +147,7 @@ def _select(
     is_sound = _Soundness(tree)
     seen: set[Edit] = set()
     kept: list[Finding] = []
+    hidden: list[Finding] = []
     for one in sorted(raw, key=lambda one: (-one.confidence, one.start, one.end, one.replacement)):
         if options.max_findings is not None and len(kept) >= options.max_findings:
             break
@@ -145,12 +159,13 @@ def _select(
             or one.kind not in options.kinds
             or sum(_touch(one, _edit(better)) for better in kept) >= options.candidates
             or is_suppressed(one.kind, one.start, one.end, suppressed, positions)
+            or any(_touch(one, _edit(old)) for old in hidden)
             or not is_sound(one)
         ):
             continue
         seen.add(edit)
-        kept.append(one)
-    return kept
+        (hidden if take(known, one) else kept).append(one)
+    return kept, len(hidden)
 
 
 class _Soundness:

@@ -292,6 +292,9 @@ def _totals(results: Sequence[FileResult], seconds: float) -> str:
     fixed = found - sum(len(one.remaining) for one in results)
     if fixed:
         parts.append(f"{fixed} fixed")
+    known = sum(one.hidden for one in results)
+    if known:
+        parts.append(f"{known} in the baseline")
     for status, noun in (("error", "error"), ("skipped", "skipped file")):
         number = sum(one.status == status for one in results)
         if number:

@@ -59,6 +59,7 @@ class FileResult:
     encoding: str = "utf-8"  # of the file, for a diff that fits its bytes
     bom: bool = False
     findings: list[Finding] = field(default_factory=list)  # best first
+    hidden: int = 0  # findings left out because a baseline knows them
     unresolved: list[Finding] = field(default_factory=list)  # those that ``patched`` leaves
     applied: list[Edit] = field(default_factory=list)  # what ``patched`` changes
     summaries: list[Summary] = field(default_factory=list)  # source order

@@ -1,0 +1,53 @@
+"""Findings that are known already: what ``repair --format json`` printed earlier, as a file.
+
+They are told by file, function, kind and what stands there, not by lines, which move.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from codemtl.errors import UsageError
+from codemtl.syntax.findings import Finding
+
+Key = tuple[str | None, str, str]  # function, kind, what stands there
+Known = Mapping[str, Counter[Key]]  # by absolute path; how many of each
+
+
+def read_baseline(file: Path) -> Known:
+    """The findings of a document of ``repair``, its paths below the current folder.
+
+    Raises UsageError if it is none.
+    """
+    way_out = f"make one by `codemtl repair PATH... --format json > {file}`"
+    try:
+        document = json.loads(file.read_text("utf-8"))
+        found: defaultdict[str, Counter[Key]] = defaultdict(Counter)
+        for one in document["files"]:
+            for row in one["findings"]:
+                found[os.path.abspath(one["path"])][
+                    row["function"], str(row["kind"]), str(row["original"])
+                ] += 1
+    except OSError as error:
+        raise UsageError(f"--baseline {file}: {error.strerror}; {way_out}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"--baseline {file} holds no findings of repair; {way_out}") from error
+    return found
+
+
+def known_in(baseline: Known, path: Path) -> Counter[Key]:
+    """What is known of a file, to be counted down."""
+    return Counter(baseline.get(os.path.abspath(path), {}))
+
+
+def take(known: Counter[Key], finding: Finding) -> bool:
+    """Whether the finding is known; each that is there hides one."""
+    key = finding.function, finding.kind, finding.original
+    if known[key] < 1:
+        return False
+    known[key] -= 1
+    return True
