@@ -28,6 +28,7 @@ from codemtl.cli_options import (
     WriteFlag,
 )
 from codemtl.cli_search import TestOption
+from codemtl.cli_serve import serve
 from codemtl.cli_train import mine, train
 from codemtl.cli_vision import vision
 
@@ -310,6 +311,7 @@ _command(train)
 _command(finetune)
 _command(evaluate)
 _command(compare)
+_command(serve)
 
 
 @_command

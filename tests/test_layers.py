@@ -57,6 +57,7 @@ UNBOUND = {
     "cli_finetune",
     "cli_options",
     "cli_search",
+    "cli_serve",
     "cli_train",
     "__init__",
 }  # the top: may import all, heavy parts inside functions only

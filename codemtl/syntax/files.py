@@ -67,6 +67,18 @@ class SourceFile:
         return cls._decoded(raw, Path(path), None)
 
     @classmethod
+    def from_text(cls, text: str, path: str | os.PathLike[str] = "-") -> SourceFile:
+        """Take text that is decoded already, whatever its coding cookie says."""
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            raise SourceError(f"{path}: holds half a character (a lone surrogate)") from error
+        if len(data) > SIZE_LIMIT or "\0" in text:
+            return cls.from_bytes(data, path)  # says what is wrong
+        digest = hashlib.sha256(data).hexdigest()
+        return cls(Path(path), data, "utf-8", bom=False, sha256=digest, resolved=None)
+
+    @classmethod
     def _decoded(cls, raw: bytes, path: Path, resolved: Path | None) -> SourceFile:
         if len(raw) > SIZE_LIMIT:
             raise SourceError(

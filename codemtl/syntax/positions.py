@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from typing import Literal
 
 from codemtl.errors import SourceError
 
+Encoding = Literal["utf-8", "utf-16", "utf-32"]  # of the columns of an editor
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -43,8 +45,15 @@ class Positions:
 
         Raises SourceError if the offset is out of range.
         """
+        return self.units(offset, "utf-16")
+
+    def units(self, offset: int, encoding: Encoding) -> tuple[int, int]:
+        """The same in units of an encoding that an editor has asked for."""
         line, text = self._before(offset)
-        return line, len(text) + sum(char > "\uffff" for char in text)
+        if encoding == "utf-8":
+            return line, _size(text)
+        pairs = sum(char > "\uffff" for char in text) if encoding == "utf-16" else 0
+        return line, len(text) + pairs
 
     def offset(self, line: int, column: int) -> int:
         """Byte offset of a line (from 1) and column (from 0, code points).

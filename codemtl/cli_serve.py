@@ -1,0 +1,115 @@
+"""The arguments of ``codemtl serve``, and what its servers are told of the rest of the house."""
+
+import socket
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from codemtl.cli_options import JobsOption, ModelOption
+
+if TYPE_CHECKING:
+    from codemtl.inference import Predictor
+    from codemtl.inference.repair import RepairOptions
+    from codemtl.serving.http_server import Wording
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+_EVERYWHERE = ("0.0.0.0", "::")
+_REPAIR = ("min-confidence", "max-findings", "candidates", "select", "ignore")  # of a request
+
+
+def serve(
+    lsp: Annotated[
+        bool, typer.Option("--lsp", help="For an editor: on standard input and output.")
+    ] = False,
+    http: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="For programs, as 127.0.0.1:8000.")
+    ] = None,
+    jobs: JobsOption = None,
+    model: ModelOption = None,
+) -> int:
+    """Keep the model loaded, for an editor or for other programs."""
+    from codemtl import inference, report
+    from codemtl.configuration import load_settings
+    from codemtl.errors import MissingExtraError, UsageError
+
+    if lsp == (http is not None):
+        raise UsageError("say for whom: --lsp for an editor, or --http HOST:PORT")
+    for package in ("pygls",) if lsp else ("starlette", "uvicorn"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "serve")
+    settings = load_settings([], {"model": model, "jobs": jobs})
+    if http is not None:
+        listening = _listen(http)
+        with listening:
+            _serve_http(listening, inference.load_predictor(settings.model, settings.jobs))
+        return report.OK
+    from codemtl.serving.lsp_server import make_server
+
+    predictor = inference.load_predictor(settings.model, settings.jobs)
+    make_server(predictor, lambda path: _options([str(path)], {})).start_io()
+    return report.OK
+
+
+def _options(paths: list[str], flags: Mapping[str, Any]) -> "RepairOptions":
+    from codemtl.configuration import load_settings
+    from codemtl.inference.repair import RepairOptions
+
+    found = load_settings(paths, flags)
+    return RepairOptions(found.min_confidence, found.max_findings, found.candidates, found.kinds)
+
+
+def _asked(values: Mapping[str, Any]) -> "RepairOptions":
+    """The settings of a request, which win over those of the server's folder."""
+    from codemtl.errors import UsageError
+
+    for name in values:
+        if name not in _REPAIR:
+            raise UsageError(f"there is no {name}; settings are {', '.join(_REPAIR)}")
+    return _options([], {name.replace("-", "_"): value for name, value in values.items()})
+
+
+def _listen(place: str) -> socket.socket:
+    """A socket that listens at HOST:PORT; port 0 is any that is free. Raises UsageError."""
+    from codemtl.errors import UsageError
+
+    host, colon, port = place.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--http {place}: give HOST:PORT, as 127.0.0.1:8000")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family)
+    except OSError as error:
+        raise UsageError(f"--http {place}: {error.strerror or error}; name another") from error
+
+
+def _serve_http(listening: socket.socket, predictor: "Predictor") -> None:
+    import uvicorn
+
+    from codemtl import report
+    from codemtl.serving.http_server import make_app
+
+    host, port = listening.getsockname()[:2]
+    hosts = ["*"] if host in _EVERYWHERE else [host, *LOCAL]
+    open_to = "" if host in LOCAL else "; whoever reaches this machine can use it"
+    report.complain(f"serving at http://{f'[{host}]' if ':' in host else host}:{port}{open_to}")
+    app = make_app(predictor, _wording(predictor), hosts)
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _wording(predictor: "Predictor") -> "Wording":
+    from codemtl import __version__, report
+    from codemtl.report import documents
+    from codemtl.serving.http_server import Wording
+
+    model = report.Model(predictor.name, predictor.revision)
+    return Wording(
+        repaired=lambda one, seconds: documents.repair_document([one], model, seconds),
+        summarized=lambda one, seconds: documents.summarize_document([one], model, seconds),
+        generated=lambda made: documents.generate_document(made, model),
+        info=lambda: {"version": 1, "codemtl": __version__, "model": model._asdict()},
+        options=_asked,
+    )

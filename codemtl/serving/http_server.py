@@ -1,0 +1,201 @@
+"""The HTTP server: the documents of ``--format json`` for source that is sent.
+
+    POST /repair     {"source": "...", "path": "a.py", "function": "f", "min-confidence": 0.5}
+    POST /summarize  {"source": "...", "path": "a.py", "style": "google", "insert": true}
+    POST /generate   {"text": "parse an ISO date"} or {"source": "...", "line": 3}
+    GET  /info
+
+Nothing is read from the disk or written to it; ``path`` is only a name. It answers to its own host
+names and takes JSON alone, so that no web page can make a browser talk to it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from asyncio import get_running_loop
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from codemtl.errors import CodemtlError, UsageError
+from codemtl.inference.generate import generate_body, generate_line, generate_text
+from codemtl.inference.predictor import Predictor
+from codemtl.inference.project import NAMELESS
+from codemtl.inference.repair import RepairOptions, repair_source
+from codemtl.inference.sources import internal_error
+from codemtl.inference.summarize import SummarizeOptions, summarize_source
+from codemtl.syntax.files import SIZE_LIMIT, SourceFile
+from codemtl.syntax.results import FileResult, Generated, Style
+
+LONGEST = 2 * SIZE_LIMIT  # bytes of a request: JSON writes some characters as six
+Values = dict[str, Any]  # of a request or an answer
+
+
+class Wording(NamedTuple):
+    """How results are said, and how settings are read: the parts of other rooms that it needs."""
+
+    repaired: Callable[[FileResult, float], Values]  # and the seconds that it took
+    summarized: Callable[[FileResult, float], Values]
+    generated: Callable[[Generated], Values]
+    info: Callable[[], Values]
+    options: Callable[[Mapping[str, Any]], RepairOptions]  # of repair; raises UsageError
+
+
+def make_app(predictor: Predictor, wording: Wording, hosts: Sequence[str]) -> Starlette:
+    """The application; ``hosts`` are the names under which it may be called, or ``*``.
+
+    Errors are ``{"version": 1, "error": "..."}`` with status 400 (a mistake of the request, or
+    source that cannot be read), 413, 415 or 500.
+    """
+    answers = _Answers(predictor, wording)
+    thread = ThreadPoolExecutor(1)  # the model has one at a time
+
+    def route(path: str, answer: Callable[[Values], Values]) -> Route:
+        async def endpoint(request: Request) -> JSONResponse:
+            try:
+                body = await _body(request)
+            except HTTPException as refused:
+                return JSONResponse(_error(refused.detail), refused.status_code)
+            loop = get_running_loop()
+            status, document = await loop.run_in_executor(thread, _answered, answer, body)
+            return JSONResponse(document, status)
+
+        return Route(path, endpoint, methods=["POST"])
+
+    async def info(_: Request) -> JSONResponse:
+        return JSONResponse(wording.info())
+
+    return Starlette(
+        routes=[
+            route("/repair", answers.repair),
+            route("/summarize", answers.summarize),
+            route("/generate", answers.generate),
+            Route("/info", info),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+    )
+
+
+async def _body(request: Request) -> bytes:
+    """The body of a request. Raises HTTPException."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "application/json":
+        raise HTTPException(415, "send JSON, with Content-Type: application/json")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST:
+            raise HTTPException(413, f"the request is longer than {LONGEST // 2**20} MB")
+    return bytes(body)
+
+
+def _answered(answer: Callable[[Values], Values], text: bytes) -> tuple[int, Values]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        return 400, _error(f"this is no JSON: {error}")
+    try:
+        if not isinstance(values, dict):
+            raise UsageError("send a JSON object")
+        return 200, answer(values)
+    except CodemtlError as error:
+        return 400, _error(str(error))
+    except Exception as error:
+        return 500, _error(internal_error(error))
+
+
+def _error(message: str) -> Values:
+    return {"version": 1, "error": message}
+
+
+class _Answers:
+    """What is done with the values of a request."""
+
+    def __init__(self, predictor: Predictor, wording: Wording) -> None:
+        self.predictor, self.wording = predictor, wording
+
+    def repair(self, values: Values) -> Values:
+        """As `codemtl repair`; other keys are settings as in pyproject.toml."""
+        source, path = _source(values)
+        function = _take(values, "function", str, None)
+        options = self.wording.options(values)
+        chosen = [function] if function else []
+        start = time.monotonic()
+        result = repair_source(source, self.predictor, options, chosen)
+        result.path = path
+        return self.wording.repaired(result, time.monotonic() - start)
+
+    def summarize(self, values: Values) -> Values:
+        """As `codemtl summarize`; with ``insert`` there are docstrings."""
+        source, path = _source(values)
+        function = _take(values, "function", str, None)
+        style = _take(values, "style", str, "plain")
+        if style not in get_args(Style):
+            raise UsageError(f"style must be one of {', '.join(get_args(Style))}, not {style!r}")
+        options = SummarizeOptions(
+            style=style,
+            missing_only=_take(values, "missing-only", bool, False),
+            insert=_take(values, "insert", bool, False),
+            replace=_take(values, "replace", bool, False),
+        )
+        _nothing_else(values)
+        start, chosen = time.monotonic(), [function] if function else []
+        result = summarize_source(source, self.predictor, options, chosen)
+        result.path = path
+        return self.wording.summarized(result, time.monotonic() - start)
+
+    def generate(self, values: Values) -> Values:
+        """As `codemtl generate`: a text, a line of a source, or the body of a function of it."""
+        candidates = _take(values, "candidates", int, 1)
+        if candidates < 1:
+            raise UsageError("candidates must be at least 1")
+        if "text" in values:
+            text = _take(values, "text", str)
+            _nothing_else(values)
+            return self.wording.generated(generate_text(text, self.predictor, candidates))
+        source, path = _source(values)
+        source = replace(source, path=Path(path))
+        line, function = _take(values, "line", int, None), _take(values, "function", str, None)
+        _nothing_else(values)
+        if line is not None:
+            made = generate_line(source, self.predictor, line, function or "", candidates)
+        elif function:
+            made = generate_body(source, self.predictor, function, candidates)
+        else:
+            raise UsageError("say what to write: a text, or a line or function of the source")
+        return self.wording.generated(made)
+
+
+_MISSING = object()
+
+
+def _take(values: Values, name: str, kind: type, default: Any = _MISSING) -> Any:
+    """A value of the request, taken out of it. Raises UsageError."""
+    value = values.pop(name, default)
+    if value is _MISSING:
+        raise UsageError(f"{name} is missing")
+    if value is not default and type(value) is not kind:  # True is no number
+        raise UsageError(f"{name} must be of type {kind.__name__}, not {value!r:.40}")
+    return value
+
+
+def _source(values: Values) -> tuple[SourceFile, str]:
+    """The source that was sent, without a name, so that no files are looked for; and its name."""
+    path = _take(values, "path", str, "-")
+    return SourceFile.from_text(_take(values, "source", str), NAMELESS), path
+
+
+def _nothing_else(values: Values) -> None:
+    if values:
+        raise UsageError(f"there is no {', '.join(sorted(values))}")

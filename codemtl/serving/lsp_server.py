@@ -1,0 +1,191 @@
+"""The language server: findings as diagnostics while one types, repairs as quick fixes.
+
+Editors send whole texts, so that lines are counted in one place, `codemtl.syntax.positions`. A text
+is looked at when no other has come for a moment, by one thread, for the model has one; what was
+found in a text that is no more the newest is not shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from codemtl import __version__
+from codemtl.errors import CodemtlError
+from codemtl.inference.predictor import Predictor
+from codemtl.inference.project import Projects
+from codemtl.inference.repair import RepairOptions, repair_source
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.files import SourceFile
+from codemtl.syntax.findings import Finding
+from codemtl.syntax.positions import Encoding, Positions
+from codemtl.syntax.results import FileResult, has_fix
+
+NAME = "codemtl"
+PAUSE = 0.3  # seconds without a change before a text is looked at
+_QUICK, _ALL = types.CodeActionKind.QuickFix, types.CodeActionKind.SourceFixAll
+_FULL = types.TextDocumentSyncKind.Full
+
+
+class _Found(NamedTuple):
+    """What a version of a document came to."""
+
+    version: int | None
+    diagnostics: list[types.Diagnostic]
+    fixes: list[types.TextEdit | None]  # of each diagnostic
+    together: list[types.TextEdit]  # those that do not touch each other
+
+
+def make_server(
+    predictor: Predictor, options_for: Callable[[Path], RepairOptions], pause: float = PAUSE
+) -> LanguageServer:
+    """A server that is ready to start; ``options_for`` are the settings for a file.
+
+    It shows what ``repair`` would, with the same suppressions, and writes nothing itself.
+    """
+    server = LanguageServer(NAME, __version__, text_document_sync_kind=_FULL)
+    documents = _Documents(server, predictor, options_for)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    async def opened(params: types.DidOpenTextDocumentParams) -> None:
+        await documents.look(params.text_document.uri, 0.0)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    async def changed(params: types.DidChangeTextDocumentParams) -> None:
+        await documents.look(params.text_document.uri, pause)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    async def saved(params: types.DidSaveTextDocumentParams) -> None:
+        documents.projects = Projects()  # what was saved may define what another file lacks
+        await documents.look(params.text_document.uri, 0.0)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        documents.forget(params.text_document.uri)
+
+    @server.feature(
+        types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[_QUICK, _ALL])
+    )
+    def actions(params: types.CodeActionParams) -> list[types.CodeAction]:
+        return list(documents.actions(params))
+
+    return server
+
+
+class _Documents:
+    """The open documents, and what is known of each."""
+
+    def __init__(
+        self,
+        server: LanguageServer,
+        predictor: Predictor,
+        options_for: Callable[[Path], RepairOptions],
+    ) -> None:
+        self.server, self.predictor, self.options_for = server, predictor, options_for
+        self.projects = Projects()
+        self.thread = ThreadPoolExecutor(1)
+        self.turns: dict[str, int] = {}  # how often each has come
+        self.found: dict[str, _Found] = {}
+
+    async def look(self, uri: str, pause: float) -> None:
+        """Show what is found in the newest text of a document."""
+        self.turns[uri] = turn = self.turns.get(uri, 0) + 1
+        await asyncio.sleep(pause)
+        if self.turns.get(uri) != turn:
+            return
+        document = self.server.workspace.get_text_document(uri)
+        text, path, version = document.source, Path(document.path or uri), document.version
+        loop = asyncio.get_running_loop()
+        try:
+            result = await loop.run_in_executor(
+                self.thread,
+                lambda: self._repaired(text, path) if self.turns.get(uri) == turn else None,
+            )
+            if result is None:  # a newer text came while another document had the thread
+                return
+            found = _found(result, version, self._encoding())
+        except CodemtlError as error:
+            message = types.LogMessageParams(types.MessageType.Warning, f"{path}: {error}")
+            self.server.window_log_message(message)
+            found = _Found(version, [], [], [])
+        if self.turns.get(uri) == turn:
+            self.found[uri] = found
+            self._publish(uri, found.diagnostics, version)
+
+    def forget(self, uri: str) -> None:
+        """A document was closed."""
+        self.turns.pop(uri, None)
+        self.found.pop(uri, None)
+        self._publish(uri, [], None)
+
+    def actions(self, params: types.CodeActionParams) -> Iterator[types.CodeAction]:
+        """The repairs of a range, and all of the document; none once its text has changed."""
+        uri = params.text_document.uri
+        found = self.found.get(uri)
+        document = self.server.workspace.get_text_document(uri)
+        if found is None or found.version != document.version:
+            return
+        place = types.OptionalVersionedTextDocumentIdentifier(uri, found.version)
+
+        def change(edits: list[types.TextEdit]) -> types.WorkspaceEdit:
+            return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(place, [*edits])])
+
+        if _wanted(_QUICK, params.context.only):
+            for one, edit in zip(found.diagnostics, found.fixes, strict=True):
+                if edit is not None and _overlap(one.range, params.range):
+                    title = f"Replace by {edit.new_text!r}" if edit.new_text else "Remove"
+                    yield types.CodeAction(
+                        title, kind=_QUICK, diagnostics=[one], is_preferred=True,
+                        edit=change([edit]),
+                    )  # fmt: skip
+        if found.together and _wanted(_ALL, params.context.only):
+            yield types.CodeAction("Take all repairs", kind=_ALL, edit=change(found.together))
+
+    def _repaired(self, text: str, path: Path) -> FileResult:
+        source, options = SourceFile.from_text(text, path), self.options_for(path)
+        return repair_source(source, self.predictor, options, projects=self.projects)
+
+    def _encoding(self) -> Encoding:
+        chosen = self.server.workspace.position_encoding
+        return "utf-8" if chosen == "utf-8" else "utf-32" if chosen == "utf-32" else "utf-16"
+
+    def _publish(self, uri: str, diagnostics: list[types.Diagnostic], version: int | None) -> None:
+        self.server.text_document_publish_diagnostics(
+            types.PublishDiagnosticsParams(uri, diagnostics, version)
+        )
+
+
+def _found(result: FileResult, version: int | None, encoding: Encoding) -> _Found:
+    positions = Positions(result.data)
+
+    def place(one: Finding | Edit) -> types.Range:
+        start, end = positions.units(one.start, encoding), positions.units(one.end, encoding)
+        return types.Range(types.Position(*start), types.Position(*end))
+
+    def edit(one: Finding | Edit) -> types.TextEdit:
+        return types.TextEdit(place(one), one.replacement)
+
+    diagnostics = [
+        types.Diagnostic(
+            place(one), one.message, types.DiagnosticSeverity.Warning, code=one.kind, source=NAME,
+            data={"confidence": round(one.confidence, 4)},
+        )
+        for one in result.findings
+    ]  # fmt: skip
+    fixes = [edit(one) if has_fix(one) else None for one in result.findings]
+    return _Found(version, diagnostics, fixes, [edit(one) for one in result.applied])
+
+
+def _wanted(kind: str, only: Sequence[str] | None) -> bool:
+    """Whether the editor asks for a kind of action, or for one above it."""
+    return only is None or any(kind == one or kind.startswith(one + ".") for one in only)
+
+
+def _overlap(one: types.Range, other: types.Range) -> bool:
+    return one.start <= other.end and other.start <= one.end

@@ -1,0 +1,136 @@
+"""The HTTP server, really started, asked over a real connection."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..conftest import Outcome, start
+
+SOURCE = "leng = None\n\n\ndef f(items):\n    return leng(items)\n\n\ndef g():\n    pass\n"
+
+
+class Server:
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(
+        self, path: str, body: Any = None, kind: str = "application/json", host: str | None = None
+    ) -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {"Content-Type": kind, "Host": host or f"127.0.0.1:{self.port}"}
+        connection.request("GET" if data is None else "POST", path, data, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, json.loads(text) if text.startswith("{") else text
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "pyproject.toml").write_text("[tool.codemtl]\nmin-confidence = 0.5\n")
+    with start("", "serve", "--http", "127.0.0.1:0", cwd=folder) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+        assert line.startswith("codemtl: serving at http://127.0.0.1:"), line
+        try:
+            yield Server(int(line.rpartition(":")[2]))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        assert process.returncode == 130
+        assert process.stderr.read() == b""
+
+
+def test_repair(server: Server) -> None:
+    status, document = server.ask("/repair", {"source": SOURCE, "path": "x/a.py"})
+    assert status == 200 and document["version"] == 1
+    (file,) = document["files"]
+    assert (file["path"], file["status"]) == ("x/a.py", "ok")
+    (found,) = file["findings"]
+    assert (found["replacement"], found["line"], found["confidence"]) == ("len", 5, 0.8)
+    for settings in ({"min-confidence": 0.9}, {"ignore": ["variable-misuse"]}, {"function": "g"}):
+        document = server.ask("/repair", {"source": SOURCE, **settings})[1]
+        assert document["files"][0]["findings"] == []
+    latin = {"source": "# coding: latin-1\nx = 'é'\ndef f():\n    return leng\nleng = 1\n"}
+    (found,) = server.ask("/repair", latin)[1]["files"][0]["findings"]
+    assert (found["line"], found["column"]) == (4, 11)
+
+
+def test_summarize(server: Server) -> None:
+    status, document = server.ask("/summarize", {"source": SOURCE, "insert": True})
+    assert status == 200
+    one, two = document["files"][0]["summaries"]
+    assert (one["function"], two["function"]) == ("f", "g")
+    assert one["summary"] in one["docstring"]
+
+
+def test_generate(server: Server) -> None:
+    assert server.ask("/generate", {"text": "add one"})[1]["candidates"]
+    status, document = server.ask("/generate", {"source": SOURCE, "path": "a.py", "line": 5})
+    assert (status, document["line"], document["path"]) == (200, 5, "a.py")
+    assert server.ask("/generate", {"source": SOURCE, "function": "g"})[0] == 200
+
+
+def test_info(server: Server) -> None:
+    assert server.ask("/info")[1]["model"]["name"] == "fake"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        ("/repair", b"{", 400, "this is no JSON"),
+        ("/repair", b"[1]", 400, "send a JSON object"),
+        ("/repair", {}, 400, "source is missing"),
+        ("/repair", {"source": 3}, 400, "source must be of type str, not 3"),
+        ("/repair", {"source": "x = 1\0"}, 400, "holds NUL bytes"),
+        ("/repair", {"source": "\ud800"}, 400, "half a character"),
+        ("/repair", {"source": "", "model": "x"}, 400, "there is no model"),
+        ("/repair", {"source": "", "min-confidence": 2}, 400, "must be a number from 0 to 1"),
+        ("/repair", {"source": SOURCE, "function": "h"}, 400, "h"),
+        ("/summarize", {"source": "", "style": "loud"}, 400, "style must be one of google"),
+        ("/summarize", {"source": "", "x": 1, "y": 2}, 400, "there is no x, y"),
+        ("/generate", {"source": SOURCE}, 400, "say what to write"),
+        ("/generate", {"text": "x", "candidates": True}, 400, "must be of type int"),
+        ("/generate", {"text": "x", "candidates": 0}, 400, "at least 1"),
+        ("/generate", {"source": SOURCE, "line": 99}, 400, "has no line 99"),
+        ("/repair", b" " * (20 * 2**20 + 1), 413, "longer than 20 MB"),
+    ],
+)
+def test_wrong_requests(server: Server, path: str, body: Any, status: int, message: str) -> None:
+    found, document = server.ask(path, body)
+    assert found == status
+    assert message in document["error"]
+
+
+def test_no_page_in_a_browser_can_use_it(server: Server) -> None:
+    """Forms of other sites send no JSON; a name that another site points here is not ours."""
+    body = {"source": SOURCE}
+    assert server.ask("/repair", body, kind="text/plain")[0] == 415
+    assert server.ask("/repair", body, host="evil.example")[0] == 400
+    assert server.ask("/repair", body, host=f"localhost:{server.port}")[0] == 200
+
+
+@pytest.mark.parametrize("place", ["8000", "localhost:", ":1", "localhost:99999", "localhost:x"])
+def test_wrong_places(run: Any, place: str) -> None:
+    outcome: Outcome = run("serve", "--http", place)
+    assert outcome.code == 2
+    assert "give HOST:PORT, as 127.0.0.1:8000" in outcome.err
+
+
+def test_a_port_in_use_and_no_choice(run: Any, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        outcome: Outcome = run("serve", "--http", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert outcome.code == 2 and "Address already in use" in outcome.err
+    for flags in ((), ("--lsp", "--http", "127.0.0.1:0")):
+        outcome = run("serve", *flags)
+        assert outcome.code == 2 and "say for whom" in outcome.err

@@ -1,0 +1,152 @@
+"""The language server, really started, asked by a client over its standard streams."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol import types
+from pygls.lsp.client import LanguageClient
+
+PROGRAM = """
+import codemtl.inference as inference
+from codemtl.inference.fake import FakePredictor
+inference.load_predictor = lambda model=None, threads=None: FakePredictor({"leng": "len"})
+from codemtl.cli import main
+main()
+"""
+TEXT = 'leng = None\n\n\ndef f(items):\n    return "😀é", leng(items)\n'
+
+
+class Editor:
+    """A client with one document."""
+
+    def __init__(self, folder: Path, encodings: list[types.PositionEncodingKind | str]) -> None:
+        self.folder, self.encodings = folder, encodings
+        self.uri = (folder / "a.py").as_uri()
+        self.client = LanguageClient("test", "1")
+        self.shown: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
+        self.logged: list[str] = []
+
+        @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+        def shown(params: types.PublishDiagnosticsParams) -> None:
+            self.shown.put_nowait(params)
+
+        @self.client.feature(types.WINDOW_LOG_MESSAGE)
+        def logged(params: types.LogMessageParams) -> None:
+            self.logged.append(params.message)
+
+    async def __aenter__(self) -> Editor:
+        await self.client.start_io(sys.executable, "-c", PROGRAM, "serve", "--lsp", cwd=self.folder)
+        general = types.GeneralClientCapabilities(position_encodings=self.encodings)
+        capabilities = types.ClientCapabilities(general=general)
+        self.server = await self.client.initialize_async(
+            types.InitializeParams(capabilities, root_uri=self.folder.as_uri())
+        )
+        self.client.initialized(types.InitializedParams())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.shutdown_async(None)
+        self.client.exit(None)
+        await self.client.stop()
+
+    def open(self, text: str) -> None:
+        item = types.TextDocumentItem(self.uri, "python", 1, text)
+        self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+
+    def change(self, version: int, text: str) -> None:
+        self.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(version, self.uri),
+                [types.TextDocumentContentChangeWholeDocument(text)],
+            )
+        )
+
+    async def diagnostics(self) -> types.PublishDiagnosticsParams:
+        return await asyncio.wait_for(self.shown.get(), 30)
+
+    async def actions(
+        self, place: types.Range, only: list[types.CodeActionKind | str] | None = None
+    ) -> list[types.CodeAction]:
+        found = await self.client.text_document_code_action_async(
+            types.CodeActionParams(
+                types.TextDocumentIdentifier(self.uri), place,
+                types.CodeActionContext([], only=only),
+            )
+        )  # fmt: skip
+        return [one for one in found or [] if isinstance(one, types.CodeAction)]
+
+
+def run(task: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(task, 90))
+
+
+def edits(action: types.CodeAction) -> list[Any]:
+    assert action.edit is not None and action.edit.document_changes is not None
+    (change,) = action.edit.document_changes
+    assert isinstance(change, types.TextDocumentEdit)
+    return list(change.edits)
+
+
+@pytest.mark.parametrize(("encoding", "column"), [("utf-16", 18), ("utf-8", 21), ("utf-32", 17)])
+def test_findings_and_repairs_in_the_editor_s_columns(
+    tmp_path: Path, encoding: str, column: int
+) -> None:
+    async def session() -> None:
+        async with Editor(tmp_path, [types.PositionEncodingKind(encoding)]) as editor:
+            editor.open(TEXT)
+            shown = await editor.diagnostics()
+            (one,) = shown.diagnostics
+            assert (one.code, one.source, one.data) == (
+                "variable-misuse", "codemtl", {"confidence": 0.8},
+            )  # fmt: skip
+            place = types.Range(types.Position(4, column), types.Position(4, column + 4))
+            assert one.range == place and shown.version == 1
+            quick, everything = await editor.actions(place)
+            assert quick.title == "Replace by 'len'" and quick.kind == "quickfix"
+            assert edits(quick) == edits(everything) == [types.TextEdit(place, "len")]
+            kinds = [types.CodeActionKind.Source]
+            assert [one.kind for one in await editor.actions(place, [*kinds])] == ["source.fixAll"]
+            start = types.Range(types.Position(0, 0), types.Position(0, 0))
+            assert await editor.actions(start, [types.CodeActionKind.QuickFix]) == []
+
+    run(session())
+
+
+def test_only_the_newest_text_counts(tmp_path: Path) -> None:
+    async def session() -> None:
+        async with Editor(tmp_path, ["utf-16"]) as editor:
+            editor.open(TEXT)
+            await editor.diagnostics()
+            editor.change(2, TEXT + "# more\n")
+            editor.change(3, TEXT.replace("leng(items)", "len(items)"))
+            everywhere = types.Range(types.Position(0, 0), types.Position(9, 0))
+            assert await editor.actions(everywhere) == []  # what is known is of the text before
+            shown = await editor.diagnostics()
+            assert (shown.version, list(shown.diagnostics)) == (3, [])
+            identifier = types.TextDocumentIdentifier(editor.uri)
+            editor.client.text_document_did_close(types.DidCloseTextDocumentParams(identifier))
+            assert (await editor.diagnostics()).version is None
+            assert editor.shown.empty()
+
+    run(session())
+
+
+def test_settings_are_those_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.codemtl]\nignore = ["variable-misuse"]\n')
+
+    async def session() -> None:
+        async with Editor(tmp_path, ["utf-16"]) as editor:
+            editor.open(TEXT)
+            assert list((await editor.diagnostics()).diagnostics) == []
+            (tmp_path / "pyproject.toml").write_text("[tool.codemtl]\nno = 1\n")
+            editor.change(2, TEXT)
+            assert list((await editor.diagnostics()).diagnostics) == []
+            assert "has no key 'no'" in editor.logged[-1]
+
+    run(session())
