@@ -21,6 +21,7 @@ from codemtl.inference.predictor import (
 )
 from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
+from codemtl.model.int8 import has_int8, use_int8
 from codemtl.model.network import Network
 from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
@@ -57,7 +58,11 @@ def load(folder: Path, threads: int | None = None) -> TorchPredictor:
         )
     trunk = network.config.trunk
     respelling = None if trunk is None else Respelling.load(folder, tokenizer, trunk)
-    return TorchPredictor(network, tokenizer, values, respelling)
+    predictor = TorchPredictor(network, tokenizer, values, respelling)
+    if has_int8():
+        use_int8(network)
+        predictor.device += ", int8"
+    return predictor
 
 
 class _Item(NamedTuple):
@@ -72,8 +77,6 @@ class _Item(NamedTuple):
 class TorchPredictor:
     """See ``inference.predictor.Predictor``."""
 
-    device = "cpu"
-
     def __init__(
         self,
         network: Network,
@@ -83,6 +86,7 @@ class TorchPredictor:
     ) -> None:
         """``respelling`` of a network whose encoder is a trunk."""
         self.network, self.tokenizer, self.respelling = network, tokenizer, respelling
+        self.device = "cpu"
         self.name = str(values.get("name", "codemtl"))
         self.revision = str(values.get("sha256", "unknown"))[:12]
         known = {item.name for item in fields(Calibration)}

@@ -1,7 +1,7 @@
 """Matrices as int8 with one scale a row: a quarter of the bytes, for weights that travel.
 
 Symmetric rounding to [-127, 127], as in LLM.int8() without its outliers (Dettmers et al. 2022,
-arXiv:2208.07339). Storage only: weights are used in fp32. Vectors stay as they are.
+arXiv:2208.07339). How they are used: `model.int8`. Vectors stay as they are.
 """
 
 from __future__ import annotations
