@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from codemtl.report import Mode
 
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell reports the signals
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk
 
 app = typer.Typer(
     add_completion=False,
@@ -71,7 +71,7 @@ def main() -> None:
         code = 2
         _forget_output()
     try:
-        sys.stdout.flush()
+        _flush()
     except BrokenPipeError:
         _forget_output()
         code = BROKEN_PIPE
@@ -89,7 +89,7 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
 
         try:
             code = function(*args, **kwargs)
-            sys.stdout.flush()
+            _flush()
         except BrokenPipeError:
             _forget_output()
             code = BROKEN_PIPE
@@ -101,7 +101,8 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
                 raise
             package = (getattr(error, "name", None) or "").partition(".")[0]
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
-                report.complain(f"cannot write: {error.strerror}")
+                file = f" {error.filename}" if error.filename else ""
+                report.complain(f"cannot write{file}: {error.strerror}")
                 _forget_output()  # what is left of it cannot be written either
             elif isinstance(error, ModuleNotFoundError) and package != "codemtl":
                 report.complain(str(MissingExtraError(package, "train")))
@@ -113,6 +114,11 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
     run.__annotations__ = {**function.__annotations__, "return": type(None)}
     app.command()(run)
     return run
+
+
+def _flush() -> None:
+    if not sys.stdout.closed:  # a language server closes it at its end
+        sys.stdout.flush()
 
 
 def _forget_output() -> None:

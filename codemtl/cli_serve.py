@@ -1,8 +1,10 @@
 """The arguments of ``codemtl serve``, and what its servers are told of the rest of the house."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,12 +12,10 @@ import typer
 from codemtl.cli_options import JobsOption, ModelOption
 
 if TYPE_CHECKING:
+    from codemtl.configuration import Settings
     from codemtl.inference import Predictor
     from codemtl.inference.repair import RepairOptions
-    from codemtl.serving.http_server import Wording
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
-_EVERYWHERE = ("0.0.0.0", "::")
 _REPAIR = ("min-confidence", "max-findings", "candidates", "select", "ignore")  # of a request
 
 
@@ -41,33 +41,34 @@ def serve(
             raise MissingExtraError(package, "serve")
     settings = load_settings([], {"model": model, "jobs": jobs})
     if http is not None:
-        listening = _listen(http)
-        with listening:
-            _serve_http(listening, inference.load_predictor(settings.model, settings.jobs))
+        with _listen(http) as listening:
+            predictor = inference.load_predictor(settings.model, settings.jobs)
+            _serve_http(listening, http, predictor, partial(_asked, settings))
         return report.OK
     from codemtl.serving.lsp_server import make_server
 
     predictor = inference.load_predictor(settings.model, settings.jobs)
-    make_server(predictor, lambda path: _options([str(path)], {})).start_io()
+    make_server(predictor, lambda path: _options(load_settings([str(path)], {}))).start_io()
     return report.OK
 
 
-def _options(paths: list[str], flags: Mapping[str, Any]) -> "RepairOptions":
-    from codemtl.configuration import load_settings
+def _options(settings: "Settings") -> "RepairOptions":
     from codemtl.inference.repair import RepairOptions
 
-    found = load_settings(paths, flags)
-    return RepairOptions(found.min_confidence, found.max_findings, found.candidates, found.kinds)
+    return RepairOptions(
+        settings.min_confidence, settings.max_findings, settings.candidates, settings.kinds
+    )
 
 
-def _asked(values: Mapping[str, Any]) -> "RepairOptions":
+def _asked(settings: "Settings", values: Mapping[str, Any]) -> "RepairOptions":
     """The settings of a request, which win over those of the server's folder."""
+    from codemtl.configuration import changed
     from codemtl.errors import UsageError
 
     for name in values:
         if name not in _REPAIR:
             raise UsageError(f"there is no {name}; settings are {', '.join(_REPAIR)}")
-    return _options([], {name.replace("-", "_"): value for name, value in values.items()})
+    return _options(changed(settings, values))
 
 
 def _listen(place: str) -> socket.socket:
@@ -85,31 +86,31 @@ def _listen(place: str) -> socket.socket:
         raise UsageError(f"--http {place}: {error.strerror or error}; name another") from error
 
 
-def _serve_http(listening: socket.socket, predictor: "Predictor") -> None:
+def _serve_http(
+    listening: socket.socket,
+    asked: str,
+    predictor: "Predictor",
+    options: Callable[[Mapping[str, Any]], "RepairOptions"],
+) -> None:
     import uvicorn
 
-    from codemtl import report
-    from codemtl.serving.http_server import make_app
-
-    host, port = listening.getsockname()[:2]
-    hosts = ["*"] if host in _EVERYWHERE else [host, *LOCAL]
-    open_to = "" if host in LOCAL else "; whoever reaches this machine can use it"
-    report.complain(f"serving at http://{f'[{host}]' if ':' in host else host}:{port}{open_to}")
-    app = make_app(predictor, _wording(predictor), hosts)
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[listening])
-
-
-def _wording(predictor: "Predictor") -> "Wording":
     from codemtl import __version__, report
     from codemtl.report import documents
-    from codemtl.serving.http_server import Wording
+    from codemtl.serving.http_server import Wording, make_app
 
     model = report.Model(predictor.name, predictor.revision)
-    return Wording(
+    wording = Wording(
         repaired=lambda one, seconds: documents.repair_document([one], model, seconds),
         summarized=lambda one, seconds: documents.summarize_document([one], model, seconds),
         generated=lambda made: documents.generate_document(made, model),
         info=lambda: {"version": 1, "codemtl": __version__, "model": model._asdict()},
-        options=_asked,
+        options=options,
     )
+    host, port = listening.getsockname()[:2]
+    open_to = "" if ip_address(host).is_loopback else "; whoever reaches this machine can use it"
+    report.complain(f"serving at http://{f'[{host}]' if ':' in host else host}:{port}{open_to}")
+    names = {"localhost", asked.rpartition(":")[0].lower(), socket.gethostname().lower()}
+    config = uvicorn.Config(
+        make_app(predictor, wording, names), log_level="warning", access_log=False
+    )
+    uvicorn.Server(config).run(sockets=[listening])

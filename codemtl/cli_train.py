@@ -92,7 +92,7 @@ def train(
     from codemtl.training.processes import join
     from codemtl.training.run import train as run
 
-    with report.interruptible("the same command with --resume goes on"):
+    with report.interruptible("the same command with --resume goes on", out / "checkpoints"):
         metrics = run(
             preset=preset, config=config, data=data, out=out, max_steps=max_steps,
             time_budget=seconds, seed=seed, resume=resume, overrides=overrides or [], init=init,

@@ -90,7 +90,7 @@ def _train(
         raise UsageError(f"--model {chosen}: train makes {' or '.join(_TRAINABLE)}; to go on with "
                          "a run, name its folder by --out and add --resume")  # fmt: skip
     folder = out or _DEFAULT_OUT
-    with report.interruptible("the same command with --resume goes on"):
+    with report.interruptible("the same command with --resume goes on", folder / "checkpoints"):
         metrics = train(
             model=chosen, data=data, out=folder, tasks=tasks, seed=seed,
             time_budget=time_budget_seconds(time_budget), resume=resume, settings=settings,

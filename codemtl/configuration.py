@@ -15,7 +15,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,8 +45,11 @@ class Settings:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of findings to show."""
-        return self.select - self.ignore
+        """The kinds of findings to show. Raises UsageError if there is none."""
+        found = self.select - self.ignore
+        if not found:
+            raise UsageError("no kind of findings is left: see select and ignore")
+        return found
 
 
 def load_settings(paths: Iterable[str], flags: Mapping[str, Any]) -> Settings:
@@ -64,10 +67,21 @@ def load_settings(paths: Iterable[str], flags: Mapping[str, Any]) -> Settings:
     for name, value in flags.items():
         if value is not None:
             values[name] = _checked("--" + name.replace("_", "-"), name, value)
-    settings = Settings(**values)
-    if not settings.kinds:
-        raise UsageError("nothing is left to look for: ignore names every kind that select leaves")
-    return settings
+    return Settings(**values)
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Settings with others, by the keys of pyproject.toml, in place of theirs.
+
+    Raises UsageError.
+    """
+    fields = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name not in _CHECKS:
+            raise UsageError(f"there is no {key!r}{_near(key, _KEYS)}")
+        fields[name] = _checked(key, name, value)
+    return replace(settings, **fields)  # type: ignore[arg-type]
 
 
 def parse_duration(value: object) -> float:

@@ -138,10 +138,25 @@ def test_only_what_the_baseline_does_not_know(run: Run, file: Path) -> None:
     assert file.read_text() == "len".join(before.rsplit("leng", 1))
 
 
+def test_a_baseline_of_several_candidates_knows_one_place_once(
+    run: Run, file: Path, predictor: FakePredictor
+) -> None:
+    document = json.loads(run("repair", file, "--format", "json").out)
+    first = document["files"][0]["findings"]
+    document["files"][0]["findings"] = [*first, {**first[0], "replacement": "lens"}]
+    Path("known.json").write_text(json.dumps(document))
+    file.write_text(file.read_text().replace("leng(items)", "leng(items) + leng(items)"))
+    outcome = run("repair", file, "--baseline", "known.json")
+    assert outcome.code == 1 and "1 finding, 1 in the baseline" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "No such file"), ("", "holds no findings"), ('{"files": [1]}', "holds no findings")],
-)
+    [
+        (None, "No such file"), ("", "holds no findings"), ('{"files": [1]}', "holds no findings"),
+        ('{"files": {}}', "holds no findings"), ("[" * 200_000, "holds no findings"),
+    ],
+)  # fmt: skip
 def test_a_wrong_baseline(run: Run, file: Path, text: str | None, message: str) -> None:
     if text is not None:
         Path("known.json").write_text(text)

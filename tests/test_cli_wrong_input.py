@@ -97,7 +97,7 @@ def test_a_full_disk_behind_the_output(arguments: list[str]) -> None:
     ("flags", "message"),
     [
         (["--select", ""], "--select must name a kind of findings"),
-        (["--select", "literal", "--ignore", "literal"], "nothing is left to look for"),
+        (["--select", "literal", "--ignore", "literal"], "no kind of findings is left"),
     ],
 )
 def test_a_choice_that_leaves_nothing(run: Run, flags: list[str], message: str) -> None:

@@ -209,10 +209,14 @@ def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("", "")
 
 
-def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(KeyboardInterrupt), report.interruptible("the same command goes on"):
-        raise KeyboardInterrupt
-    assert capsys.readouterr().err == "codemtl: interrupted; the same command goes on\n"
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for checkpoints in (None, tmp_path, tmp_path / "none"):
+        with pytest.raises(KeyboardInterrupt), report.interruptible("add --resume", checkpoints):
+            raise KeyboardInterrupt
+    assert capsys.readouterr().err.splitlines() == [
+        "codemtl: interrupted; add --resume", "codemtl: interrupted; add --resume",
+        "codemtl: interrupted; it had not come to a checkpoint, so the same command begins anew",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

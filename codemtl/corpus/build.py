@@ -84,7 +84,9 @@ def build(
 
 def _check_place(out: Path, paths: Sequence[Path], sources: Sequence[Source]) -> None:
     """Neither sources nor a corpus of other projects shall be written over."""
-    if any(out.resolve() == path.resolve() for path in paths):
+    places = {Path(one.location).resolve() for one in sources}
+    places |= {place.parent for place in places if place.name == ".git"}
+    if out.resolve() in places | {path.resolve() for path in paths}:
         raise UsageError(f"--out {out} is one of the folders to mine; name another")
     left = sorted(listed_projects(out) - {canonical_name(one.project) for one in sources})
     if left:

@@ -24,6 +24,7 @@ from codemtl.corpus.parts import Part
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.summary import BuildSummary
 from codemtl.corpus.tables import TABLES, StoredRows, TableWriter, read_rows
+from codemtl.errors import DataError
 
 _Listed = tuple[str, str, str, int, int, int, str]  # a line of sources.tsv
 _COPIED = (
@@ -253,12 +254,18 @@ def _write_sources(file: Path, listed: list[_Listed]) -> None:
 
 
 def listed_projects(out: Path) -> set[str]:
-    """Canonical names of the projects of the corpus in ``out``; none where there is no corpus."""
+    """Canonical names of the projects of the corpus in ``out``; none where there is no corpus.
+
+    Raises DataError if the file that lists them is not of ours.
+    """
+    file = out / SOURCES
     try:
-        with (out / SOURCES).open(encoding="utf-8", newline="") as stream:
-            return {row["project"] for row in csv.DictReader(stream, delimiter="\t")}
-    except (OSError, KeyError):
+        with file.open(encoding="utf-8", newline="") as stream:
+            return {row["project"] or "" for row in csv.DictReader(stream, delimiter="\t")}
+    except OSError:
         return set()
+    except (ValueError, KeyError, csv.Error) as error:
+        raise DataError(f"{file} lists no corpus of codemtl; name another --out") from error
 
 
 def _by_name(row: _Listed) -> str:

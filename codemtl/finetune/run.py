@@ -72,7 +72,7 @@ def _finetuned(stages: _Stages, about: dict[str, str]) -> dict[str, Any]:
         "figures": [one.document() for one in compare(before, after)],
         "training": metrics,
         "seconds": {"budget": state.seconds, "spent": round(state.spent(), 1),
-                    "training": state.spent("training")},
+                    "training": state.spent("training") + state.broken_off("training")},
         "notes": [
             *divided["remarks"], *notes(before), *stages.remarks(metrics), *_heads_left_out(base),
         ],

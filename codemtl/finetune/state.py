@@ -1,8 +1,8 @@
 """What a fine-tuning has come to so far, on disk: each stage is done once.
 
 ``OUT/finetune/state.json`` holds the request (repositories with their commits, model, time) and
-the result of every finished stage with the seconds that it took, those before an interruption
-included. A stage that is interrupted is done again; training and mining keep files of their own
+the result of every finished stage with the seconds that it took, and those before Ctrl-C or an
+error. A stage that is interrupted is done again; training and mining keep files of their own
 and go on inside. One process works in a folder at a time: ``OUT/finetune/.lock`` is locked until
 the state is closed or the process ends.
 """
@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -96,25 +97,32 @@ class State:
         """The result of a stage, plain values for JSON; ``make`` is called if there is none yet."""
         stages = self.values["stages"]
         if name not in stages:
-            broken_off, since = self.values.setdefault("broken_off", {}), time.monotonic()
-            before = broken_off.get(name, 0.0)
+            since = time.monotonic()
             try:
                 result = make()
             except BaseException:
-                broken_off[name] = round(before + time.monotonic() - since, 1)
-                self._save()
+                self.values.setdefault("broken_off", {})[name] = round(
+                    self.broken_off(name) + time.monotonic() - since, 1
+                )
+                with suppress(OSError):  # what broke it off is worth more
+                    self._save()
                 raise
-            spent = round(before + time.monotonic() - since, 1)
-            stages[name] = {"result": result, "seconds": spent}
+            stages[name] = {"result": result, "seconds": round(time.monotonic() - since, 1)}
             self._save()
         found: T = stages[name]["result"]
         return found
 
     def spent(self, *names: str) -> float:
-        """Seconds of finished stages: of those named, or of all."""
+        """Seconds of finished stages: of those named, or of all with what was broken off."""
         stages = self.values["stages"]
         chosen = names or tuple(stages)
-        return float(sum(stages[name]["seconds"] for name in chosen if name in stages))
+        seconds = sum(stages[name]["seconds"] for name in chosen if name in stages)
+        return float(seconds if names else seconds + self.broken_off())
+
+    def broken_off(self, *names: str) -> float:
+        """Seconds of stages before they were interrupted: of those named, or of all."""
+        lost = self.values.get("broken_off", {})
+        return float(sum(lost.get(name, 0.0) for name in names or lost))
 
     def _acquire(self) -> None:
         self.lock = open(self.file.with_name(LOCK), "w")  # noqa: SIM115

@@ -10,6 +10,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from codemtl.errors import UsageError
 from codemtl.syntax.findings import Finding
@@ -27,16 +28,25 @@ def read_baseline(file: Path) -> Known:
     try:
         document = json.loads(file.read_text("utf-8"))
         found: defaultdict[str, Counter[Key]] = defaultdict(Counter)
-        for one in document["files"]:
-            for row in one["findings"]:
-                found[os.path.abspath(one["path"])][
-                    row["function"], str(row["kind"]), str(row["original"])
-                ] += 1
+        for one in _list(document["files"]):
+            places = set()
+            for row in _list(one["findings"]):
+                key = row["function"], str(row["kind"]), str(row["original"])
+                place = row["line"], row["column"], row["end_line"], row["end_column"]
+                if (key, place) not in places:  # else another candidate for the same
+                    places.add((key, place))
+                    found[os.path.abspath(one["path"])][key] += 1
     except OSError as error:
         raise UsageError(f"--baseline {file}: {error.strerror}; {way_out}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"--baseline {file} holds no findings of repair; {way_out}") from error
     return found
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
 
 
 def known_in(baseline: Known, path: Path) -> Counter[Key]:

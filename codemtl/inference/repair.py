@@ -6,10 +6,12 @@ touch each other.
 
 from __future__ import annotations
 
+import platform
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from codemtl.errors import EditError
 from codemtl.inference.baseline import Key, Known, known_in, take
@@ -18,7 +20,7 @@ from codemtl.inference.project import Projects
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
 from codemtl.inference.undefined import undefined_findings
 from codemtl.syntax.actions import UNDEFINED
-from codemtl.syntax.definitions import functions
+from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import KINDS, Finding, is_suppressed, suppressions
@@ -26,7 +28,7 @@ from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Status, has_fix
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, errors, parse
-from codemtl.syntax.verify import compiles, verify
+from codemtl.syntax.verify import parse_error, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,15 @@ def repair_source(
     """
     options = options or RepairOptions()
     tree = parse(source.data)
-    status, broken = syntax_trouble(tree)
+    trouble = syntax_trouble(tree)
     chosen = select_functions(tree, qualnames)
-    sound = [function for function in chosen if not function.node.has_error]
+    sound = [function for function in chosen if not trouble.touches(function)]
     raw: list[Finding] = []
-    if sound or not (broken or qualnames):
+    if sound or not (trouble.message or qualnames):
         scopes = analyze(tree)
         said = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
         raw = [one for one in said if one.kind != UNDEFINED]
-        if not broken:  # a definition lost in broken code would make its uses look undefined
+        if not trouble.message:  # a definition lost in it would make its uses look undefined
             project = (projects or Projects()).around(source)
             spans = [(one.start, one.end) for one in chosen] if qualnames else None
             guesses = {
@@ -97,8 +99,8 @@ def repair_source(
     patched, applied = apply_verified(tree, edits)
     return FileResult(
         path=str(source.path),
-        status=status,
-        message=f"{broken}, and undefined names were not looked for" if broken else None,
+        status=trouble.status,
+        message=trouble.message and f"{trouble.message}, and undefined names were not looked for",
         data=source.data,
         encoding=source.encoding,
         bom=source.bom,
@@ -110,18 +112,39 @@ def repair_source(
     )
 
 
-def syntax_trouble(tree: SourceTree) -> tuple[Status, str | None]:
-    """Status and message of a file: an error where Python does not read it either.
+class SyntaxTrouble(NamedTuple):
+    """What is wrong with the syntax of a file, and where: line 0 if it is not known."""
 
-    What it reads and the grammar here does not is no mistake of the file's; the message says where
-    to look.
+    status: Status = "ok"
+    message: str | None = None
+    line: int = 0
+
+    def touches(self, function: Definition) -> bool:
+        """Whether a function cannot be trusted to have been read as it is meant."""
+        node = function.node
+        first, last = node.start_point.row + 1, node.end_point.row + 1
+        return node.has_error or first <= self.line <= last + 1
+
+
+def syntax_trouble(tree: SourceTree) -> SyntaxTrouble:
+    """An error is what neither the grammar nor this Python reads, and wrong indentation.
+
+    Where only one of them stumbles, it may be too old or the other one too lenient: that is said.
     """
-    first = next(errors(tree), None)
-    if first is None:
-        return "ok", None
-    line = first.start_point.row + 1
-    message = f"syntax error near line {line}; functions that hold one were left out"
-    return ("ok" if compiles(tree.data) else "error"), message
+    first, problem = next(errors(tree), None), parse_error(tree.data)
+    if first is None and problem is None:
+        return SyntaxTrouble()
+    line = (problem.lineno if problem else None) or (first.start_point.row + 1 if first else 0)
+    if first is not None or isinstance(problem, IndentationError):
+        kind = "syntax" if first is not None else "indentation"
+        return SyntaxTrouble(
+            "ok" if problem is None else "error",
+            f"{kind} error near line {line}; functions that hold one were left out", line,
+        )  # fmt: skip
+    assert problem is not None
+    version = ".".join(platform.python_version_tuple()[:2])
+    where = f"line {line}" if line else "the file"
+    return SyntaxTrouble("ok", f"Python {version} does not read {where} ({problem.msg})")
 
 
 def _inside(one: Finding, spans: Sequence[tuple[int, int]] | None) -> bool:

@@ -54,13 +54,13 @@ def summarize_source(
     """
     options = options or SummarizeOptions()
     tree = parse(source.data)
-    status, trouble = syntax_trouble(tree)
+    trouble = syntax_trouble(tree)
     positions = Positions(source.data)
     keep_documented = options.replace or not (options.missing_only or options.insert)
     chosen = [
         one
         for one in select_functions(tree, qualnames)
-        if not one.node.has_error and (keep_documented or docstring_node(one.node) is None)
+        if not trouble.touches(one) and (keep_documented or docstring_node(one.node) is None)
     ]
     texts = predictor.summarize(tree, chosen) if chosen else []
     edits: list[Edit | None] = [
@@ -80,8 +80,8 @@ def summarize_source(
     ]
     return FileResult(
         path=str(source.path),
-        status=status,
-        message=trouble,
+        status=trouble.status,
+        message=trouble.message,
         data=source.data,
         encoding=source.encoding,
         bom=source.bom,

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,11 +25,13 @@ def complain(message: str) -> None:
 
 
 @contextmanager
-def interruptible(advice: str) -> Iterator[None]:
-    """Say on Ctrl-C how to go on."""
+def interruptible(advice: str, checkpoints: Path | None = None) -> Iterator[None]:
+    """Say on Ctrl-C how to go on; not where there are no ``checkpoints``, if these are needed."""
     try:
         yield
     except KeyboardInterrupt:
+        if checkpoints is not None and not checkpoints.exists():
+            advice = "it had not come to a checkpoint, so the same command begins anew"
         complain(f"interrupted; {advice}")
         raise
 

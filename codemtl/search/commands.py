@@ -150,9 +150,9 @@ def _shebang(script: str, path: str | None) -> str | None:
     # pip's way round the length limit of a first line: #!/bin/sh and '''exec' PYTHON "$0" "$@"
     if match := re.match(r"'''exec' (\"[^\"]+\"|\S+)", rest):
         return match[1].strip('"')
-    if "pyenv" in head and shutil.which("pyenv"):
+    if "pyenv" in head and (pyenv := shutil.which("pyenv", path=path)):
         done = subprocess.run(
-            ["pyenv", "which", Path(script).name], capture_output=True, text=True, check=False
+            [pyenv, "which", Path(script).name], capture_output=True, text=True, check=False
         )
         real = done.stdout.strip()
         return _shebang(real, path) if done.returncode == 0 and real != script else None

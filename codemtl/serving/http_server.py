@@ -5,27 +5,26 @@
     POST /generate   {"text": "parse an ISO date"} or {"source": "...", "line": 3}
     GET  /info
 
-Nothing is read from the disk or written to it; ``path`` is only a name. It answers to its own host
-names and takes JSON alone, so that no web page can make a browser talk to it.
+Nothing is read from the disk or written to it; ``path`` is only a name. It answers to addresses and
+its own names and takes JSON alone, so that no web page can make a browser talk to it.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from asyncio import get_running_loop
-from collections.abc import Callable, Mapping, Sequence
+from asyncio import Lock, get_running_loop
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from codemtl.errors import CodemtlError, UsageError
@@ -52,29 +51,37 @@ class Wording(NamedTuple):
     options: Callable[[Mapping[str, Any]], RepairOptions]  # of repair; raises UsageError
 
 
-def make_app(predictor: Predictor, wording: Wording, hosts: Sequence[str]) -> Starlette:
-    """The application; ``hosts`` are the names under which it may be called, or ``*``.
+def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> Starlette:
+    """The application; ``hosts`` are the names besides addresses under which it may be called.
 
     Errors are ``{"version": 1, "error": "..."}`` with status 400 (a mistake of the request, or
-    source that cannot be read), 413, 415 or 500.
+    source that cannot be read), 404, 405, 413, 415, 421 or 500.
     """
     answers = _Answers(predictor, wording)
-    thread = ThreadPoolExecutor(1)  # the model has one at a time
+    thread, turn = ThreadPoolExecutor(1), Lock()  # the model has one at a time
 
     def route(path: str, answer: Callable[[Values], Values]) -> Route:
-        async def endpoint(request: Request) -> JSONResponse:
+        async def endpoint(request: Request) -> Response:
+            _check_host(request, hosts)
             try:
                 body = await _body(request)
-            except HTTPException as refused:
-                return JSONResponse(_error(refused.detail), refused.status_code)
-            loop = get_running_loop()
-            status, document = await loop.run_in_executor(thread, _answered, answer, body)
-            return JSONResponse(document, status)
+                async with turn:
+                    if await request.is_disconnected():
+                        return Response()
+                    loop = get_running_loop()
+                    return _json(*await loop.run_in_executor(thread, _answered, answer, body))
+            except ClientDisconnect:
+                return Response()  # nobody reads it
 
         return Route(path, endpoint, methods=["POST"])
 
-    async def info(_: Request) -> JSONResponse:
-        return JSONResponse(wording.info())
+    async def info(request: Request) -> Response:
+        _check_host(request, hosts)
+        return _json(200, wording.info())
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _json(error.status_code, _error(error.detail))
 
     return Starlette(
         routes=[
@@ -83,13 +90,27 @@ def make_app(predictor: Predictor, wording: Wording, hosts: Sequence[str]) -> St
             route("/generate", answers.generate),
             Route("/info", info),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+        exception_handlers={HTTPException: refused},
     )
+
+
+def _check_host(request: Request, hosts: Collection[str]) -> None:
+    """A page of another site that points its name at this machine is refused; HTTPException.
+
+    An address is no name that anybody could point somewhere.
+    """
+    name = request.headers.get("host", "").lower()
+    name = name[: name.find("]") + 1] if name.startswith("[") else name.partition(":")[0]
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        if name not in hosts:
+            raise HTTPException(421, f"{name} is no name of this server") from None
 
 
 async def _body(request: Request) -> bytes:
     """The body of a request. Raises HTTPException."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "send JSON, with Content-Type: application/json")
     body = bytearray()
@@ -103,7 +124,7 @@ async def _body(request: Request) -> bytes:
 def _answered(answer: Callable[[Values], Values], text: bytes) -> tuple[int, Values]:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return 400, _error(f"this is no JSON: {error}")
     try:
         if not isinstance(values, dict):
@@ -113,6 +134,10 @@ def _answered(answer: Callable[[Values], Values], text: bytes) -> tuple[int, Val
         return 400, _error(str(error))
     except Exception as error:
         return 500, _error(internal_error(error))
+
+
+def _json(status: int, document: Values) -> Response:
+    return Response(json.dumps(document), status, media_type="application/json")  # in ASCII
 
 
 def _error(message: str) -> Values:
@@ -165,7 +190,8 @@ class _Answers:
             _nothing_else(values)
             return self.wording.generated(generate_text(text, self.predictor, candidates))
         source, path = _source(values)
-        source = replace(source, path=Path(path))
+        name = Path(path).name  # of a diff that is made without a look at the disk
+        source = replace(source, path=Path("source.py" if name in ("", "..", "-") else name))
         line, function = _take(values, "line", int, None), _take(values, "function", str, None)
         _nothing_else(values)
         if line is not None:
@@ -174,7 +200,7 @@ class _Answers:
             made = generate_body(source, self.predictor, function, candidates)
         else:
             raise UsageError("say what to write: a text, or a line or function of the source")
-        return self.wording.generated(made)
+        return {**self.wording.generated(made), "path": path}
 
 
 _MISSING = object()

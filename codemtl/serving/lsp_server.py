@@ -8,6 +8,7 @@ found in a text that is no more the newest is not shown.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from codemtl.errors import CodemtlError
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects
 from codemtl.inference.repair import RepairOptions, repair_source
+from codemtl.inference.sources import internal_error
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
@@ -37,9 +39,9 @@ class _Found(NamedTuple):
     """What a version of a document came to."""
 
     version: int | None
-    diagnostics: list[types.Diagnostic]
-    fixes: list[types.TextEdit | None]  # of each diagnostic
-    together: list[types.TextEdit]  # those that do not touch each other
+    diagnostics: Sequence[types.Diagnostic] = ()
+    fixes: Sequence[types.TextEdit | None] = ()  # of each diagnostic
+    together: Sequence[types.TextEdit] = ()  # those that do not touch each other
 
 
 def make_server(
@@ -90,31 +92,35 @@ class _Documents:
         self.server, self.predictor, self.options_for = server, predictor, options_for
         self.projects = Projects()
         self.thread = ThreadPoolExecutor(1)
-        self.turns: dict[str, int] = {}  # how often each has come
+        self.count = itertools.count()
+        self.turns: dict[str, int] = {}  # the newest text of each, by a number of its own
         self.found: dict[str, _Found] = {}
 
     async def look(self, uri: str, pause: float) -> None:
         """Show what is found in the newest text of a document."""
-        self.turns[uri] = turn = self.turns.get(uri, 0) + 1
+        self.turns[uri] = turn = next(self.count)
         await asyncio.sleep(pause)
         if self.turns.get(uri) != turn:
             return
         document = self.server.workspace.get_text_document(uri)
         text, path, version = document.source, Path(document.path or uri), document.version
         loop = asyncio.get_running_loop()
+
+        def newest() -> bool:
+            return self.turns.get(uri) == turn
+
         try:
             result = await loop.run_in_executor(
-                self.thread,
-                lambda: self._repaired(text, path) if self.turns.get(uri) == turn else None,
+                self.thread, lambda: self._repaired(text, path) if newest() else None
             )
-            if result is None:  # a newer text came while another document had the thread
-                return
-            found = _found(result, version, self._encoding())
-        except CodemtlError as error:
-            message = types.LogMessageParams(types.MessageType.Warning, f"{path}: {error}")
-            self.server.window_log_message(message)
-            found = _Found(version, [], [], [])
-        if self.turns.get(uri) == turn:
+            found = _Found(version) if result is None else _found(result, version, self._encoding())
+        except Exception as error:
+            message = str(error) if isinstance(error, CodemtlError) else internal_error(error)
+            self.server.window_log_message(
+                types.LogMessageParams(types.MessageType.Warning, f"{path}: {message}")
+            )
+            found = _Found(version)
+        if newest():
             self.found[uri] = found
             self._publish(uri, found.diagnostics, version)
 
@@ -122,7 +128,7 @@ class _Documents:
         """A document was closed."""
         self.turns.pop(uri, None)
         self.found.pop(uri, None)
-        self._publish(uri, [], None)
+        self._publish(uri, (), None)
 
     def actions(self, params: types.CodeActionParams) -> Iterator[types.CodeAction]:
         """The repairs of a range, and all of the document; none once its text has changed."""
@@ -131,21 +137,30 @@ class _Documents:
         document = self.server.workspace.get_text_document(uri)
         if found is None or found.version != document.version:
             return
-        place = types.OptionalVersionedTextDocumentIdentifier(uri, found.version)
-
-        def change(edits: list[types.TextEdit]) -> types.WorkspaceEdit:
-            return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(place, [*edits])])
-
         if _wanted(_QUICK, params.context.only):
+            best = True
             for one, edit in zip(found.diagnostics, found.fixes, strict=True):
                 if edit is not None and _overlap(one.range, params.range):
                     title = f"Replace by {edit.new_text!r}" if edit.new_text else "Remove"
                     yield types.CodeAction(
-                        title, kind=_QUICK, diagnostics=[one], is_preferred=True,
-                        edit=change([edit]),
+                        title, kind=_QUICK, diagnostics=[one], is_preferred=best,
+                        edit=self._change(uri, found.version, [edit]),
                     )  # fmt: skip
+                    best = False
         if found.together and _wanted(_ALL, params.context.only):
-            yield types.CodeAction("Take all repairs", kind=_ALL, edit=change(found.together))
+            change = self._change(uri, found.version, found.together)
+            yield types.CodeAction("Take all repairs", kind=_ALL, edit=change)
+
+    def _change(
+        self, uri: str, version: int | None, edits: Sequence[types.TextEdit]
+    ) -> types.WorkspaceEdit:
+        """Of one version of the document, for editors that know versions."""
+        workspace = self.server.client_capabilities.workspace
+        known = workspace.workspace_edit if workspace is not None else None
+        if known is None or not known.document_changes:
+            return types.WorkspaceEdit(changes={uri: edits})
+        place = types.OptionalVersionedTextDocumentIdentifier(uri, version)
+        return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(place, [*edits])])
 
     def _repaired(self, text: str, path: Path) -> FileResult:
         source, options = SourceFile.from_text(text, path), self.options_for(path)
@@ -155,7 +170,9 @@ class _Documents:
         chosen = self.server.workspace.position_encoding
         return "utf-8" if chosen == "utf-8" else "utf-32" if chosen == "utf-32" else "utf-16"
 
-    def _publish(self, uri: str, diagnostics: list[types.Diagnostic], version: int | None) -> None:
+    def _publish(
+        self, uri: str, diagnostics: Sequence[types.Diagnostic], version: int | None
+    ) -> None:
         self.server.text_document_publish_diagnostics(
             types.PublishDiagnosticsParams(uri, diagnostics, version)
         )

@@ -6,6 +6,7 @@ of a broken one.
 
 from __future__ import annotations
 
+import ast
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
@@ -32,7 +33,7 @@ def verify(tree: SourceTree, edits: Iterable[Edit]) -> bytes:
             f"the edit at byte {edits[0].start} breaks the syntax: "
             f"{errors} syntax errors after it, {before} before"
         )
-    if compiles(tree.data):
+    if _compiles(tree.data):
         problem = compile_error(new)
         if problem is not None:
             raise EditError(f"Python would not compile the edited text: {problem}")
@@ -54,8 +55,21 @@ def compile_error(data: bytes) -> str | None:
     return None
 
 
+def parse_error(data: bytes) -> SyntaxError | None:
+    """Why this Python would not parse UTF-8 text, or None if it would."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(data.decode("utf-8"))
+    except SyntaxError as error:
+        return error
+    except (ValueError, RecursionError, MemoryError) as error:
+        return SyntaxError(str(error) or type(error).__name__)
+    return None
+
+
 @lru_cache(maxsize=4)
-def compiles(data: bytes) -> bool:
+def _compiles(data: bytes) -> bool:
     """Whether a file compiles; kept, because many edits of one file are tried in a row."""
     return compile_error(data) is None
 

@@ -162,6 +162,7 @@ class Run:
         self.trainer = Trainer(config, network, weighting, self.accelerator, self.probes)
         self.best: tuple[float, int] = (-1.0, 0)
         self.reported = time.monotonic()
+        self.resumable = False  # whether there is a checkpoint
 
     def _micro_batches(self, split: str, tokenizer: CodeTokenizer, shrink: int = 1) -> MicroBatches:
         training, config, shards = split == "train", self.config, Shards(self.data, split)
@@ -193,8 +194,10 @@ class Run:
             "logs", init_kwargs={"tensorboard": {"purge_step": trainer.step + 1}}
         )
         try:
+            self.resumable = resumed
             if self.init is not None and trainer.step == 0:
                 self._evaluate()
+                self._checkpoint()
             self._steps()
         finally:  # an interrupted run has a report too
             self._report()
@@ -252,6 +255,9 @@ class Run:
             overdue = time.monotonic() - self.reported > REPORT_EVERY
             if (overdue or rehearses) and not last:
                 self._report()
+            if not self.resumable:  # no model without a checkpoint to go on from
+                self._checkpoint()
+                return
         if step % config.checkpoint_every == 0 or last or rehearses:
             self._checkpoint()
 
@@ -361,6 +367,7 @@ class Run:
         if self.accelerator.is_main_process or self.trainer.sharded:
             save_checkpoint(self.trainer, self.out)
         self.accelerator.wait_for_everyone()
+        self.resumable = True
 
 
 def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> TrainingConfig:

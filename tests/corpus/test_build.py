@@ -213,6 +213,13 @@ def test_a_corpus_is_written_over_neither_sources_nor_another_corpus(tmp_path: P
     with pytest.raises(UsageError, match="holds a corpus of other projects too: one; name"):
         build([two], out, jobs=1, any_licence=True)
     assert build([one, two], out, jobs=1, any_licence=True).functions.total() == 2
+    place = make_repository(tmp_path / "many", "three", {"a.py": OWN.format(name="x")}, bare=False)
+    with pytest.raises(UsageError, match="is one of the folders to mine"):
+        build([tmp_path / "many"], place, jobs=1, any_licence=True)
+    for raw in (b"project\trepository\n\xe4\n", b"a\tb\nc\td\n"):
+        (out / "sources.tsv").write_bytes(raw)
+        with pytest.raises(DataError, match="lists no corpus of codemtl"):
+            build([one, two], out, jobs=1, any_licence=True)
 
 
 def test_an_empty_folder_is_not_blamed_on_its_licence(tmp_path: Path) -> None:

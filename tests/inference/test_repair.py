@@ -161,6 +161,24 @@ def test_what_python_reads_and_the_grammar_does_not_is_no_error() -> None:
     assert "syntax error near line" in (result.message or "")
 
 
+@pytest.mark.parametrize(
+    ("text", "status", "message"),
+    [
+        ("def f(x):\nreturn leng(x)\n", "error", "indentation error near line 2"),
+        ("if x:\n\ty=1\n        z=2\n", "error", "indentation error near line 3"),
+        ("def f(:\n  pass\n", "error", "syntax error near line 1"),
+        ('def f(x):\n    print "z", y\n', "ok", "does not read line 2 (Missing parentheses"),
+        ("try: pass\nexcept E, e: e\n", "ok", "does not read line 2"),
+        ("return 1\n", "ok", None),
+    ],
+)
+def test_what_python_does_not_read(text: str, status: str, message: str | None) -> None:
+    """Wrong indentation is an error; else another Python may read it. No name is guessed at."""
+    result = repaired(text, FakePredictor({"leng": "len"}))
+    assert (result.status, result.findings) == (status, [])
+    assert message is None or message in (result.message or "")
+
+
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "x = 1\n", "class A: pass"])
 def test_files_without_functions(text: str) -> None:
     result = repaired(text, FakePredictor({"x": "y"}))

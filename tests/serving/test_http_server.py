@@ -95,8 +95,13 @@ def test_info(server: Server) -> None:
         ("/repair", {"source": "x = 1\0"}, 400, "holds NUL bytes"),
         ("/repair", {"source": "\ud800"}, 400, "half a character"),
         ("/repair", {"source": "", "model": "x"}, 400, "there is no model"),
+        ("/repair", {"source": "", "\ud800": 1}, 400, "there is no \ud800"),
+        ("/repair", {"source": "", "select": []}, 400, "no kind of findings is left"),
+        ("/repair", b"[" * 200_000, 400, "this is no JSON"),
+        ("/repairs", {}, 404, "Not Found"),
+        ("/info", {}, 405, "Method Not Allowed"),
         ("/repair", {"source": "", "min-confidence": 2}, 400, "must be a number from 0 to 1"),
-        ("/repair", {"source": SOURCE, "function": "h"}, 400, "h"),
+        ("/repair", {"source": SOURCE, "function": "h"}, 400, "no function or class 'h'"),
         ("/summarize", {"source": "", "style": "loud"}, 400, "style must be one of google"),
         ("/summarize", {"source": "", "x": 1, "y": 2}, 400, "there is no x, y"),
         ("/generate", {"source": SOURCE}, 400, "say what to write"),
@@ -116,8 +121,26 @@ def test_no_page_in_a_browser_can_use_it(server: Server) -> None:
     """Forms of other sites send no JSON; a name that another site points here is not ours."""
     body = {"source": SOURCE}
     assert server.ask("/repair", body, kind="text/plain")[0] == 415
-    assert server.ask("/repair", body, host="evil.example")[0] == 400
-    assert server.ask("/repair", body, host=f"localhost:{server.port}")[0] == 200
+    assert server.ask("/repair", body, kind="Application/JSON")[0] == 200
+    status, document = server.ask("/repair", body, host="evil.example:80")
+    assert status == 421 and document["error"] == "evil.example is no name of this server"
+    for host in (f"LOCALHOST:{server.port}", "[::1]", "192.168.0.1", "127.0.0.1"):
+        assert server.ask("/repair", body, host=host)[0] == 200
+
+
+def test_names_are_only_names(server: Server) -> None:
+    asked = {"source": SOURCE, "path": "/nowhere/x/a.py", "line": 5}
+    document = server.ask("/generate", asked)[1]
+    assert document["path"] == "/nowhere/x/a.py"
+    assert document["candidates"][0]["diff"].startswith("--- a/a.py\n+++ b/a.py\n")
+    assert server.ask("/repair", {"source": SOURCE, "path": "\ud800"})[0] == 200
+
+
+def test_a_caller_that_hangs_up_is_no_fault(server: Server) -> None:
+    head = b"POST /repair HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head + b"Content-Length: 100\r\n\r\n{")
+    assert server.ask("/info")[0] == 200  # and nothing is said at the end: see the fixture
 
 
 @pytest.mark.parametrize("place", ["8000", "localhost:", ":1", "localhost:99999", "localhost:x"])

@@ -13,20 +13,32 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 PROGRAM = """
+import time
 import codemtl.inference as inference
 from codemtl.inference.fake import FakePredictor
-inference.load_predictor = lambda model=None, threads=None: FakePredictor({"leng": "len"})
+
+class Fake(FakePredictor):
+    def repair(self, tree, *arguments):
+        if b"slow" in tree.data:
+            time.sleep(1.5)
+        if b"fault" in tree.data:
+            raise ValueError("a fault")
+        return super().repair(tree, *arguments)
+
+inference.load_predictor = lambda model=None, threads=None: Fake({"leng": "len"})
 from codemtl.cli import main
 main()
 """
 TEXT = 'leng = None\n\n\ndef f(items):\n    return "😀é", leng(items)\n'
+WHOLE = types.Range(types.Position(0, 0), types.Position(9, 0))
 
 
 class Editor:
     """A client with one document."""
 
-    def __init__(self, folder: Path, encodings: list[types.PositionEncodingKind | str]) -> None:
-        self.folder, self.encodings = folder, encodings
+    def __init__(self, folder: Path, encoding: str = "utf-16", versions: bool = True) -> None:
+        self.folder, self.versions = folder, versions
+        self.encodings = [types.PositionEncodingKind(encoding)]
         self.uri = (folder / "a.py").as_uri()
         self.client = LanguageClient("test", "1")
         self.shown: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
@@ -43,7 +55,9 @@ class Editor:
     async def __aenter__(self) -> Editor:
         await self.client.start_io(sys.executable, "-c", PROGRAM, "serve", "--lsp", cwd=self.folder)
         general = types.GeneralClientCapabilities(position_encodings=self.encodings)
-        capabilities = types.ClientCapabilities(general=general)
+        edits = types.WorkspaceEditClientCapabilities(document_changes=self.versions or None)
+        workspace = types.WorkspaceClientCapabilities(workspace_edit=edits)
+        capabilities = types.ClientCapabilities(general=general, workspace=workspace)
         self.server = await self.client.initialize_async(
             types.InitializeParams(capabilities, root_uri=self.folder.as_uri())
         )
@@ -53,11 +67,18 @@ class Editor:
     async def __aexit__(self, *_: object) -> None:
         await self.client.shutdown_async(None)
         self.client.exit(None)
+        process = self.client._server
+        assert process is not None and process.stderr is not None
+        assert (await process.wait(), await process.stderr.read()) == (0, b"")
         await self.client.stop()
 
     def open(self, text: str) -> None:
         item = types.TextDocumentItem(self.uri, "python", 1, text)
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+
+    def close(self) -> None:
+        identifier = types.TextDocumentIdentifier(self.uri)
+        self.client.text_document_did_close(types.DidCloseTextDocumentParams(identifier))
 
     def change(self, version: int, text: str) -> None:
         self.client.text_document_did_change(
@@ -98,7 +119,7 @@ def test_findings_and_repairs_in_the_editor_s_columns(
     tmp_path: Path, encoding: str, column: int
 ) -> None:
     async def session() -> None:
-        async with Editor(tmp_path, [types.PositionEncodingKind(encoding)]) as editor:
+        async with Editor(tmp_path, encoding) as editor:
             editor.open(TEXT)
             shown = await editor.diagnostics()
             (one,) = shown.diagnostics
@@ -120,19 +141,64 @@ def test_findings_and_repairs_in_the_editor_s_columns(
 
 def test_only_the_newest_text_counts(tmp_path: Path) -> None:
     async def session() -> None:
-        async with Editor(tmp_path, ["utf-16"]) as editor:
+        async with Editor(tmp_path) as editor:
             editor.open(TEXT)
             await editor.diagnostics()
             editor.change(2, TEXT + "# more\n")
             editor.change(3, TEXT.replace("leng(items)", "len(items)"))
-            everywhere = types.Range(types.Position(0, 0), types.Position(9, 0))
-            assert await editor.actions(everywhere) == []  # what is known is of the text before
+            assert await editor.actions(WHOLE) == []  # what is known is of the text before
             shown = await editor.diagnostics()
             assert (shown.version, list(shown.diagnostics)) == (3, [])
-            identifier = types.TextDocumentIdentifier(editor.uri)
-            editor.client.text_document_did_close(types.DidCloseTextDocumentParams(identifier))
+            editor.close()
             assert (await editor.diagnostics()).version is None
             assert editor.shown.empty()
+
+    run(session())
+
+
+def test_what_comes_too_late_is_not_shown(tmp_path: Path) -> None:
+    """A text that is replaced, or closed and opened with another, while it is looked at."""
+
+    async def session() -> None:
+        async with Editor(tmp_path) as editor:
+            editor.open(TEXT + "# slow\n")
+            await asyncio.sleep(0.5)
+            editor.change(2, "x = 1\n")
+            shown = await editor.diagnostics()
+            assert (shown.version, list(shown.diagnostics)) == (2, [])
+            editor.change(3, TEXT + "# slow\n")
+            await asyncio.sleep(0.8)
+            editor.close()
+            assert (await editor.diagnostics()).version is None
+            editor.open("y = 1\n")
+            shown = await editor.diagnostics()
+            assert (shown.version, list(shown.diagnostics)) == (1, [])
+            assert await editor.actions(WHOLE) == [] and editor.shown.empty()
+
+    run(session())
+
+
+def test_a_fault_leaves_nothing_standing(tmp_path: Path) -> None:
+    async def session() -> None:
+        async with Editor(tmp_path) as editor:
+            editor.open(TEXT)
+            assert len((await editor.diagnostics()).diagnostics) == 1
+            editor.change(2, TEXT + "# fault\n")
+            shown = await editor.diagnostics()
+            assert (shown.version, list(shown.diagnostics)) == (2, [])
+            assert "ValueError: a fault" in editor.logged[-1]
+
+    run(session())
+
+
+def test_an_editor_that_knows_no_versions(tmp_path: Path) -> None:
+    async def session() -> None:
+        async with Editor(tmp_path, versions=False) as editor:
+            editor.open(TEXT)
+            await editor.diagnostics()
+            action, _ = await editor.actions(WHOLE)
+            assert action.edit is not None and action.edit.document_changes is None
+            assert [*(action.edit.changes or {})] == [editor.uri]
 
     run(session())
 
@@ -141,7 +207,7 @@ def test_settings_are_those_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.codemtl]\nignore = ["variable-misuse"]\n')
 
     async def session() -> None:
-        async with Editor(tmp_path, ["utf-16"]) as editor:
+        async with Editor(tmp_path) as editor:
             editor.open(TEXT)
             assert list((await editor.diagnostics()).diagnostics) == []
             (tmp_path / "pyproject.toml").write_text("[tool.codemtl]\nno = 1\n")

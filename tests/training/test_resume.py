@@ -125,6 +125,29 @@ def test_an_interrupted_run_has_a_report(
     assert "step 3 of 9" in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_a_run_that_is_stopped_after_its_first_look_can_go_on(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However rare its checkpoints are: a folder with a model holds one to go on from."""
+    out, step = tmp_path / "run", Trainer.train_step
+
+    def interrupted(self: Trainer, window: list[MicroBatch]) -> dict[str, float]:
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return step(self, window)
+
+    rare = [*SHORT, "evaluate_every=2", "checkpoint_every=100"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(preset="tiny", data=tiny, out=out, max_steps=4, overrides=rare)
+    assert [one.name for one in (out / "checkpoints").iterdir()] == ["step-0000002"]
+    train(preset="tiny", data=tiny, out=out, max_steps=4, overrides=rare, resume=True)
+    whole = tmp_path / "whole"
+    train(preset="tiny", data=tiny, out=whole, max_steps=4, overrides=rare)
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 def again(finished: Path, tiny: Path, *changes: str, resume: bool = True) -> dict[str, float]:
     return train(
         preset="tiny", data=tiny, out=finished, max_steps=4, resume=resume,
