@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codemtl.inference import Predictor
     from codemtl.inference.repair import RepairOptions
 
+REMEMBERED = 2000  # windows of functions: of a text that changes, most stay
 _REPAIR = ("min-confidence", "max-findings", "candidates", "select", "ignore")  # of a request
 
 
@@ -43,11 +44,13 @@ def serve(
     if http is not None:
         with _listen(http) as listening:
             predictor = inference.load_predictor(settings.model, settings.jobs)
+            predictor.remember(REMEMBERED)
             _serve_http(listening, http, predictor, partial(_asked, settings))
         return report.OK
     from codemtl.serving.lsp_server import make_server
 
     predictor = inference.load_predictor(settings.model, settings.jobs)
+    predictor.remember(REMEMBERED)
     make_server(predictor, lambda path: _options(load_settings([str(path)], {}))).start_io()
     return report.OK
 

@@ -117,6 +117,13 @@ class Predictor(Protocol):
         """
         ...
 
+    def remember(self, windows: int) -> None:
+        """Keep what was said of so many windows of functions, for texts that come again.
+
+        A window of ordinary size takes some ten kilobytes.
+        """
+        ...
+
     def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """One summary for each function: a line of prose, or "" where there is nothing to say."""
         ...

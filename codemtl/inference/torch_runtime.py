@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from codemtl.errors import ModelError, UsageError
 from codemtl.inference.evidence import contradicted, evidence
@@ -74,6 +77,15 @@ class _Item(NamedTuple):
     input: RepairInput
 
 
+class _Seen(NamedTuple):
+    """What the network says of a window: S sites, A actions, K names."""
+
+    bug_logit: float
+    site_probabilities: NDArray[np.float32]  # [S]
+    action_probabilities: NDArray[np.float32]  # [S, A]
+    name_probabilities: NDArray[np.float32]  # [S, K]
+
+
 class TorchPredictor:
     """See ``inference.predictor.Predictor``."""
 
@@ -87,6 +99,8 @@ class TorchPredictor:
         """``respelling`` of a network whose encoder is a trunk."""
         self.network, self.tokenizer, self.respelling = network, tokenizer, respelling
         self.device = "cpu"
+        self.memory: OrderedDict[bytes, _Seen] = OrderedDict()  # what came last stands last
+        self.most_remembered = 0
         self.name = str(values.get("name", "codemtl"))
         self.revision = str(values.get("sha256", "unknown"))[:12]
         known = {item.name for item in fields(Calibration)}
@@ -94,6 +108,10 @@ class TorchPredictor:
         self.calibration = Calibration(**{k: float(v) for k, v in stored.items() if k in known})
         self.vocabulary = Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
         self.specials, self.layout = self.vocabulary
+
+    def remember(self, windows: int) -> None:
+        """See ``inference.predictor.Predictor``."""
+        self.most_remembered = windows
 
     # --- repair
 
@@ -127,26 +145,56 @@ class TorchPredictor:
         for batch in _by_length(items, [len(item.input.pieces) for item in items]):
             yield from self._score(batch, limit)
 
-    @torch.no_grad()
     def _score(
         self, items: Sequence[_Item], limit: int
     ) -> Iterator[tuple[int, int, list[WeighedEdit]]]:
-        batch = collate([item.input for item in items], self.specials, dense=False)
+        for one, seen in zip(items, self._seen(items), strict=True):
+            tree = one.scopes.tree
+            undefined = {name.start for name in one.scopes.undefined_names}
+            scored = decode(tree, one.input, *seen, limit, undefined)
+            yield one.request, one.function, [
+                WeighedEdit(edit, evidence(one.scopes, edit.site, edit.edit)) for edit in scored
+                if not contradicted(one.scopes, edit.site, edit.edit.replacement)
+            ]  # fmt: skip
+
+    def _seen(self, items: Sequence[_Item]) -> list[_Seen]:
+        """What the network says of each window; of what it remembers it is not asked."""
+        if not self.most_remembered:
+            return self._ask([one.input for one in items])
+        keys = [self._key(one.input) for one in items]
+        new = {key: one.input for key, one in zip(keys, items, strict=True)}
+        for key in self.memory.keys() & new.keys():
+            self.memory.move_to_end(key)
+            del new[key]
+        self.memory.update(zip(new, self._ask([*new.values()]) if new else (), strict=True))
+        found = [self.memory[key] for key in keys]
+        while len(self.memory) > self.most_remembered:
+            self.memory.popitem(last=False)
+        return found
+
+    def _key(self, one: RepairInput) -> bytes:
+        """Of all that the network sees of a window."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, array in sorted(collate([one], self.specials, dense=False).arrays.items()):
+            digest.update(f"{name}{array.shape}".encode() + array.tobytes())
+        return digest.digest()
+
+    @torch.no_grad()
+    def _ask(self, inputs: Sequence[RepairInput]) -> list[_Seen]:
+        batch = collate(inputs, self.specials, dense=False)
         scores = self.network.repair_scores(self._tensors(batch.arrays))
         sites = scores.site_BS.softmax(-1).numpy()
         actions, names = scores.action_BSA.softmax(-1).numpy(), scores.name_BSK.softmax(-1).numpy()
         actions = actions * batch.arrays["action_mask"]
         names = names * batch.arrays["name_mask"]
-        for row, (one, bug) in enumerate(zip(items, scores.bug_B.tolist(), strict=True)):
-            tree = one.scopes.tree
-            undefined = {name.start for name in one.scopes.undefined_names}
-            scored = decode(
-                tree, one.input, bug, sites[row], actions[row], names[row], limit, undefined
-            )
-            yield one.request, one.function, [
-                WeighedEdit(edit, evidence(one.scopes, edit.site, edit.edit)) for edit in scored
-                if not contradicted(one.scopes, edit.site, edit.edit.replacement)
-            ]  # fmt: skip
+        found = []
+        for row, (one, bug) in enumerate(zip(inputs, scores.bug_B.tolist(), strict=True)):
+            count, known = len(one.start), max(1, len(one.example.names))
+            found.append(_Seen(
+                bug, sites[row, :count].copy(), actions[row, :count].copy(),
+                names[row, :count, :known].copy(),
+            ))  # fmt: skip
+        return found
 
     def _finding(self, tree: SourceTree, function: Definition, found: WeighedEdit) -> Finding:
         one = found.scored

@@ -23,9 +23,11 @@ from codemtl.model.network import Network
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
+from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.syntax.verify import verify
+from codemtl.tasks.corruption import RepairInput
 from codemtl.tasks.example import Ints, piece_ids
 from codemtl.tasks.generate import Generate
 
@@ -114,6 +116,37 @@ def test_a_long_function_is_read_in_windows(model: TorchPredictor) -> None:
     assert len(scored) > 2
     places = [one.scored.edit.start for *_, edits in scored for one in edits]
     assert max(places) > 0.8 * len(tree.data)
+
+
+def test_what_is_remembered_is_not_asked_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "".join(f"def f{n}(a, b):\n    if a < {n}:\n        return b\n\n\n" for n in range(6))
+    model = load_predictor(folder)
+    assert isinstance(model, TorchPredictor)
+    asked = []
+    real = model._ask
+
+    def ask(inputs: list[RepairInput]) -> object:
+        asked.append(len(inputs))
+        return real(inputs)
+
+    monkeypatch.setattr(model, "_ask", ask)
+
+    def found(text: str) -> list[list[Finding]]:
+        tree = parse(text.encode())
+        return model.repair(tree, list(functions(tree)), analyze(tree))
+
+    plain = found(text)
+    model.remember(6)
+    assert found(text) == found(text) == plain
+    assert asked == [6, 6]
+    moved = found("# a line more\n" + text.replace("a < 3", "a > 3"))
+    assert asked == [6, 6, 1]
+    assert [one.start - 14 for one in moved[2]] == [one.start for one in plain[2]]
+    model.remember(2)
+    found("x = 1\n" + text)
+    assert len(model.memory) == 2
 
 
 def test_one_summary_for_each_function(model: TorchPredictor, tree: SourceTree) -> None:
