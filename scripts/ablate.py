@@ -3,8 +3,8 @@
     python scripts/ablate.py --data SHARDS --out RUNS [--shards "no file context=FOLDER"] ...
 
 Each variant trains as ``recipe`` does but for what its name says: the same seeds, steps and
-positions a step. ``--shards`` adds variants whose data differ: prepared without file context, or
-with another vocabulary. All are judged in the same validation cases: half of the examples choose
+positions a step. ``--shards`` adds variants whose data differ: prepared with one piece of file
+context (``model.context_limit=1``), or with another vocabulary. All are judged in the same validation cases: half of the examples choose
 checkpoints, made bugs and texts come from the other half, and real bugs are all that there are.
 Repair is known to be needed: located, and repaired as the project did. Losses are in nats a piece,
 less is better, and between vocabularies they do not compare. Differences from ``recipe`` have 95%
