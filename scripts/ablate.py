@@ -4,12 +4,12 @@
 
 Each variant trains as ``recipe`` does but for what its name says: the same seeds, steps and
 positions a step. ``--shards`` adds variants whose data differ: prepared with one piece of file
-context (``model.context_limit=1``), or with another vocabulary. All are judged in the same validation cases: half of the examples choose
-checkpoints, made bugs and texts come from the other half, and real bugs are all that there are.
-Repair is known to be needed: located, and repaired as the project did. Losses are in nats a piece,
-less is better, and between vocabularies they do not compare. Differences from ``recipe`` have 95%
-intervals (paired bootstrap over cases and seeds). Runs that are there are kept, so it may be
-stopped.
+context (``model.context_limit=1``), or with another vocabulary. All are judged in the same
+validation cases: half of the examples choose checkpoints, made bugs and texts come from the other
+half, and real bugs are all that there are. Repair is known to be needed: located, and repaired as
+the project did. Losses are in nats a piece, less is better, and between vocabularies they do not
+compare. Differences from ``recipe`` have 95% intervals (paired bootstrap over cases and seeds).
+Runs that are there are kept, so it may be stopped.
 """
 
 from __future__ import annotations
