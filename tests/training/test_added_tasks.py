@@ -93,7 +93,7 @@ def test_it_resumes_to_the_same_bits(four: Path, tiny: Path, tmp_path: Path) -> 
     run(tiny, tmp_path / "again", "tasks.name.share=1", resume=True)
     for name in ("model.safetensors", "optimizer.safetensors", "state.json"):
         assert (four / last / name).read_bytes() == (tmp_path / "again" / last / name).read_bytes()
-    with pytest.raises(UsageError, match=r"was made with model = .*'added_tasks': \['name'\]"):
+    with pytest.raises(UsageError, match=r"was made with model\.added_tasks = \['name'\]"):
         run(tiny, tmp_path / "again", resume=True)
 
 
