@@ -118,7 +118,7 @@ def edits(action: types.CodeAction) -> list[Any]:
 def test_findings_and_repairs_in_the_editor_s_columns(
     tmp_path: Path, encoding: str, column: int
 ) -> None:
-    async def session() -> None:
+    async def dialogue() -> None:
         async with Editor(tmp_path, encoding) as editor:
             editor.open(TEXT)
             shown = await editor.diagnostics()
@@ -136,11 +136,11 @@ def test_findings_and_repairs_in_the_editor_s_columns(
             start = types.Range(types.Position(0, 0), types.Position(0, 0))
             assert await editor.actions(start, [types.CodeActionKind.QuickFix]) == []
 
-    run(session())
+    run(dialogue())
 
 
 def test_only_the_newest_text_counts(tmp_path: Path) -> None:
-    async def session() -> None:
+    async def dialogue() -> None:
         async with Editor(tmp_path) as editor:
             editor.open(TEXT)
             await editor.diagnostics()
@@ -153,13 +153,13 @@ def test_only_the_newest_text_counts(tmp_path: Path) -> None:
             assert (await editor.diagnostics()).version is None
             assert editor.shown.empty()
 
-    run(session())
+    run(dialogue())
 
 
 def test_what_comes_too_late_is_not_shown(tmp_path: Path) -> None:
     """A text that is replaced, or closed and opened with another, while it is looked at."""
 
-    async def session() -> None:
+    async def dialogue() -> None:
         async with Editor(tmp_path) as editor:
             editor.open(TEXT + "# slow\n")
             await asyncio.sleep(0.5)
@@ -175,11 +175,11 @@ def test_what_comes_too_late_is_not_shown(tmp_path: Path) -> None:
             assert (shown.version, list(shown.diagnostics)) == (1, [])
             assert await editor.actions(WHOLE) == [] and editor.shown.empty()
 
-    run(session())
+    run(dialogue())
 
 
 def test_a_fault_leaves_nothing_standing(tmp_path: Path) -> None:
-    async def session() -> None:
+    async def dialogue() -> None:
         async with Editor(tmp_path) as editor:
             editor.open(TEXT)
             assert len((await editor.diagnostics()).diagnostics) == 1
@@ -188,11 +188,11 @@ def test_a_fault_leaves_nothing_standing(tmp_path: Path) -> None:
             assert (shown.version, list(shown.diagnostics)) == (2, [])
             assert "ValueError: a fault" in editor.logged[-1]
 
-    run(session())
+    run(dialogue())
 
 
 def test_an_editor_that_knows_no_versions(tmp_path: Path) -> None:
-    async def session() -> None:
+    async def dialogue() -> None:
         async with Editor(tmp_path, versions=False) as editor:
             editor.open(TEXT)
             await editor.diagnostics()
@@ -200,13 +200,13 @@ def test_an_editor_that_knows_no_versions(tmp_path: Path) -> None:
             assert action.edit is not None and action.edit.document_changes is None
             assert [*(action.edit.changes or {})] == [editor.uri]
 
-    run(session())
+    run(dialogue())
 
 
 def test_settings_are_those_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.codemtl]\nignore = ["variable-misuse"]\n')
 
-    async def session() -> None:
+    async def dialogue() -> None:
         async with Editor(tmp_path) as editor:
             editor.open(TEXT)
             assert list((await editor.diagnostics()).diagnostics) == []
@@ -215,4 +215,4 @@ def test_settings_are_those_of_the_file(tmp_path: Path) -> None:
             assert list((await editor.diagnostics()).diagnostics) == []
             assert "has no key 'no'" in editor.logged[-1]
 
-    run(session())
+    run(dialogue())
