@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codemtl.inference import Predictor
     from codemtl.inference.repair import RepairOptions
 
-REMEMBERED = 2000  # windows of functions: of a text that changes, most stay
+REMEMBERED = 2000  # windows of functions, 60 MB: of a text that changes, most stay
 _REPAIR = ("min-confidence", "max-findings", "candidates", "select", "ignore")  # of a request
 
 

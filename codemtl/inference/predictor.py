@@ -120,7 +120,7 @@ class Predictor(Protocol):
     def remember(self, windows: int) -> None:
         """Keep what was said of so many windows of functions, for texts that come again.
 
-        A window of ordinary size takes some ten kilobytes.
+        A window of ordinary size takes some thirty kilobytes.
         """
         ...
 
