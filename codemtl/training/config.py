@@ -24,11 +24,11 @@ T = TypeVar("T")
 PRECISIONS = ("auto", "no", "bf16")
 _POSITIVE = (
     "steps", "accumulation", "micro_tokens", "learning_rate", "clip", "log_every",
-    "evaluate_every", "evaluate_batches", "checkpoint_every", "diagnose_every",
+    "evaluate_every", "evaluate_batches", "checkpoint_every", "diagnose_every", "real_every",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "warmup", "workers", "threads", "seed", "weight_decay", "final_rate", "temperature",
-    "affinity_every", "encoder_rate", "seconds",
+    "affinity_every", "encoder_rate", "frozen_layers", "seconds",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ class TrainingConfig:
     micro_tokens: int = 8192  # pieces of a micro-batch, padding included
     learning_rate: float = 1e-3
     encoder_rate: float = 0.0  # of a pretrained trunk, relative; 0: 0.05, with LoRA 0.3
+    frozen_layers: int = 0  # so many of the encoder's first layers stay, and with them all words
     warmup: int = 100  # steps
     final_rate: float = 0.02  # learning rate at the end, relative to the peak
     weight_decay: float = 0.05
@@ -63,6 +64,7 @@ class TrainingConfig:
     temperature: float = 0.0  # T > 0: q_i ∝ (examples of the task)^(1 / T), and shares only select
     weighting: dict[str, Any] = field(default_factory=lambda: {"name": "static"})
     data_fraction: float = 1.0  # share of the training examples that is used, drawn by the seed
+    real_every: int = 4  # in the stage "real": one in so many micro-batches holds real bugs
     label_noise: float = 0.0  # share of the training examples whose labels are made wrong
     validation_fraction: float = 1.0  # share of the validation examples that choose the checkpoint
     seed: int = 0
@@ -95,6 +97,15 @@ class TrainingConfig:
         for name in ("data_fraction", "validation_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0, at most 1")
+        if self.frozen_layers and self.model.encoder:
+            raise UsageError(
+                f"frozen_layers is {self.frozen_layers}, but model.encoder = {self.model.encoder} "
+                "has layers of its own; set model.tuning to frozen or lora"
+            )
+        if self.frozen_layers > self.model.layers:
+            raise UsageError(
+                f"frozen_layers is {self.frozen_layers}, but the encoder has {self.model.layers}"
+            )
         if not 0 <= self.label_noise <= 1:
             raise UsageError(f"label_noise is {self.label_noise}; it must be from 0 to 1")
         if not 0 < self.beta2 < 1:

@@ -14,7 +14,7 @@ from codemtl.model.network import Network
 from codemtl.tasks.batches import Arrays, Batch
 from codemtl.tasks.registry import TASKS
 from codemtl.tasks.task import Task, TextTask
-from codemtl.training.mixture import REAL, REAL_EVERY, MicroBatches
+from codemtl.training.mixture import REAL, MicroBatches
 
 _PREFIXED = ("dense", REAL)
 
@@ -30,11 +30,15 @@ class Validation:
         self.specials = data.vocabulary.specials
         self.batches: list[tuple[Batch, str]] = []
         for task, kind in self.kinds.items():
-            for stage in kind.stages or ("",):
+            stages = kind.stages or ("",)
+            if REAL in stages and data.real_alone:
+                stages = (REAL,)
+            for stage in stages:
                 if stage == REAL and data.real is None:
                     continue
                 for number in range(batches):
-                    place = REAL_EVERY * (number + 1) - 1 if stage == REAL else number
+                    every = data.config.real_every if stage == REAL else 1
+                    place = every * (number + 1) - 1
                     self.batches.append((data.make(task, place, stage), stage))
 
     @torch.no_grad()  # and nothing is compiled for it: that is for training
@@ -106,8 +110,8 @@ def score(row: Mapping[str, float]) -> float:
     """What the one checkpoint is chosen by, higher is better, declared beforehand.
 
     The mean over the tasks of the measures that each of them names: for the three that ship, joint
-    accuracy of single bugs (made ones and, where the run learns from them, real ones), and exact
-    pieces of summaries and of generated lines.
+    accuracy of single bugs (made ones and, where the run learns from them, real ones, or where it
+    learns from these alone, only these), and exact pieces of summaries and of generated lines.
     """
     parts: dict[str, list[float]] = defaultdict(list)
     for key, value in scored(row).items():

@@ -94,9 +94,23 @@ def make_network(
         if init is None:
             load_weights(network.encoder, config.model.encoder)
         tune(network.encoder, config.model)
-    elif isinstance(network.encoder, Encoder) and config.compile:
-        # else the epsilon of a norm is an input of its own, and all layers are compiled twice
-        torch._dynamo.config.specialize_float = True
-        for layer in network.encoder.stack.layers:  # compiled once for all of them
-            layer.compile(dynamic=True)
+    elif isinstance(network.encoder, Encoder):
+        if config.frozen_layers:
+            _freeze(network.encoder, config.frozen_layers)
+        if config.compile:
+            _compile(network.encoder)
     return network, kept
+
+
+def _freeze(encoder: Encoder, layers: int) -> None:
+    """Leave words and the first layers as they are; no gradient is computed for them."""
+    encoder.requires_grad_(False)
+    encoder.stack.layers[layers:].requires_grad_(True)
+    encoder.stack.norm.requires_grad_(True)
+
+
+def _compile(encoder: Encoder) -> None:
+    # else the epsilon of a norm is an input of its own, and all layers are compiled twice
+    torch._dynamo.config.specialize_float = True
+    for layer in encoder.stack.layers:  # compiled once for all of them
+        layer.compile(dynamic=True)

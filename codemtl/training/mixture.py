@@ -35,7 +35,6 @@ POOL = 4096  # examples sorted by length together, or half of a micro-batch's to
 MAX_ROWS = 256  # of a micro-batch, or one for each
 ROW_TOKENS = 64  # of its tokens
 REAL = "real"  # stage of repair: some micro-batches hold real bugs, if the shards have any
-REAL_EVERY = 4  # of that stage's micro-batches one holds real bugs
 _REAL_ORDER = 3
 
 
@@ -150,6 +149,13 @@ class MicroBatches(Dataset[dict[str, Any]]):
             hit = drawn == index
             self.cursor[hit] = np.arange(hit.sum())
 
+    @property
+    def real_alone(self) -> bool:
+        """Whether repair learns from real bugs and from nothing else."""
+        if self.real is None or self.config.real_every > 1:
+            return False
+        return [s for s, share in self.config.stages("repair").items() if share > 0] == [REAL]
+
     def __len__(self) -> int:
         return len(self.tasks)
 
@@ -178,9 +184,9 @@ class MicroBatches(Dataset[dict[str, Any]]):
         return batch
 
     def _make(self, task: str, number: int, stage: str) -> Batch:
-        plan = self.plans[task]
-        if stage == REAL and self.real is not None and number % REAL_EVERY == REAL_EVERY - 1:
-            plan, number = self.real, number // REAL_EVERY
+        plan, every = self.plans[task], self.config.real_every
+        if stage == REAL and self.real is not None and number % every == every - 1:
+            plan, number = self.real, number // every
         epoch, indices = plan.batch(number)
         examples: list[Example] = [self.shards[int(index)] for index in indices]
         others = self.noise.others(task, indices.tolist())

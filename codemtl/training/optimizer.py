@@ -115,9 +115,10 @@ def make_optimizer(network: nn.Module, config: TrainingConfig) -> MuonAdamW:
     rest: list[Tensor] = []
     trunk: dict[bool, list[Tensor]] = {True: [], False: []}  # matrices, vectors
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if name.startswith(TRUNK):
-            if parameter.requires_grad:
-                trunk[parameter.ndim == 2].append(parameter)
+            trunk[parameter.ndim == 2].append(parameter)
             continue
         is_output = any(word in name for word in _OUTPUTS)
         (inside if parameter.ndim == 2 and not is_output else rest).append(parameter)

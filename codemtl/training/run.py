@@ -90,6 +90,11 @@ def train_as(
     init: Path | None = None,
 ) -> dict[str, float]:
     """As `train`, by a configuration that is made; ``resume`` begins where nothing is yet."""
+    if settings.frozen_layers and init is None and not resume:
+        raise UsageError(
+            f"frozen_layers is {settings.frozen_layers}, but without --init these layers begin at "
+            "random; name trained weights by --init"
+        )
     if not resume:
         if (out / "checkpoints").exists():
             raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")

@@ -71,6 +71,8 @@ def test_a_file_that_lists_tasks_trains_those_alone(tmp_path: Path) -> None:
         ("precision=fp16", "precision is 'fp16'; it must be one of auto, no, bf16"),
         ("model.width=0", "model.width is 0"),
         ("model.heads=3", "model.width is 64 and model.heads 3"),
+        ("real_every=0", "real_every is 0; it must be above 0"),
+        ("frozen_layers=3", "frozen_layers is 3, but the encoder has 2"),
         ("steps", "--set steps: expected key=value"),
         ("steps.more=1", "steps is a value, not a table"),
     ],

@@ -74,6 +74,32 @@ def test_a_resumed_run_keeps_what_it_had_of_the_model_it_began_with(
     assert told.items() <= after.items() and after["step"] == 3
 
 
+def test_frozen_layers_stay_and_the_rest_learns(
+    folder: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rising = iter(range(100))  # else the weights that it began with may be chosen
+    monkeypatch.setattr("codemtl.training.run.score", lambda row: next(rising))
+    deep = Network(ModelConfig(**{**SIZES.to_dict(), "layers": 2}))
+    save_network(deep, folder)
+    train(
+        preset="tiny", data=tiny, out=tmp_path / "run", max_steps=2, init=folder,
+        overrides=[*SETTINGS, "model.layers=2", "frozen_layers=1", "tasks.reversal.share=0"],
+    )  # fmt: skip
+    before, after = (load_network(place)[0].state_dict() for place in (folder, tmp_path / "run"))
+    still = {name for name, value in before.items() if torch.equal(value, after[name])}
+    words = {"encoder.embedding.weight", "encoder.place_embedding", "encoder.spelling_norm.weight"}
+    first = {name for name in before if name.startswith("encoder.stack.layers.0.")}
+    assert first | words <= still
+    learned = {name for name in before if name.startswith(("encoder.stack.layers.1.", "repair."))}
+    assert len(learned & still) < len(learned) / 4
+
+
+def test_layers_are_not_frozen_as_they_begin_at_random(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"frozen_layers is 1, but .* name trained weights by"):
+        train(preset="tiny", data=tiny, out=tmp_path / "run", max_steps=1,
+              overrides=[*SETTINGS, "frozen_layers=1"])  # fmt: skip
+
+
 def test_noise_and_parts_of_the_data_are_for_training_alone(tiny: Path, tmp_path: Path) -> None:
     changes = ["data_fraction=0.5", "label_noise=0.3", "validation_fraction=0.25"]
     run = Run(load_config(preset="tiny", overrides=[*SETTINGS, *changes]), tiny, tmp_path)

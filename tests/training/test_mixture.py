@@ -14,7 +14,8 @@ from codemtl.errors import DataError
 from codemtl.tasks.batches import SpecialIds
 from codemtl.tasks.example import Layout
 from codemtl.training.config import TrainingConfig, load_config
-from codemtl.training.mixture import REAL_EVERY, MicroBatches, Plan, sampling_shares
+from codemtl.training.evaluation import Validation
+from codemtl.training.mixture import MicroBatches, Plan, sampling_shares
 from codemtl.training.shards import Shards
 
 SHARES = {"repair": 0.7, "summarize": 0.15, "generate": 0.15}
@@ -42,19 +43,39 @@ def make(shards: Shards, specials: SpecialIds, layout: Layout) -> Any:
     return call
 
 
-def test_one_in_four_micro_batches_of_the_real_stage_holds_real_bugs(
-    make: Any, shards: Shards, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("every", [4, 1])
+def test_one_in_so_many_micro_batches_of_the_real_stage_holds_real_bugs(
+    make: Any, shards: Shards, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
-    data = make()
+    data = make(f"real_every={every}")
     asked: list[list[int]] = []
     kind = data.kinds["repair"]
     monkeypatch.setattr(
         type(kind), "batch", lambda self, examples, vocabulary, draw: asked.append(draw.indices)
     )
     data.real = Plan(np.array([5, 6]), shards.lengths, 100_000, seed=0)
-    for number in range(2 * REAL_EVERY):
+    for number in range(2 * every):
         data.make("repair", number, "real")
-    assert [sorted(row) == [5, 6] for row in asked] == [False, False, False, True] * 2
+    assert [sorted(row) == [5, 6] for row in asked] == ([False] * (every - 1) + [True]) * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "alone"),
+    [
+        (["real_every=1", "tasks.repair.stages={real=1, dense=0}"], True),
+        (["real_every=1", "tasks.repair.stages={dense=0.5, real=0.5}"], False),
+        (["real_every=2", "tasks.repair.stages={real=1}"], False),
+    ],
+)
+def test_who_learns_from_real_bugs_alone_is_judged_by_them_alone(
+    make: Any, shards: Shards, changes: list[str], alone: bool
+) -> None:
+    data = make(*ONLY_REPAIR, *changes)
+    assert not data.real_alone, "there are none"
+    data.real = Plan(np.flatnonzero(np.arange(len(shards)) < 3), shards.lengths, 9_000, seed=0)
+    assert data.real_alone == alone
+    judged = {stage for _, stage in Validation(data, 1, str).batches}
+    assert judged == ({"real"} if alone else {"dense", "single", "real"})
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
