@@ -16,8 +16,28 @@ def defines_names(call: Node, function: Node, data: bytes) -> bool:
     if function.type != "identifier":
         return False
     name = data[function.start_byte : end]
-    reads = name in (b"globals", b"locals", b"vars")
+    if name == b"locals" or (name == b"vars" and not _arguments(call)):
+        return _writes_namespace(call) and not _in_function(call)  # there it is but a copy
+    reads = name in (b"globals", b"vars")
     return name in (b"exec", b"execfile") or (reads and _writes_namespace(call))
+
+
+def _arguments(call: Node) -> int:
+    given = call.child_by_field_name("arguments")
+    return 0 if given is None else given.named_child_count
+
+
+def _in_function(node: Node) -> bool:
+    """Whether the innermost scope around a node is a function's."""
+    inner, outer = node, node.parent
+    while outer is not None and outer.type != "class_definition":
+        if outer.type == "lambda":
+            return True
+        if outer.type == "function_definition":
+            # defaults and annotations are read outside
+            return inner == outer.child_by_field_name("body")
+        inner, outer = outer, outer.parent
+    return False
 
 
 def _writes_namespace(call: Node) -> bool:
