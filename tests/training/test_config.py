@@ -84,6 +84,11 @@ def test_a_bad_override_is_explained(override: str, fault: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_the_layers_of_a_trunk_are_not_counted() -> None:
+    with pytest.raises(CodemtlError, match=r"has layers of its own; set model\.tuning to frozen"):
+        load_config(preset="tiny", overrides=["model.encoder=some/encoder", "frozen_layers=1"])
+
+
 def test_settings_of_a_weighting_are_checked() -> None:
     def load(*changes: str) -> TrainingConfig:
         return load_config(preset="tiny", overrides=["weighting.name=coba", *changes])
