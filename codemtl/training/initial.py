@@ -102,6 +102,15 @@ def make_network(
     return network, kept
 
 
+def check_frozen(config: TrainingConfig, init: Path | None, *, begun: bool) -> None:
+    """Raise UsageError where layers would stay as they are that a new run makes at random."""
+    if config.frozen_layers and init is None and not begun:
+        raise UsageError(
+            f"frozen_layers is {config.frozen_layers}, but without --init these layers begin at "
+            "random; name trained weights by --init"
+        )
+
+
 def _freeze(encoder: Encoder, layers: int) -> None:
     """Leave words and the first layers as they are; no gradient is computed for them."""
     encoder.requires_grad_(False)

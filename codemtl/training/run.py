@@ -35,7 +35,7 @@ from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import shards_folder
 from codemtl.training.evaluation import Validation, score, scored
 from codemtl.training.gradients import agreed
-from codemtl.training.initial import inherited, make_network, with_trunk
+from codemtl.training.initial import check_frozen, inherited, make_network, with_trunk
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches, workers_context
@@ -90,17 +90,13 @@ def train_as(
     init: Path | None = None,
 ) -> dict[str, float]:
     """As `train`, by a configuration that is made; ``resume`` begins where nothing is yet."""
-    if settings.frozen_layers and init is None and not resume:
-        raise UsageError(
-            f"frozen_layers is {settings.frozen_layers}, but without --init these layers begin at "
-            "random; name trained weights by --init"
-        )
     if not resume:
         if (out / "checkpoints").exists():
             raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
         if (out / CONFIG_NAME).exists():
             raise UsageError(f"{out} holds a model already; choose another --out")
     newest = newest_state(out) if resume else None
+    check_frozen(settings, init, begun=newest is not None)
     if newest is not None and settings.precision == "auto":
         settings = replace(settings, precision=newest[1]["config"]["precision"])
     with join().main_process_first():

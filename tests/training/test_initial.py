@@ -17,7 +17,7 @@ from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
 from codemtl.training.config import load_config
 from codemtl.training.initial import load_initial
-from codemtl.training.run import Run, train
+from codemtl.training.run import Run, train, train_as
 
 SIZES = ModelConfig(vocab_size=8192, width=16, layers=1, heads=2, hidden=16, decoder_layers=1)
 SETTINGS = [
@@ -94,10 +94,13 @@ def test_frozen_layers_stay_and_the_rest_learns(
     assert len(learned & still) < len(learned) / 4
 
 
-def test_layers_are_not_frozen_as_they_begin_at_random(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resume", [False, True])
+def test_layers_are_not_frozen_as_they_begin_at_random(
+    tiny: Path, tmp_path: Path, resume: bool
+) -> None:
+    settings = load_config(preset="tiny", overrides=[*SETTINGS, "frozen_layers=1"])
     with pytest.raises(UsageError, match=r"frozen_layers is 1, but .* name trained weights by"):
-        train(preset="tiny", data=tiny, out=tmp_path / "run", max_steps=1,
-              overrides=[*SETTINGS, "frozen_layers=1"])  # fmt: skip
+        train_as(settings, tiny, tmp_path / "run", resume=resume)
 
 
 def test_noise_and_parts_of_the_data_are_for_training_alone(tiny: Path, tmp_path: Path) -> None:
