@@ -48,7 +48,6 @@ class CodeTokenizer:
     """The tokenizer of a model folder. Ids of ``SPECIALS`` are 0..15, in that order."""
 
     pad_id, mask_id, ctx_id, fn_id, doc_id, bos_id, eos_id, sep_id = range(8)
-    reserved_ids = tuple(range(8, 16))
 
     def __init__(self, backend: Tokenizer) -> None:
         for expected, special in enumerate(SPECIALS):

@@ -15,7 +15,6 @@ from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
 
 from codemtl.syntax.edits import common_prefix
 
-FUNCTION_TYPES = ("function_definition",)
 DEFINITION_TYPES = ("function_definition", "class_definition")
 
 
