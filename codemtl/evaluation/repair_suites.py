@@ -38,7 +38,7 @@ from codemtl.syntax.tree import parse
 from codemtl.tasks.metrics import (
     NOTHING,
     Array,
-    calibration_error,
+    calibration_interval,
     most_confident,
     precision_recall,
     recall,
@@ -99,7 +99,7 @@ def repair_suite(name: str, cases: RepairCases, corpus: Corpus, setting: Setting
     _recalls(result, systems, cases.bugs, groups, setting.seed)
     result.tables.append(_kinds(systems, cases.bugs))
     _shipped(result, systems, setting.calibration, setting.seed)
-    _calibration(result, systems)
+    _calibration(result, systems, groups, setting.seed)
     if ruff is not None:
         result.tables.append(_ruff_table(ruff))
     pairs = [*zip(cases.bugs, bugs, strict=True)]
@@ -261,7 +261,7 @@ def _shipped(
     )
 
 
-def _calibration(result: SuiteResult, systems: Sequence[System]) -> None:
+def _calibration(result: SuiteResult, systems: Sequence[System], groups: Array, seed: int) -> None:
     """Calibration and precision-recall where one function in a hundred has a bug."""
     rows = []
     for one in systems:
@@ -276,17 +276,19 @@ def _calibration(result: SuiteResult, systems: Sequence[System]) -> None:
         if one.name not in CALIBRATED:
             continue
         chance = np.where(score > NOTHING, score, 0.0)
+        drawn = np.concatenate([np.arange(len(one.bugs)), groups])
         errors = {}
         for coverage in COVERAGES:
-            error = calibration_error(chance, right, weights, coverage)
+            error = calibration_interval(chance, right, weights, coverage, bug, drawn, seed=seed)
             top = most_confident(chance, weights, coverage)
             precision = float(np.average(right[top], weights=weights[top]))
-            errors[f"top {coverage:.0%}"] = {"error": error, "right": precision}
-            rows.append([one.name, f"{coverage:.0%}", f"{error:.4f}", f"{precision:.1%}"])
+            errors[f"top {coverage:.0%}"] = {"error": as_json(error), "right": precision}
+            text = f"{error.value:.4f} ({error.low:.4f}-{error.high:.4f})"
+            rows.append([one.name, f"{coverage:.0%}", text, f"{precision:.1%}"])
         result.metrics.setdefault("calibration", {})[one.name] = errors
         if one.name == "product":
             result.bins = reliability(chance, right, weights, np.array(EDGES))
-    title = f"Expected calibration error where {PRIOR:.0%} of functions have a bug"
+    title = f"Expected calibration error where {PRIOR:.0%} of functions have a bug (95% interval)"
     head = ["system", "functions with the highest confidence", "error", "right among them"]
     result.tables.append(Table(title, head, rows))
 

@@ -151,6 +151,30 @@ def calibration_error(
     return error
 
 
+def calibration_interval(
+    confidence: Array, right: Array, weights: Array, coverage: float, bug: Array, groups: Array,
+    *, rounds: int = ROUNDS, seed: int = 0,
+) -> Interval:  # fmt: skip
+    """The calibration error of cases, bugs [N] and others, each drawn anew from its own kind.
+
+    Cases of one group (numbered from 0 in each kind) are drawn together, as in `recall_at`; both
+    kinds keep their whole weight. What is drawn adds to an error that cannot be negative, so the
+    interval lies high.
+    """
+    rng = np.random.default_rng(seed)
+    kinds = [kind for kind in (np.flatnonzero(bug), np.flatnonzero(~bug)) if len(kind)]
+    found = np.zeros(rounds)
+    for index in range(rounds):
+        drawn = np.zeros(len(weights))
+        for kind in kinds:
+            count = int(groups[kind].max()) + 1
+            times = np.bincount(rng.integers(0, count, count), minlength=count)[groups[kind]]
+            drawn[kind] = weights[kind] * times / np.average(times, weights=weights[kind])
+        kept = drawn > 0
+        found[index] = calibration_error(confidence[kept], right[kept], drawn[kept], coverage)
+    return _interval(calibration_error(confidence, right, weights, coverage), [found])
+
+
 def most_confident(confidence: Array, weights: Array, coverage: float) -> Array:
     """Indices of the share ``coverage`` of the weight with the highest confidence, best first."""
     order = np.argsort(confidence, kind="stable")[::-1]

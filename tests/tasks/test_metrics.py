@@ -114,6 +114,27 @@ def test_calibration_error() -> None:
     assert top == pytest.approx(0.995, abs=0.002)
 
 
+def test_the_interval_of_a_calibration_error_covers_what_more_cases_say() -> None:
+    rng = np.random.default_rng(0)
+
+    def interval(count: int, together: int) -> metrics.Interval:
+        """Half are bugs, found less often than said; the others stand so many in a file."""
+        confidence, bug = rng.choice([0.1, 0.5], count), np.arange(count) < count // 2
+        right = bug & (rng.random(count) < 1.2 * confidence)
+        file = (np.arange(count) - count // 2) // together
+        confidence = np.where(bug, confidence, np.where(file % 2, 0.1, 0.5))
+        return metrics.calibration_interval(
+            confidence, right, np.ones(count), 1.0, bug, np.where(bug, np.arange(count), file),
+            rounds=300,
+        )  # fmt: skip
+
+    many, few, files = interval(100_000, 1), interval(400, 1), interval(400, 20)
+    assert few.low < few.value < few.high
+    assert few.low < many.value < few.high
+    assert many.high - many.low < (few.high - few.low) / 5
+    assert files.high - files.low > 1.3 * (few.high - few.low)
+
+
 def test_the_order_of_equal_confidences_is_nothing() -> None:
     right = np.repeat([1.0, 0.0], 50)
     for one in (right, right[::-1], np.tile([1.0, 0.0], 50)):
