@@ -32,7 +32,7 @@ from codemtl.tasks.batches import (
 from codemtl.tasks.corruption import RepairInput, corrupt_dense, corrupt_single
 from codemtl.tasks.example import FAMILY_ID, Example, Ints
 from codemtl.tasks.noise import mislabel
-from codemtl.tasks.task import Columns, Draw, Task, Vocabulary
+from codemtl.tasks.task import CLEAN, Columns, Draw, Task, Vocabulary
 
 if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
     from codemtl.syntax.tree import SourceTree
@@ -229,9 +229,12 @@ class Repair(Task):
     def batch(self, examples: Sequence[Example], vocabulary: Vocabulary, draw: Draw) -> Batch:
         """A micro-batch of functions corrupted as the stage asks."""
         dense = draw.stage == "dense"
-        make = corrupt_dense if dense else corrupt_single
         inputs = []
         for example, other, rng in zip(examples, draw.wrong(), draw.each(), strict=True):
-            item = make(example, rng)
+            if dense:
+                item = corrupt_dense(example, rng)
+            else:
+                clean = CLEAN if len(example.fix) else draw.clean
+                item = corrupt_single(example, rng, clean)
             inputs.append(item if other is None else mislabel(item, rng))
         return collate(inputs, vocabulary.specials, dense=dense)

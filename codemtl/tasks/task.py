@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from codemtl.tasks.batches import Batch, SpecialIds, text_arrays
 from codemtl.tasks.example import Example, Ints, Layout
 
+CLEAN = 0.5  # share of the functions without a bug, where the others have one each
+
 
 class Vocabulary(NamedTuple):
     """What a task may know of the pieces."""
@@ -63,6 +65,7 @@ class Draw:
     indices: Sequence[int]  # of its examples in the data
     stage: str  # of the task's curriculum, "" without one
     others: Sequence[Example | None] = ()  # label noise: whose labels an example gets, if any
+    clean: float = CLEAN
 
     def once(self) -> np.random.Generator:
         """One generator for the whole micro-batch."""

@@ -65,6 +65,7 @@ class TrainingConfig:
     weighting: dict[str, Any] = field(default_factory=lambda: {"name": "static"})
     data_fraction: float = 1.0  # share of the training examples that is used, drawn by the seed
     real_every: int = 4  # in the stage "real": one in so many micro-batches holds real bugs
+    real_clean: float = 0.5  # there, of the functions of the others: the share without a bug
     label_noise: float = 0.0  # share of the training examples whose labels are made wrong
     validation_fraction: float = 1.0  # share of the validation examples that choose the checkpoint
     seed: int = 0
@@ -106,8 +107,9 @@ class TrainingConfig:
             raise UsageError(
                 f"frozen_layers is {self.frozen_layers}, but the encoder has {self.model.layers}"
             )
-        if not 0 <= self.label_noise <= 1:
-            raise UsageError(f"label_noise is {self.label_noise}; it must be from 0 to 1")
+        for name in ("label_noise", "real_clean"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
         if not 0 < self.beta2 < 1:
             raise UsageError(f"beta2 is {self.beta2}; it must be between 0 and 1")
         if sum(task.share for task in self.tasks.values()) <= 0:

@@ -25,7 +25,7 @@ from codemtl.model.respelling import Respelling
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example, Layout
 from codemtl.tasks.registry import TASKS
-from codemtl.tasks.task import Draw, Vocabulary
+from codemtl.tasks.task import CLEAN, Draw, Vocabulary
 from codemtl.training.config import TrainingConfig
 from codemtl.training.label_noise import LabelNoise
 from codemtl.training.schedule import draw_tasks
@@ -151,8 +151,8 @@ class MicroBatches(Dataset[dict[str, Any]]):
 
     @property
     def real_alone(self) -> bool:
-        """Whether repair learns from real bugs and from nothing else."""
-        if self.real is None or self.config.real_every > 1:
+        """Whether repair learns from real bugs and from no made ones."""
+        if self.real is None or (self.config.real_every > 1 and self.config.real_clean < 1):
             return False
         return [s for s, share in self.config.stages("repair").items() if share > 0] == [REAL]
 
@@ -190,7 +190,8 @@ class MicroBatches(Dataset[dict[str, Any]]):
         epoch, indices = plan.batch(number)
         examples: list[Example] = [self.shards[int(index)] for index in indices]
         others = self.noise.others(task, indices.tolist())
-        draw = Draw(self.config.seed, epoch, number, indices.tolist(), stage, others)
+        clean = self.config.real_clean if stage == REAL else CLEAN
+        draw = Draw(self.config.seed, epoch, number, indices.tolist(), stage, others, clean)
         return self.kinds[task].batch(examples, self.vocabulary, draw)
 
 

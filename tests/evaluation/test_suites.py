@@ -90,7 +90,9 @@ def test_everything_runs_with_a_real_model(
     real = document["suites"]["real-bugs"]
     assert (real["bugs"], real["clean functions"]) == (3, 15)
     assert real["other files of the project"] == "not given"
-    assert all(0 <= row["error"]["value"] <= 1 for row in real["metrics"]["calibration"]["model"].values())
+    assert all(
+        0 <= row["error"]["value"] <= 1 for row in real["metrics"]["calibration"]["model"].values()
+    )
     names = {file.name for file in pages.write_folder(done, tmp_path / "out")}
     assert names == {file.name for file in (tmp_path / "out").iterdir()} == {
         "metrics.json", "report.html", "precision-recall.png", "reliability.png", "misses.md",

@@ -65,9 +65,11 @@ def test_one_in_so_many_micro_batches_of_the_real_stage_holds_real_bugs(
         (["real_every=1", "tasks.repair.stages={real=1, dense=0}"], True),
         (["real_every=1", "tasks.repair.stages={dense=0.5, real=0.5}"], False),
         (["real_every=2", "tasks.repair.stages={real=1}"], False),
+        (["real_every=2", "real_clean=1", "tasks.repair.stages={real=1}"], True),
+        (["real_every=2", "real_clean=1", "tasks.repair.stages={single=0.5, real=0.5}"], False),
     ],
 )
-def test_who_learns_from_real_bugs_alone_is_judged_by_them_alone(
+def test_who_learns_from_no_made_bugs_is_judged_by_real_ones_alone(
     make: Any, shards: Shards, changes: list[str], alone: bool
 ) -> None:
     data = make(*ONLY_REPAIR, *changes)
@@ -76,6 +78,18 @@ def test_who_learns_from_real_bugs_alone_is_judged_by_them_alone(
     assert data.real_alone == alone
     judged = {stage for _, stage in Validation(data, 1, str).batches}
     assert judged == ({"real"} if alone else {"dense", "single", "real"})
+
+
+def test_beside_real_bugs_functions_can_be_left_as_they_stand(make: Any, shards: Shards) -> None:
+    half, whole = make(), make("real_clean=1")
+    for data in (half, whole):
+        data.real = Plan(np.array([5]), shards.lengths, 9_000, seed=0)
+    bugs = [np.concatenate([
+        data.make("repair", number, "real").arrays["bug"] for number in range(3)
+    ]) for data in (half, whole)]  # fmt: skip
+    assert 0.25 < bugs[0].mean() < 0.6
+    assert not bugs[1].any()
+    assert whole.make("repair", 0, "single").arrays["bug"].any(), "only in that stage"
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
