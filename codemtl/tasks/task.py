@@ -65,7 +65,7 @@ class Draw:
     indices: Sequence[int]  # of its examples in the data
     stage: str  # of the task's curriculum, "" without one
     others: Sequence[Example | None] = ()  # label noise: whose labels an example gets, if any
-    clean: float = CLEAN
+    clean: float = CLEAN  # share of its functions that stay as they are
 
     def once(self) -> np.random.Generator:
         """One generator for the whole micro-batch."""

@@ -65,7 +65,7 @@ class TrainingConfig:
     weighting: dict[str, Any] = field(default_factory=lambda: {"name": "static"})
     data_fraction: float = 1.0  # share of the training examples that is used, drawn by the seed
     real_every: int = 4  # in the stage "real": one in so many micro-batches holds real bugs
-    real_clean: float = 0.5  # there, of the functions of the others: the share without a bug
+    real_clean: float = 0.5  # there, of the other functions: the share without a bug
     label_noise: float = 0.0  # share of the training examples whose labels are made wrong
     validation_fraction: float = 1.0  # share of the validation examples that choose the checkpoint
     seed: int = 0

@@ -190,7 +190,7 @@ class MicroBatches(Dataset[dict[str, Any]]):
         epoch, indices = plan.batch(number)
         examples: list[Example] = [self.shards[int(index)] for index in indices]
         others = self.noise.others(task, indices.tolist())
-        clean = self.config.real_clean if stage == REAL else CLEAN
+        clean = self.config.real_clean if stage == REAL and self.real is not None else CLEAN
         draw = Draw(self.config.seed, epoch, number, indices.tolist(), stage, others, clean)
         return self.kinds[task].batch(examples, self.vocabulary, draw)
 

@@ -82,6 +82,7 @@ def test_who_learns_from_no_made_bugs_is_judged_by_real_ones_alone(
 
 def test_beside_real_bugs_functions_can_be_left_as_they_stand(make: Any, shards: Shards) -> None:
     half, whole = make(), make("real_clean=1")
+    assert whole.make("repair", 0, "real").arrays["bug"].any(), "there are none"
     for data in (half, whole):
         data.real = Plan(np.array([5]), shards.lengths, 9_000, seed=0)
     bugs = [np.concatenate([
