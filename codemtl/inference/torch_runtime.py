@@ -34,7 +34,7 @@ from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.batches import Arrays, encoder_arrays, encoder_input
+from codemtl.tasks.batches import Arrays, encoder_input, text_inputs
 from codemtl.tasks.building import build_example, model_context
 from codemtl.tasks.corruption import RepairInput, as_input
 from codemtl.tasks.example import Example, piece_ids, window_around, windows
@@ -314,7 +314,7 @@ class TorchPredictor:
 
     def _write(self, task: TextTask, inputs: Sequence[Any], beams: int) -> list[list[str]]:
         """Texts of the hypotheses for each encoder input, best first."""
-        arrays, _ = encoder_arrays(inputs, self.specials.pad)
+        arrays = text_inputs(self.specials, inputs)
         found = beam_search(
             self.network, task.name, self._tensors(arrays),
             bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,

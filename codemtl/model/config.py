@@ -43,6 +43,7 @@ class ModelConfig:
     heads: int = 4
     hidden: int = 512  # of the gated feed-forward
     decoder_layers: int = 2
+    copying: bool = False  # decoders may copy pieces of the input
     context_limit: int = 64  # pieces of file context at most
     window: int = 384  # pieces of a function at most; longer ones are read in windows
     rope_base: float = 10_000.0

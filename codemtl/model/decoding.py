@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from codemtl.model.network import Heads
-from codemtl.model.text_head import TextHead, reorder_cache
+from codemtl.model.text_head import Memory, TextHead, reorder_cache
 
 
 @torch.no_grad()
@@ -29,21 +29,21 @@ def beam_search(
     No run of ``no_repeat`` pieces comes twice in a hypothesis (Paulus et al. 2018,
     arXiv:1705.04304); 0 permits all.
     """
-    states, mask = network.encode(batch)
-    head = network.text_head(task)
+    head, embedding = network.text_head(task), network.encoder.embedding.weight
+    memory = network.memory(task, batch)
     return [
-        _one(network.encoder.embedding.weight, head, states[row : row + 1], mask[row : row + 1],
-             bos=bos, eos=eos, beams=beams, limit=limit, length_penalty=length_penalty,
-             no_repeat=no_repeat)
-        for row in range(len(states))
+        _one(
+            embedding, head, memory.row(row), bos=bos, eos=eos, beams=beams, limit=limit,
+            length_penalty=length_penalty, no_repeat=no_repeat,
+        )
+        for row in range(len(memory.mask))
     ]  # fmt: skip
 
 
 def _one(
     embedding: Tensor,
     head: TextHead,
-    states: Tensor,
-    mask: Tensor,
+    memory: Memory,
     *,
     bos: int,
     eos: int,
@@ -53,20 +53,18 @@ def _one(
     no_repeat: int,
 ) -> list[tuple[list[int], float]]:
     """Beam search for one encoder input."""
-    memory = head.memory(states)
     cache = TextHead.new_cache(len(head.layers))
-    ids = torch.tensor([[bos]], device=states.device)
-    totals = torch.zeros(1, device=states.device)
+    ids = torch.tensor([[bos]], device=memory.mask.device)
+    totals = torch.zeros(1, device=memory.mask.device)
     sequences: list[list[int]] = [[]]
     done: list[tuple[list[int], float]] = []
     for length in range(1, limit + 1):
-        shared = [(_spread(k, len(ids)), _spread(v, len(ids))) for k, v in memory]
-        logits = head.next_logits(embedding, ids, shared, _spread(mask, len(ids)), cache)
-        scores = totals[:, None] + logits.log_softmax(-1)
+        following = head.next_piece(embedding, ids, memory.spread(len(ids)), cache)
+        scores = totals[:, None] + following
         for row, sequence in enumerate(sequences):
             scores[row, _repeating(sequence, no_repeat)] = -torch.inf
         best = scores.flatten().topk(min(2 * beams, scores.numel()))
-        rows, pieces = best.indices // logits.shape[-1], best.indices % logits.shape[-1]
+        rows, pieces = best.indices // following.shape[-1], best.indices % following.shape[-1]
         keep: list[int] = []
         for index, (row, piece) in enumerate(zip(rows.tolist(), pieces.tolist(), strict=True)):
             if piece != eos and len(keep) < beams:
@@ -96,11 +94,6 @@ def _repeating(sequence: list[int], size: int) -> list[int]:
     last = sequence[len(sequence) - size + 1 :]
     starts = range(len(sequence) - size + 1)
     return [sequence[at + size - 1] for at in starts if sequence[at : at + size - 1] == last]
-
-
-def _spread(tensor: Tensor, beams: int) -> Tensor:
-    """One row seen as ``beams`` rows."""
-    return tensor.expand(beams, -1, -1, -1)
 
 
 def _finished(done: list[tuple[list[int], float]], beams: int, ceiling: float) -> bool:

@@ -8,7 +8,7 @@ from codemtl.errors import ModelError
 from codemtl.model.config import ModelConfig
 from codemtl.model.encoder import Encoder, Spelling, Words
 from codemtl.model.repair_head import RepairHead, RepairScores, repair_losses
-from codemtl.model.text_head import TextHead
+from codemtl.model.text_head import Memory, TextHead
 from codemtl.model.trunk import TrunkEncoder
 
 PROJECTIONS = ("out", "down")  # back into the residual stream
@@ -45,6 +45,11 @@ class Heads(nn.Module):
         states, mask = self.encoder(batch)
         return states, mask
 
+    def memory(self, task: str, batch: dict[str, Tensor]) -> Memory:
+        """What the decoder of a text-producing task reads of a batch."""
+        states, mask = self.encode(batch)
+        return self.text_head(task).memory(self.encoder.embedding.weight, states, mask, batch)
+
     def repair_scores(self, batch: dict[str, Tensor]) -> RepairScores:
         """Logits of the repair head."""
         states, _ = self.encode(batch)
@@ -56,10 +61,8 @@ class Heads(nn.Module):
         """Summed loss terms of one micro-batch of ``task``; ``dense`` as in ``repair_losses``."""
         if task == "repair":
             return repair_losses(self.repair_scores(batch), batch, dense)
-        states, mask = self.encode(batch)
-        return self.text_head(task).loss(
-            self.encoder.embedding.weight, states, mask, batch["decoder_ids"], batch["labels"]
-        )
+        embedding = self.encoder.embedding.weight
+        return self.text_head(task).loss(embedding, self.memory(task, batch), batch)
 
 
 def make_encoder(config: ModelConfig) -> Words:

@@ -6,11 +6,15 @@ output matrix (Press & Wolf 2017, arXiv:1608.05859).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
+from codemtl.model.copying import Copying, Source
 from codemtl.model.layers import (
     CrossAttention,
     GatedFeedForward,
@@ -21,6 +25,29 @@ from codemtl.model.layers import (
 )
 
 Cache = list[list[Tensor]]
+
+
+class Memory(NamedTuple):
+    """What a decoder attends to and copies from: one input a row, or one for all rows."""
+
+    keys_values: list[tuple[Tensor, Tensor]]  # of the encoder states, for each layer
+    mask: Tensor  # [B, 1, 1, T], true on words that are not padding
+    source: Source | None = None  # what may be copied
+
+    def row(self, index: int) -> Memory:
+        """That of one input alone."""
+        return self._each(lambda tensor: tensor[index : index + 1])
+
+    def spread(self, rows: int) -> Memory:
+        """One input seen as ``rows`` of them."""
+        return self._each(lambda tensor: tensor.expand(rows, *tensor.shape[1:]))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Memory:
+        return Memory(
+            [(change(keys), change(values)) for keys, values in self.keys_values],
+            change(self.mask),
+            None if self.source is None else Source(*map(change, self.source)),
+        )
 
 
 class DecoderLayer(nn.Module):
@@ -59,22 +86,21 @@ class TextHead(nn.Module):
         self.config = config
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.norm = norm(config)
+        self.copying = Copying(config) if config.copying else None
 
-    def memory(self, states_BTD: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of the encoder states for each layer."""
+    def memory(
+        self, embedding: Tensor, states_BTD: Tensor, mask: Tensor, batch: dict[str, Tensor]
+    ) -> Memory:
+        """Of the inputs of a batch, as `tasks.batches.text_inputs` makes it."""
         found = []
         for layer in self.layers:
             assert isinstance(layer, DecoderLayer)
             found.append(layer.cross_attention.keys_values(states_BTD))
-        return found
+        if self.copying is None:
+            return Memory(found, mask)
+        return Memory(found, mask, self.copying.source(embedding, states_BTD, batch))
 
-    def states(
-        self,
-        embedded_BUD: Tensor,
-        memory: list[tuple[Tensor, Tensor]],
-        memory_mask: Tensor,
-        cache: Cache | None = None,
-    ) -> Tensor:
+    def states(self, embedded_BUD: Tensor, memory: Memory, cache: Cache | None = None) -> Tensor:
         """Decoder states [B, U, D]; with a cache, ``embedded`` holds only the newest piece."""
         past = cache[0][0].shape[2] if cache and cache[0] else 0
         cos, sin = rotary_table(
@@ -87,40 +113,36 @@ class TextHead(nn.Module):
         x_BUD = embedded_BUD
         for index, layer in enumerate(self.layers):
             own = None if cache is None else cache[index]
-            x_BUD = layer(x_BUD, table, memory[index], memory_mask, own)
+            x_BUD = layer(x_BUD, table, memory.keys_values[index], memory.mask, own)
         y_BUD: Tensor = self.norm(x_BUD)
         return y_BUD
 
+    def log_probabilities(
+        self, embedding: Tensor, hidden_BUD: Tensor, asked: Tensor, memory: Memory
+    ) -> Tensor:
+        """[N, V] of the pieces after those where ``asked`` [B, U] is true, in fp32."""
+        logits = functional.linear(hidden_BUD[asked], embedding).float()
+        if self.copying is None or memory.source is None:
+            return logits.log_softmax(-1)
+        return self.copying.mixed(logits, hidden_BUD, asked, memory.source)
+
     def loss(
-        self,
-        embedding: Tensor,
-        states_BTD: Tensor,
-        mask: Tensor,
-        decoder_ids_BU: Tensor,
-        labels_BU: Tensor,
+        self, embedding: Tensor, memory: Memory, batch: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """Summed cross-entropy over the labels, and how many are predicted exactly."""
-        x_BUD = embed(decoder_ids_BU, embedding)
-        hidden = self.states(x_BUD, self.memory(states_BTD), mask)
-        real = labels_BU >= 0
-        logits = functional.linear(hidden[real], embedding).float()
-        target = labels_BU[real]
+        hidden = self.states(embed(batch["decoder_ids"], embedding), memory)
+        asked = batch["labels"] >= 0
+        found = self.log_probabilities(embedding, hidden, asked, memory)
+        target = batch["labels"][asked]
         return {
-            "text": functional.cross_entropy(logits, target, reduction="sum"),
-            "text_correct": (logits.argmax(-1) == target).sum().detach(),
+            "text": functional.nll_loss(found, target, reduction="sum"),
+            "text_correct": (found.argmax(-1) == target).sum().detach(),
         }
 
-    def next_logits(
-        self,
-        embedding: Tensor,
-        ids_B1: Tensor,
-        memory: list[tuple[Tensor, Tensor]],
-        memory_mask: Tensor,
-        cache: Cache,
-    ) -> Tensor:
-        """Logits [B, V] of the piece after ``ids``; extends the cache in place."""
-        hidden = self.states(embed(ids_B1, embedding), memory, memory_mask, cache)
-        return functional.linear(hidden[:, -1], embedding).float()
+    def next_piece(self, embedding: Tensor, ids_B1: Tensor, memory: Memory, cache: Cache) -> Tensor:
+        """Log-probabilities [B, V] of the piece after ``ids``; extends the cache in place."""
+        hidden = self.states(embed(ids_B1, embedding), memory, cache)
+        return self.log_probabilities(embedding, hidden, torch.ones_like(ids_B1).bool(), memory)
 
     @staticmethod
     def new_cache(layers: int) -> Cache:

@@ -113,19 +113,30 @@ def encoder_input(
     return np.concatenate([np.asarray(part, np.int32) for part in parts]), start
 
 
+def text_inputs(specials: SpecialIds, inputs: Sequence[Ints]) -> Arrays:
+    """What a decoder reads: `encoder_arrays`, and the pieces in order, to copy from.
+
+    ``copy_ids`` [B, P] are the pieces, ``copy_words`` [B, P] the word of each, -1 on padding.
+    """
+    arrays, words = encoder_arrays(inputs, specials.pad)
+    arrays["copy_ids"] = pad([piece_ids(row) for row in inputs], specials.pad)
+    arrays["copy_words"] = pad(words, -1)
+    return arrays
+
+
 def text_arrays(
     specials: SpecialIds,
     inputs: Sequence[Ints],
     targets: Sequence[NDArray[Any]],
 ) -> tuple[Arrays, dict[str, float]]:
-    """Arrays of a text-producing task: `encoder_arrays`, shifted decoder inputs, labels.
+    """Arrays of a text-producing task: `text_inputs`, shifted decoder inputs, labels.
 
     ``decoder_ids`` [B, U] starts with <bos>; ``labels`` [B, U] ends with <eos>, -100 on padding.
     """
     ends = [np.append(target, specials.eos) for target in targets]
     begins = [np.insert(target, 0, specials.bos) for target in targets]
     arrays: Arrays = {
-        **encoder_arrays(inputs, specials.pad)[0],
+        **text_inputs(specials, inputs),
         "decoder_ids": pad(begins, specials.pad),
         "labels": pad(ends, -100),
     }

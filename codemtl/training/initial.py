@@ -24,6 +24,7 @@ from codemtl.model.trunk import TrunkEncoder
 from codemtl.training.config import TrainingConfig
 from codemtl.training.processes import join
 
+_ADDABLE = ("added_tasks", "copying")  # of a configuration, to weights that lack them
 _INHERITED = ("name", "calibration", "calibrated_on")  # of config.json
 
 
@@ -43,7 +44,7 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     found, _ = load_network(folder)
     theirs, ours = found.config.to_dict(), network.config.to_dict()
     for name, value in ours.items():
-        if name != "added_tasks" and theirs[name] != value:
+        if name not in _ADDABLE and theirs[name] != value:
             raise UsageError(
                 f"the weights of {folder} have model.{name} = {theirs[name]}, this run {value}; "
                 f"give --set model.{name}={theirs[name]}"
@@ -115,7 +116,7 @@ def _freeze(encoder: Encoder, layers: int) -> None:
     """Leave words and the first layers as they are; no gradient is computed for them."""
     encoder.requires_grad_(False)
     encoder.stack.layers[layers:].requires_grad_(True)
-    encoder.stack.norm.requires_grad_(True)
+    encoder.stack.norm.requires_grad_(layers < len(encoder.stack.layers))
 
 
 def _compile(encoder: Encoder) -> None:

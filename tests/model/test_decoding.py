@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from codemtl.model.config import PRESETS
 from codemtl.model.decoding import beam_search
 from codemtl.model.layers import embed
 from codemtl.model.network import Network
-from codemtl.model.text_head import TextHead
+from codemtl.model.text_head import Memory, TextHead
 from codemtl.tasks.batches import Batch
 
 BOS, EOS, LIMIT = 5, 6, 12
@@ -21,33 +22,39 @@ BOS, EOS, LIMIT = 5, 6, 12
 @pytest.fixture
 def inputs(batches: dict[str, Batch]) -> dict[str, Tensor]:
     arrays = dict(batches["summarize"].arrays)
-    arrays["input_ids"], arrays["lengths"] = arrays["input_ids"][:4], arrays["lengths"][:4]
+    for key in ("input_ids", "lengths", "copy_ids", "copy_words"):
+        arrays[key] = arrays[key][:4]
     own = arrays["input_more_slot"] < arrays["input_ids"].size
     for key in ("input_more_pieces", "input_more_slot", "input_more_place"):
         arrays[key] = arrays[key][own]
-    return {
-        key: torch.from_numpy(arrays[key]) for key in arrays if key.startswith(("input", "lengths"))
-    }
+    kept = ("input", "lengths", "copy")
+    return {key: torch.from_numpy(arrays[key]) for key in arrays if key.startswith(kept)}
 
 
-@pytest.fixture
-def network(network: Network) -> Network:
+@pytest.fixture(params=[False, True], ids=["plain", "copying"])
+def network(request: pytest.FixtureRequest) -> Network:
     """With a sharper output, and ends that come now and then."""
+    torch.manual_seed(0)
+    network = Network(replace(PRESETS["tiny"], copying=request.param)).eval()
     with torch.no_grad():
         network.encoder.embedding.weight.mul_(8.0)
         network.encoder.embedding.weight[EOS].mul_(1.7)
     return network
 
 
-def greedy(network: Network, states: Tensor, mask: Tensor) -> list[int]:
-    """Without a cache: the whole prefix anew for each piece."""
+def following(network: Network, pieces: Tensor, memory: Memory) -> Tensor:
+    """Log-probabilities [U, V] after each of the pieces of one row, without a cache."""
     head, embedding = network.summarize, network.encoder.embedding.weight
-    memory = head.memory(states)
+    ids = pieces.view(1, -1)
+    hidden = head.states(embed(ids, embedding), memory)
+    return head.log_probabilities(embedding, hidden, ids >= 0, memory)
+
+
+def greedy(network: Network, memory: Memory) -> list[int]:
+    """Without a cache: the whole prefix anew for each piece."""
     pieces: list[int] = []
     while len(pieces) < LIMIT:
-        ids = torch.tensor([[BOS, *pieces]])
-        hidden = head.states(embed(ids, embedding), memory, mask)
-        best = int(functional.linear(hidden[:, -1], embedding).argmax())
+        best = int(following(network, torch.tensor([BOS, *pieces]), memory)[-1].argmax())
         if best == EOS:
             break
         pieces.append(best)
@@ -64,32 +71,32 @@ def search(
 
 @torch.no_grad()
 def test_one_beam_is_greedy_decoding(network: Network, inputs: dict[str, Tensor]) -> None:
-    states, mask = network.encode(inputs)
+    memory = network.memory("summarize", inputs)
     found = search(network, inputs, 1)
     for row, hypotheses in enumerate(found):
         assert len(hypotheses) == 1
-        wanted = greedy(network, states[row : row + 1], mask[row : row + 1])
+        wanted = greedy(network, memory.row(row))
         assert hypotheses[0][0] == wanted
 
 
 @torch.no_grad()
 def test_the_cache_changes_nothing(network: Network, inputs: dict[str, Tensor]) -> None:
-    states, mask = network.encode(inputs)
+    memory = network.memory("summarize", inputs)
     head, embedding = network.summarize, network.encoder.embedding.weight
-    memory = head.memory(states)
-    ids = torch.randint(16, 8192, (len(states), 7), generator=torch.Generator().manual_seed(1))
-    whole = functional.linear(head.states(embed(ids, embedding), memory, mask), embedding)
+    ids = torch.randint(16, 8192, (len(memory.mask), 7), generator=torch.Generator().manual_seed(1))
+    whole = [following(network, row, memory.row(at)) for at, row in enumerate(ids)]
     cache = TextHead.new_cache(len(head.layers))
     for position in range(ids.shape[1]):
-        step = head.next_logits(embedding, ids[:, position : position + 1], memory, mask, cache)
-        torch.testing.assert_close(step, whole[:, position], rtol=1e-4, atol=1e-4)
+        step = head.next_piece(embedding, ids[:, position : position + 1], memory, cache)
+        wanted = torch.stack([row[position] for row in whole])
+        torch.testing.assert_close(step, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_hypotheses_are_distinct_sorted_and_scored_by_their_own_probability(
     network: Network, inputs: dict[str, Tensor]
 ) -> None:
     with torch.no_grad():
-        states, mask = network.encode(inputs)
+        memory = network.memory("summarize", inputs)
     for row, hypotheses in enumerate(search(network, inputs, 3)):
         scores = [score for _, score in hypotheses]
         assert scores == sorted(scores, reverse=True)
@@ -97,12 +104,9 @@ def test_hypotheses_are_distinct_sorted_and_scored_by_their_own_probability(
         for pieces, score in hypotheses:
             ended = len(pieces) < LIMIT
             target = [*pieces, EOS] if ended else pieces
-            ids = torch.tensor([[BOS, *target[:-1]]])
-            head, embedding = network.summarize, network.encoder.embedding.weight
+            ids = torch.tensor([BOS, *target[:-1]])
             with torch.no_grad():
-                memory = head.memory(states[row : row + 1])
-                hidden = head.states(embed(ids, embedding), memory, mask[row : row + 1])
-                logs = functional.linear(hidden[0], embedding).log_softmax(-1)
+                logs = following(network, ids, memory.row(row))
             total = logs[torch.arange(len(target)), torch.tensor(target)].sum()
             assert score == pytest.approx(float(total) / len(target) ** 0.6, rel=1e-3)
 

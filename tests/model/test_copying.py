@@ -1,0 +1,95 @@
+"""Copying: a distribution over the vocabulary, from the pieces of one's own input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from codemtl.model.config import PRESETS
+from codemtl.model.layers import embed
+from codemtl.model.network import Network
+from codemtl.tasks.batches import Batch, SpecialIds, text_inputs
+from codemtl.tasks.example import CONTINUES
+
+
+@pytest.fixture
+def network() -> Network:
+    torch.manual_seed(0)
+    return Network(replace(PRESETS["tiny"], copying=True)).eval()
+
+
+@pytest.fixture
+def inputs(batches: dict[str, Batch]) -> dict[str, Tensor]:
+    return {key: torch.from_numpy(value) for key, value in batches["generate"].arrays.items()}
+
+
+def asked(network: Network, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Log-probabilities [N, V] after each piece of the targets, and their rows [N]."""
+    head, embedding = network.generate, network.encoder.embedding.weight
+    memory = network.memory("generate", inputs)
+    hidden = head.states(embed(inputs["decoder_ids"], embedding), memory)
+    real = inputs["labels"] >= 0
+    return head.log_probabilities(embedding, hidden, real, memory), real.nonzero()[:, 0]
+
+
+@torch.no_grad()
+def test_it_is_a_distribution(network: Network, inputs: dict[str, Tensor]) -> None:
+    found, _ = asked(network, inputs)
+    torch.testing.assert_close(found.exp().sum(-1), torch.ones(len(found)), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_where_all_is_copied_only_pieces_of_the_own_input_come(
+    network: Network, inputs: dict[str, Tensor]
+) -> None:
+    copying = network.generate.copying
+    assert copying is not None
+    copying.often.fill_(30.0)
+    found, rows = asked(network, inputs)
+    for chances, row in zip(found.exp(), rows.tolist(), strict=True):
+        own = inputs["copy_ids"][row][inputs["copy_words"][row] >= 0].unique()
+        assert float(chances[own].sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+@torch.no_grad()
+def test_what_else_is_in_the_batch_does_not_matter(
+    network: Network, inputs: dict[str, Tensor]
+) -> None:
+    together, rows = asked(network, inputs)
+    shortest = int(inputs["lengths"].argmin())
+    width = int(inputs["lengths"][shortest])
+    size = int((inputs["copy_words"][shortest] >= 0).sum())
+    first = shortest * inputs["input_ids"].shape[1]
+    own = (inputs["input_more_slot"] >= first) & (inputs["input_more_slot"] < first + width)
+    alone = {
+        "input_ids": inputs["input_ids"][shortest : shortest + 1, :width],
+        "input_more_pieces": inputs["input_more_pieces"][own],
+        "input_more_slot": inputs["input_more_slot"][own] - first,
+        "input_more_place": inputs["input_more_place"][own],
+        "copy_ids": inputs["copy_ids"][shortest : shortest + 1, :size],
+        "copy_words": inputs["copy_words"][shortest : shortest + 1, :size],
+    }
+    keys = ("lengths", "decoder_ids", "labels")
+    alone |= {key: inputs[key][shortest : shortest + 1] for key in keys}
+    found, _ = asked(network, alone)
+    torch.testing.assert_close(found, together[rows == shortest], rtol=1e-4, atol=1e-4)
+
+
+def test_all_of_it_learns(network: Network, inputs: dict[str, Tensor]) -> None:
+    network.losses("generate", inputs)["text"].backward()
+    copying = network.generate.copying
+    assert copying is not None
+    for name, parameter in copying.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_pieces_in_order_and_the_words_that_they_spell(specials: SpecialIds) -> None:
+    rows = [np.array([40, 41 | CONTINUES, 42], np.int32), np.array([43], np.int32)]
+    arrays = text_inputs(specials, rows)
+    assert arrays["copy_ids"].tolist() == [[40, 41, 42], [43, specials.pad, specials.pad]]
+    assert arrays["copy_words"].tolist() == [[0, 0, 1], [0, -1, -1]]
+    assert arrays["lengths"].tolist() == [2, 1]
