@@ -109,9 +109,9 @@ class ModelConfig:
 
 
 PRESETS: dict[str, ModelConfig] = {
-    "tiny": ModelConfig(width=64, layers=2, heads=2, hidden=128, decoder_layers=1),
-    "small": ModelConfig(width=256, layers=6, heads=4, hidden=768, decoder_layers=2),
+    "tiny": ModelConfig(width=64, layers=2, heads=2, hidden=128, decoder_layers=1, copying=True),
+    "small": ModelConfig(width=256, layers=6, heads=4, hidden=768, decoder_layers=2, copying=True),
     "base": ModelConfig(
-        width=512, layers=8, heads=8, hidden=1024, decoder_layers=3, context_limit=128
+        width=512, layers=8, heads=8, hidden=1024, decoder_layers=3, copying=True, context_limit=128
     ),
 }

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from codemtl.model.config import PRESETS
 from codemtl.model.layers import embed
 from codemtl.model.network import Network
 from codemtl.tasks.batches import Batch, SpecialIds, text_inputs
 from codemtl.tasks.example import CONTINUES
-
-
-@pytest.fixture
-def network() -> Network:
-    torch.manual_seed(0)
-    return Network(replace(PRESETS["tiny"], copying=True)).eval()
 
 
 @pytest.fixture
@@ -53,30 +44,6 @@ def test_where_all_is_copied_only_pieces_of_the_own_input_come(
     for chances, row in zip(found.exp(), rows.tolist(), strict=True):
         own = inputs["copy_ids"][row][inputs["copy_words"][row] >= 0].unique()
         assert float(chances[own].sum()) == pytest.approx(1.0, abs=1e-4)
-
-
-@torch.no_grad()
-def test_what_else_is_in_the_batch_does_not_matter(
-    network: Network, inputs: dict[str, Tensor]
-) -> None:
-    together, rows = asked(network, inputs)
-    shortest = int(inputs["lengths"].argmin())
-    width = int(inputs["lengths"][shortest])
-    size = int((inputs["copy_words"][shortest] >= 0).sum())
-    first = shortest * inputs["input_ids"].shape[1]
-    own = (inputs["input_more_slot"] >= first) & (inputs["input_more_slot"] < first + width)
-    alone = {
-        "input_ids": inputs["input_ids"][shortest : shortest + 1, :width],
-        "input_more_pieces": inputs["input_more_pieces"][own],
-        "input_more_slot": inputs["input_more_slot"][own] - first,
-        "input_more_place": inputs["input_more_place"][own],
-        "copy_ids": inputs["copy_ids"][shortest : shortest + 1, :size],
-        "copy_words": inputs["copy_words"][shortest : shortest + 1, :size],
-    }
-    keys = ("lengths", "decoder_ids", "labels")
-    alone |= {key: inputs[key][shortest : shortest + 1] for key in keys}
-    found, _ = asked(network, alone)
-    torch.testing.assert_close(found, together[rows == shortest], rtol=1e-4, atol=1e-4)
 
 
 def test_all_of_it_learns(network: Network, inputs: dict[str, Tensor]) -> None:

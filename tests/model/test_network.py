@@ -148,12 +148,15 @@ def test_text_loss_does_not_depend_on_padding(network: Network, batches: dict[st
         target = int((together["labels"][row] >= 0).sum())
         width = together["input_ids"].shape[1]
         own = together["input_more_slot"] // width == row
+        pieces = int((together["copy_words"][row] >= 0).sum())
         part = {
             "input_ids": together["input_ids"][row : row + 1, :length],
             "input_more_slot": together["input_more_slot"][own] - row * width,
             "input_more_pieces": together["input_more_pieces"][own],
             "input_more_place": together["input_more_place"][own],
             "lengths": together["lengths"][row : row + 1],
+            "copy_ids": together["copy_ids"][row : row + 1, :pieces],
+            "copy_words": together["copy_words"][row : row + 1, :pieces],
             "decoder_ids": together["decoder_ids"][row : row + 1, :target],
             "labels": together["labels"][row : row + 1, :target],
         }
