@@ -22,6 +22,7 @@ from codemtl.evaluation.workers import run
 from codemtl.inference.predictor import GenerationRequest, Predictor
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.tree import parse
+from codemtl.syntax.verify import compile_error
 from codemtl.tasks.metrics import edit_similarity, same_code, share
 
 BATCH = 8
@@ -88,9 +89,13 @@ def write_batch(predictor: Predictor, tasks: list[InfillingTask]) -> list[str]:
             "line", tree=tree, function=around[-1] if around else None,
             start=len(head), end=len(head) + len(b"pass"),
         )  # fmt: skip
-        written = predictor.generate(request)
-        texts.append(placed(task, written[0] if written else ""))
+        lines = [placed(task, text) for text in predictor.generate(request)]
+        texts.append(next((line for line in lines if _compiles(task, line)), [*lines, ""][0]))
     return texts
+
+
+def _compiles(task: InfillingTask, line: str) -> bool:
+    return compile_error((task.prompt + line + task.suffix).encode()) is None
 
 
 def placed(task: InfillingTask, text: str) -> str:

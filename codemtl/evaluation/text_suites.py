@@ -26,6 +26,7 @@ from codemtl.evaluation.results import (
 from codemtl.evaluation.retrieval import Retrieval, words
 from codemtl.evaluation.synthetic import function_at
 from codemtl.evaluation.workers import run
+from codemtl.inference.generate import first_sound
 from codemtl.inference.predictor import GenerationRequest, Predictor
 from codemtl.syntax.lexical import lexical_tokens
 from codemtl.syntax.positions import Positions
@@ -122,8 +123,7 @@ def _line(predictor: Predictor, case: TextCase) -> str:
         "line", tree=tree, function=function_at(tree, case.start),
         start=start, end=start + len(stand_in),
     )  # fmt: skip
-    found = predictor.generate(request)
-    return found[0].strip() if found else ""
+    return first_sound(predictor, request).strip()
 
 
 def _parses(case: TextCase, text: str) -> bool:

@@ -63,8 +63,8 @@ class FakePredictor:
         return [self.summary for _ in functions]
 
     def generate(self, request: GenerationRequest) -> list[str]:
-        """The first of the given candidates."""
-        return self.generated[: request.candidates]
+        """The given candidates."""
+        return list(self.generated)
 
     def _findings(self, tree: SourceTree, function: Definition) -> list[Finding]:
         found: list[Finding] = []

@@ -10,6 +10,7 @@ Candidates that would not parse where they go are dropped.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 
 from codemtl.errors import EditError, SourceError, UsageError
@@ -80,7 +81,8 @@ def generate_text(text: str, predictor: Predictor, candidates: int = 1) -> Gener
         one for one in written
         if one.strip() and not error_count(parse(one.encode())) and not compile_error(one.encode())
     ]  # fmt: skip
-    return Generated([Candidate(one) for one in sound], dropped=len(written) - len(sound))
+    dropped = len(written) - len(sound)
+    return Generated([Candidate(one) for one in sound[:candidates]], dropped=dropped)
 
 
 def generate_line(
@@ -166,21 +168,47 @@ def _in_place(
         line=line,
         data=source.data,
     )
-    for text in predictor.generate(request):
-        lines = text.rstrip().split("\n")
-        placed = line_end.join([lines[0], *(indent + one if one else "" for one in lines[1:])])
-        edit = Edit(request.start, request.end, prefix + placed)
-        patched: bytes | None = None
-        if source.data[edit.start : edit.end] == edit.replacement.encode():
-            patched = source.data  # what stands there already is an answer too
-        else:
-            with suppress(EditError):
-                patched = verify(request.tree, [edit])
+    for text, patched in placed(predictor, request, indent, prefix, line_end):
         if patched is None:
             result.dropped += 1
         else:
             result.candidates.append(Candidate(text.rstrip(), patched))
+        if len(result.candidates) == request.candidates:
+            break
     return result
+
+
+def placed(
+    predictor: Predictor,
+    request: GenerationRequest,
+    indent: str = "",
+    prefix: str = "",
+    line_end: str = "\n",
+) -> Iterator[tuple[str, bytes | None]]:
+    """What the predictor writes, best first, and the file with it: None if that is not sound.
+
+    ``prefix`` comes before the text, ``indent`` before each further line.
+    """
+    assert request.tree is not None
+    data = request.tree.data
+    for text in predictor.generate(request):
+        lines = text.rstrip().split("\n")
+        whole = line_end.join([lines[0], *(indent + one if one else "" for one in lines[1:])])
+        edit = Edit(request.start, request.end, prefix + whole)
+        patched: bytes | None = None
+        if data[edit.start : edit.end] == edit.replacement.encode():
+            patched = data  # what stands there already is an answer too
+        else:
+            with suppress(EditError):
+                patched = verify(request.tree, [edit])
+        yield text, patched
+
+
+def first_sound(predictor: Predictor, request: GenerationRequest) -> str:
+    """The best text that is sound, else the best of all; "" if there is none."""
+    found = list(placed(predictor, request))
+    sound = [text for text, patched in found if patched is not None]
+    return next(iter([*sound, *(text for text, _ in found)]), "")
 
 
 def _indent_of_line(data: bytes, start: int, end: int) -> tuple[str, int]:

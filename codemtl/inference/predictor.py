@@ -72,7 +72,7 @@ class GenerationRequest:
     """
 
     kind: Literal["text", "line", "body"]
-    candidates: int = 1
+    candidates: int = 1  # that are sound, if it can be
     text: str = ""
     tree: SourceTree | None = None
     function: Definition | None = None  # the innermost around ``start``; None at module level
@@ -129,7 +129,7 @@ class Predictor(Protocol):
         ...
 
     def generate(self, request: GenerationRequest) -> list[str]:
-        """Up to ``request.candidates`` texts, best first.
+        """Texts, best first: more than ``request.candidates`` where they cost nothing.
 
         Lines end in a line feed; nested blocks are indented by four spaces a level, and the first
         level is not indented: where the text goes, and how that place is indented, is the

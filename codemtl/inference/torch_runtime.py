@@ -260,12 +260,11 @@ class TorchPredictor:
         return texts
 
     def generate(self, request: GenerationRequest) -> list[str]:
-        """Candidate texts, best first."""
+        """See ``inference.predictor.Predictor``."""
         ids, level = self._generation_input(request)
         beams = max(BEAMS, request.candidates)
         found = self._write(_GENERATE, [ids], beams)[0]
-        unique = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
-        texts = unique[: request.candidates]
+        texts = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
         if request.kind == "text":
             return [f"{_HEADER}\n    {text}" for text in texts]
         return [_dedented(text, level) for text in texts]

@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 def test_infilling_runs_the_tests(
     folder: Path, use: Use, line: str, passed: int, exact: int
 ) -> None:
-    use(FakePredictor(generated=[line]))
+    use(FakePredictor(generated=["return (", line]))
     done = run(Options(suites=("humaneval-infilling",), benchmarks=folder))
     found = done.results[0].metrics
     assert found["model"]["pass@1"]["value"] == passed

@@ -9,6 +9,7 @@ import pytest
 from codemtl.errors import SourceError, UsageError
 from codemtl.inference.fake import FakePredictor
 from codemtl.inference.generate import (
+    first_sound,
     generate,
     generate_body,
     generate_line,
@@ -17,6 +18,7 @@ from codemtl.inference.generate import (
 )
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.syntax.files import SourceFile
+from codemtl.syntax.tree import parse
 
 
 class Recorder(FakePredictor):
@@ -66,6 +68,24 @@ def test_blank_line_is_indented_like_its_surroundings() -> None:
     result = generate_line(source("def f(x):\n\n"), fake, 2)
     assert result.candidates[0].patched == b"def f(x):\n    return x\n"
     assert result.function == "f"
+
+
+def test_where_the_best_is_not_sound_the_next_one_comes() -> None:
+    fake = FakePredictor(generated=["return (", "y = 1", "y = 2"])
+    result = generate_line(source(TEXT), fake, 3)
+    assert [one.text for one in result.candidates] == ["y = 1"]
+    assert result.dropped == 1
+    assert len(generate_line(source(TEXT), fake, 3, candidates=2).candidates) == 2
+    text = FakePredictor(generated=["def f(:", "def f(): pass", "def g(): pass"])
+    assert [one.text for one in generate_text("do", text).candidates] == ["def f(): pass"]
+
+
+def test_what_is_judged_is_the_best_sound_text_else_the_best() -> None:
+    tree = parse(TEXT.encode())
+    request = GenerationRequest("line", tree=tree, start=TEXT.index("y = x"), end=len(TEXT) - 1)
+    assert first_sound(FakePredictor(generated=["(", "y = 1"]), request) == "y = 1"
+    assert first_sound(FakePredictor(generated=["(", ")"]), request) == "("
+    assert first_sound(FakePredictor(generated=[]), request) == ""
 
 
 def test_line_that_would_not_parse_is_dropped() -> None:
