@@ -26,7 +26,7 @@ from codemtl.evaluation.results import (
 from codemtl.evaluation.retrieval import Retrieval, words
 from codemtl.evaluation.synthetic import function_at
 from codemtl.evaluation.workers import run
-from codemtl.inference.generate import first_sound
+from codemtl.inference.generate import placed
 from codemtl.inference.predictor import GenerationRequest, Predictor
 from codemtl.syntax.lexical import lexical_tokens
 from codemtl.syntax.positions import Positions
@@ -123,7 +123,8 @@ def _line(predictor: Predictor, case: TextCase) -> str:
         "line", tree=tree, function=function_at(tree, case.start),
         start=start, end=start + len(stand_in),
     )  # fmt: skip
-    return first_sound(predictor, request).strip()
+    found = placed(predictor, request)
+    return found[0][0].strip() if found else ""
 
 
 def _parses(case: TextCase, text: str) -> bool:

@@ -4,13 +4,13 @@
     codemtl generate a.py --line 12               what could stand in line 12
     codemtl generate a.py::Scraper.parse          its statements, docstring kept
 
-Candidates that would not parse where they go are dropped.
+Candidates that would not parse where they go are dropped; those that use what nothing defines, or
+leave out what is used after them, come last.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 
 from codemtl.errors import EditError, SourceError, UsageError
@@ -23,6 +23,7 @@ from codemtl.syntax.files import SourceFile
 from codemtl.syntax.lexical import docstring_node
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import Candidate, Generated
+from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, error_count, parse
 from codemtl.syntax.verify import compile_error, verify
 
@@ -168,13 +169,12 @@ def _in_place(
         line=line,
         data=source.data,
     )
-    for text, patched in placed(predictor, request, indent, prefix, line_end):
-        if patched is None:
-            result.dropped += 1
-        else:
-            result.candidates.append(Candidate(text.rstrip(), patched))
-        if len(result.candidates) == request.candidates:
-            break
+    found = placed(predictor, request, indent, prefix, line_end)
+    sound = [(text, patched) for text, patched in found if patched is not None]
+    result.dropped = len(found) - len(sound)
+    result.candidates = [
+        Candidate(text.rstrip(), patched) for text, patched in sound[: request.candidates]
+    ]
     return result
 
 
@@ -184,31 +184,31 @@ def placed(
     indent: str = "",
     prefix: str = "",
     line_end: str = "\n",
-) -> Iterator[tuple[str, bytes | None]]:
+) -> list[tuple[str, bytes | None]]:
     """What the predictor writes, best first, and the file with it: None if that is not sound.
 
-    ``prefix`` comes before the text, ``indent`` before each further line.
+    Texts that leave the fewest names of the file undefined come first, those that are not sound
+    last. ``prefix`` comes before the text, ``indent`` before each further line.
     """
-    assert request.tree is not None
-    data = request.tree.data
+    found = []
     for text in predictor.generate(request):
         lines = text.rstrip().split("\n")
         whole = line_end.join([lines[0], *(indent + one if one else "" for one in lines[1:])])
-        edit = Edit(request.start, request.end, prefix + whole)
-        patched: bytes | None = None
-        if data[edit.start : edit.end] == edit.replacement.encode():
-            patched = data  # what stands there already is an answer too
-        else:
-            with suppress(EditError):
-                patched = verify(request.tree, [edit])
-        yield text, patched
+        patched = _patched(request, prefix + whole)
+        loose = 0 if patched is None else len(analyze(parse(patched)).undefined_names)
+        found.append((patched is None, loose, text, patched))
+    found.sort(key=lambda one: one[:2])
+    return [(text, patched) for _, _, text, patched in found]
 
 
-def first_sound(predictor: Predictor, request: GenerationRequest) -> str:
-    """The best text that is sound, else the best of all; "" if there is none."""
-    found = list(placed(predictor, request))
-    sound = [text for text, patched in found if patched is not None]
-    return next(iter([*sound, *(text for text, _ in found)]), "")
+def _patched(request: GenerationRequest, text: str) -> bytes | None:
+    assert request.tree is not None
+    data = request.tree.data
+    if data[request.start : request.end] == text.encode():
+        return data  # what stands there already is an answer too
+    with suppress(EditError):
+        return verify(request.tree, [Edit(request.start, request.end, text)])
+    return None
 
 
 def _indent_of_line(data: bytes, start: int, end: int) -> tuple[str, int]:

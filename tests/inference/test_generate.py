@@ -9,12 +9,12 @@ import pytest
 from codemtl.errors import SourceError, UsageError
 from codemtl.inference.fake import FakePredictor
 from codemtl.inference.generate import (
-    first_sound,
     generate,
     generate_body,
     generate_line,
     generate_text,
     is_place,
+    placed,
 )
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.syntax.files import SourceFile
@@ -80,12 +80,15 @@ def test_where_the_best_is_not_sound_the_next_one_comes() -> None:
     assert [one.text for one in generate_text("do", text).candidates] == ["def f(): pass"]
 
 
-def test_what_is_judged_is_the_best_sound_text_else_the_best() -> None:
-    tree = parse(TEXT.encode())
-    request = GenerationRequest("line", tree=tree, start=TEXT.index("y = x"), end=len(TEXT) - 1)
-    assert first_sound(FakePredictor(generated=["(", "y = 1"]), request) == "y = 1"
-    assert first_sound(FakePredictor(generated=["(", ")"]), request) == "("
-    assert first_sound(FakePredictor(generated=[]), request) == ""
+def test_names_that_nothing_defines_count_against_a_text() -> None:
+    text = "def f(x):\n    pass\n    return y + x\n"
+    fake = FakePredictor(generated=["z = x", "y = w", "y = x", "("])
+    (best,) = generate_line(source(text), fake, 2).candidates
+    assert best.text == "y = x", "y is used below, w is nowhere"
+    tree = parse(text.encode())
+    start = text.index("pass")
+    request = GenerationRequest("line", tree=tree, start=start, end=start + 4)
+    assert [one for one, _ in placed(fake, request)] == ["y = x", "z = x", "y = w", "("]
 
 
 def test_line_that_would_not_parse_is_dropped() -> None:
