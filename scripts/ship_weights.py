@@ -2,7 +2,8 @@
 
     python scripts/ship_weights.py --model RUN --name codemtl-small [--out codemtl/weights]
 
-Run ``scripts/calibrate.py --model codemtl/weights`` afterwards, and write down in the model card
+Where repair has learned, run ``scripts/calibrate.py --model codemtl/weights`` afterwards: until
+then the confidences are those of the weights that the run began with. Write down in the model card
 (``README.md`` beside the weights) what was measured.
 """
 
@@ -16,6 +17,7 @@ from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import WEIGHTS, load_network, save_network
 from codemtl.model.tokenizer import FILE_NAME
+from codemtl.training.initial import inherited
 
 
 def main() -> None:
@@ -26,9 +28,8 @@ def main() -> None:
     options = parser.parse_args()
     network, _ = load_network(options.model)
     metrics = json.loads((options.model / "metrics.json").read_text("utf-8"))
-    digest = save_network(
-        network, options.out, quantize=True, name=options.name, step=metrics["step"]
-    )
+    kept = {**inherited(options.model), "name": options.name, "step": metrics["step"]}
+    digest = save_network(network, options.out, quantize=True, **kept)
     write_atomic(options.out / FILE_NAME, (options.model / FILE_NAME).read_bytes())
     size = (options.out / WEIGHTS).stat().st_size / 1e6
     parameters = sum(parameter.numel() for parameter in network.parameters())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from codemtl.training.config import load_config
 from codemtl.training.initial import load_initial
 from codemtl.training.run import Run, train, train_as
 
-SIZES = ModelConfig(vocab_size=8192, width=16, layers=1, heads=2, hidden=16, decoder_layers=1)
+SIZES = ModelConfig(
+    vocab_size=8192, width=16, layers=1, heads=2, hidden=16, decoder_layers=1, copying=True
+)
 SETTINGS = [
     "threads=1", "accumulation=1", "micro_tokens=256", "evaluate_batches=1", "model.width=16",
     "model.layers=1", "model.heads=2", "model.hidden=16",
@@ -92,6 +95,26 @@ def test_frozen_layers_stay_and_the_rest_learns(
     assert first | words <= still
     learned = {name for name in before if name.startswith(("encoder.stack.layers.1.", "repair."))}
     assert len(learned & still) < len(learned) / 4
+
+
+def test_where_only_texts_learn_the_encoder_stays_to_the_bit_and_decoders_copy(
+    folder: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rising = iter(range(100))  # else the weights that it began with may be chosen
+    monkeypatch.setattr("codemtl.training.run.score", lambda row: next(rising))
+    save_network(Network(replace(SIZES, copying=False)), folder)
+    train(
+        preset="tiny", data=tiny, out=tmp_path / "run", max_steps=2, init=folder,
+        overrides=[
+            *SETTINGS, "accumulation=6", "frozen_layers=1", "tasks.repair.share=0",
+            "tasks.reversal.share=0",
+        ],
+    )  # fmt: skip
+    before, after = (load_network(place)[0].state_dict() for place in (folder, tmp_path / "run"))
+    still = {name for name, value in before.items() if torch.equal(value, after[name])}
+    assert still == {name for name in before if name.startswith(("encoder.", "repair."))}
+    new = after.keys() - before.keys()
+    assert new and all(name.partition(".")[2].startswith("copying.") for name in new)
 
 
 @pytest.mark.parametrize("resume", [False, True])
