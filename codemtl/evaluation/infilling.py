@@ -19,6 +19,7 @@ from codemtl.evaluation.execution import isolation, passes
 from codemtl.evaluation.line_rivals import Place, line_rivals
 from codemtl.evaluation.results import Example, SuiteResult, Table, as_json, percent
 from codemtl.evaluation.workers import run
+from codemtl.inference.generate import placed as in_place
 from codemtl.inference.predictor import GenerationRequest, Predictor
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.tree import parse
@@ -89,7 +90,7 @@ def write_batch(predictor: Predictor, tasks: list[InfillingTask]) -> list[str]:
             "line", tree=tree, function=around[-1] if around else None,
             start=len(head), end=len(head) + len(b"pass"),
         )  # fmt: skip
-        lines = [placed(task, text) for text in predictor.generate(request)]
+        lines = [placed(task, text) for text, _ in in_place(predictor, request, indent)]
         texts.append(next((line for line in lines if _compiles(task, line)), [*lines, ""][0]))
     return texts
 

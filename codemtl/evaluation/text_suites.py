@@ -123,7 +123,8 @@ def _line(predictor: Predictor, case: TextCase) -> str:
         "line", tree=tree, function=function_at(tree, case.start),
         start=start, end=start + len(stand_in),
     )  # fmt: skip
-    found = placed(predictor, request)
+    line = case.data[case.data.rfind(b"\n", 0, start) + 1 : start].decode("utf-8", "replace")
+    found = placed(predictor, request, line[: len(line) - len(line.lstrip())])
     return found[0][0].strip() if found else ""
 
 

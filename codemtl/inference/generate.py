@@ -24,7 +24,8 @@ from codemtl.syntax.lexical import docstring_node
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import Candidate, Generated
 from codemtl.syntax.scopes import analyze
-from codemtl.syntax.tree import SourceTree, error_count, parse
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.syntax.undefined import unresolved_names
 from codemtl.syntax.verify import compile_error, verify
 
 
@@ -78,10 +79,8 @@ def generate_text(text: str, predictor: Predictor, candidates: int = 1) -> Gener
     if not text.strip():
         raise UsageError("the description is empty; say what the function shall do")
     written = predictor.generate(GenerationRequest("text", candidates, text=text.strip()))
-    sound = [
-        one for one in written
-        if one.strip() and not error_count(parse(one.encode())) and not compile_error(one.encode())
-    ]  # fmt: skip
+    sound = [one for one in written if one.strip() and compile_error(one.encode()) is None]
+    sound.sort(key=lambda one: _faults(one.encode()))
     dropped = len(written) - len(sound)
     return Generated([Candidate(one) for one in sound[:candidates]], dropped=dropped)
 
@@ -187,18 +186,25 @@ def placed(
 ) -> list[tuple[str, bytes | None]]:
     """What the predictor writes, best first, and the file with it: None if that is not sound.
 
-    Texts that leave the fewest names of the file undefined come first, those that are not sound
-    last. ``prefix`` comes before the text, ``indent`` before each further line.
+    Files that compile come first, and of these the ones in which the fewest names are undefined.
+    ``prefix`` comes before the text, ``indent`` before each further line.
     """
     found = []
     for text in predictor.generate(request):
         lines = text.rstrip().split("\n")
         whole = line_end.join([lines[0], *(indent + one if one else "" for one in lines[1:])])
         patched = _patched(request, prefix + whole)
-        loose = 0 if patched is None else len(analyze(parse(patched)).undefined_names)
-        found.append((patched is None, loose, text, patched))
-    found.sort(key=lambda one: one[:2])
-    return [(text, patched) for _, _, text, patched in found]
+        found.append((text, patched, _faults(patched)))
+    found.sort(key=lambda one: one[2])
+    return [(text, patched) for text, patched, _ in found]
+
+
+def _faults(data: bytes | None) -> tuple[bool, bool, int]:
+    """What speaks against a file, to order by: broken, does not compile, undefined names."""
+    if data is None:
+        return True, True, 0
+    tree = parse(data)
+    return False, compile_error(data) is not None, len(unresolved_names(analyze(tree)))
 
 
 def _patched(request: GenerationRequest, text: str) -> bytes | None:

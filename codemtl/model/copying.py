@@ -67,7 +67,7 @@ class Copying(nn.Module):
         places_NP = scores_BUP.softmax(-1)[asked]
         pieces_NP = source.ids_BP[:, None].expand(scores_BUP.shape)[asked]
         copied_NV = torch.zeros_like(logits_NV).scatter_add(1, pieces_NP, places_NP)
-        odds_N1 = (hidden_BUD[asked].float() @ self.whether + self.often)[:, None]
+        odds_N1 = (hidden_BUD[asked].float() * self.whether).sum(-1, keepdim=True) + self.often
         return torch.logaddexp(
             functional.logsigmoid(-odds_N1) + logits_NV.log_softmax(-1),
             functional.logsigmoid(odds_N1) + copied_NV.clamp(min=LEAST).log(),

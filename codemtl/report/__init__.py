@@ -137,7 +137,9 @@ def _nothing(result: Generated) -> str:
     if result.failed:
         return f"the tests accept none of {count(result.failed, 'candidate')}"
     if result.dropped:
-        return f"none of {count(result.dropped, 'candidate')} parses; ask for more by --candidates"
+        more = 2 * result.dropped
+        parses = f"none of {count(result.dropped, 'candidate')} parses"
+        return f"{parses}; ask for more by --candidates {more}"
     return "the model had nothing to offer"
 
 

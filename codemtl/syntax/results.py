@@ -102,7 +102,7 @@ class Generated:
     function: str | None = None
     line: int | None = None  # 1-based
     data: bytes = b""
-    dropped: int = 0  # candidates that did not parse
+    dropped: int = 0  # texts that did not parse, of all that the model wrote
     failed: int = 0  # candidates that the tests did not accept
 
 

@@ -81,6 +81,14 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
     return [report(scopes, found, suggest(scopes, found), UNDEFINED) for found in kept]
 
 
+def unresolved_names(scopes: Scopes) -> set[str]:
+    """Names that no scope around their uses binds, whatever else may define them.
+
+    To compare two versions of a file by, where a report would keep silent.
+    """
+    return {found.name for found in _unresolved(scopes)}
+
+
 def _unresolved(scopes: Scopes) -> Iterator[Occurrence]:
     """Uses of what no scope around them binds, or of what a function only adds to (``n += 1``)."""
     added = Counter(

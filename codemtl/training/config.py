@@ -127,6 +127,11 @@ class TrainingConfig:
                 f"weighting.name = {self.weighting['name']} needs the gradients of several tasks "
                 "in one step, but accumulation is 1, one task a step; set accumulation to 2 or more"
             )
+        if (method.on_gradients or method.wants_norms) and self.frozen_layers == self.model.layers:
+            raise UsageError(
+                f"weighting.name = {self.weighting['name']} looks at what the tasks want of shared "
+                f"layers, but frozen_layers = {self.frozen_layers} leaves none; set fewer"
+            )
 
     def stages(self, task: str) -> dict[str, float]:
         """The curriculum of a task: its stages in turn and their shares of the run."""

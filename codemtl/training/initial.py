@@ -5,6 +5,7 @@ The last is for fine-tuning and for transfer to another task.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from codemtl.model.trunk import TrunkEncoder
 from codemtl.training.config import TrainingConfig
 from codemtl.training.processes import join
 
-_ADDABLE = ("added_tasks", "copying")  # of a configuration, to weights that lack them
 _INHERITED = ("name", "calibration", "calibrated_on")  # of config.json
 
 
@@ -35,7 +35,7 @@ def inherited(folder: Path) -> dict[str, Any]:
 
 
 def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
-    """Give ``network`` the weights of a model folder; heads of further tasks may be new.
+    """Give ``network`` the weights of a model folder; further tasks' heads and copying may be new.
 
     Returns what the run's model keeps of the folder's config.json. Raises ModelError if the folder
     is no sound model, UsageError if its sizes or its tokenizer are not those of the run on
@@ -44,10 +44,12 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     found, _ = load_network(folder)
     theirs, ours = found.config.to_dict(), network.config.to_dict()
     for name, value in ours.items():
-        if name not in _ADDABLE and theirs[name] != value:
+        may_be_new = name == "added_tasks" or (name == "copying" and value)
+        if not may_be_new and theirs[name] != value:
+            other = json.dumps(theirs[name])
             raise UsageError(
-                f"the weights of {folder} have model.{name} = {theirs[name]}, this run {value}; "
-                f"give --set model.{name}={theirs[name]}"
+                f"the weights of {folder} have model.{name} = {other}, this run "
+                f"{json.dumps(value)}; give --set model.{name}={other}"
             )
     tokenizer = folder / FILE_NAME
     if not tokenizer.is_file() or tokenizer.read_bytes() != (data / FILE_NAME).read_bytes():

@@ -268,6 +268,7 @@ class Run:
         affinity = bool(config.affinity_every) and step % config.affinity_every == 0
         if (
             self.trainer.sharded  # no process has whole gradients
+            or not self.trainer.shared  # all layers are frozen
             or not self.accelerator.is_main_process
             or not (step % config.diagnose_every == 0 or affinity)
         ):

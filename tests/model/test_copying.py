@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from codemtl.model.int8 import Int8Linear, use_int8
 from codemtl.model.layers import embed
 from codemtl.model.network import Network
 from codemtl.tasks.batches import Batch, SpecialIds, text_inputs
@@ -60,3 +61,13 @@ def test_pieces_in_order_and_the_words_that_they_spell(specials: SpecialIds) -> 
     assert arrays["copy_ids"].tolist() == [[40, 41, 42], [43, specials.pad, specials.pad]]
     assert arrays["copy_words"].tolist() == [[0, 0, 1], [0, -1, -1]]
     assert arrays["lengths"].tolist() == [2, 1]
+
+
+@torch.no_grad()
+def test_in_int8_it_says_nearly_the_same(network: Network, inputs: dict[str, Tensor]) -> None:
+    exact, _ = asked(network, inputs)
+    use_int8(network)
+    rounded, _ = asked(network, inputs)
+    copying = network.generate.copying
+    assert copying is not None and isinstance(copying.key, Int8Linear)
+    assert (exact.exp() - rounded.exp()).abs().sum(-1).mean() / 2 < 0.02  # total variation

@@ -84,6 +84,14 @@ def test_a_bad_override_is_explained(override: str, fault: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_methods_that_compare_tasks_in_shared_layers_need_some() -> None:
+    frozen = ["frozen_layers=2", "accumulation=6"]
+    for name in ("gradnorm", "pcgrad"):
+        with pytest.raises(CodemtlError, match=r"frozen_layers = 2 leaves none; set fewer"):
+            load_config(preset="tiny", overrides=[*frozen, f"weighting.name={name}"])
+    load_config(preset="tiny", overrides=[*frozen, "weighting.name=uncertainty"])
+
+
 def test_the_layers_of_a_trunk_are_not_counted() -> None:
     with pytest.raises(CodemtlError, match=r"has layers of its own; set model\.tuning to frozen"):
         load_config(preset="tiny", overrides=["model.encoder=some/encoder", "frozen_layers=1"])

@@ -107,7 +107,7 @@ def test_where_only_texts_learn_the_encoder_stays_to_the_bit_and_decoders_copy(
         preset="tiny", data=tiny, out=tmp_path / "run", max_steps=2, init=folder,
         overrides=[
             *SETTINGS, "accumulation=6", "frozen_layers=1", "tasks.repair.share=0",
-            "tasks.reversal.share=0",
+            "tasks.reversal.share=0", "diagnose_every=1", "affinity_every=1",
         ],
     )  # fmt: skip
     before, after = (load_network(place)[0].state_dict() for place in (folder, tmp_path / "run"))
@@ -115,6 +115,8 @@ def test_where_only_texts_learn_the_encoder_stays_to_the_bit_and_decoders_copy(
     assert still == {name for name in before if name.startswith(("encoder.", "repair."))}
     new = after.keys() - before.keys()
     assert new and all(name.partition(".")[2].startswith("copying.") for name in new)
+    for head in ("summarize", "generate"):
+        assert after[f"{head}.copying.whether"].any(), "it begins at zero"
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -141,6 +143,9 @@ def test_what_does_not_fit_is_explained(folder: Path, tiny: Path, tmp_path: Path
     wider = Network(ModelConfig(**{**SIZES.to_dict(), "width": 32}))
     with pytest.raises(UsageError, match=r"model\.width = 16, this run 32; give --set model"):
         load_initial(wider, folder, tiny)
+    plain = Network(replace(SIZES, copying=False))
+    with pytest.raises(UsageError, match=r"give --set model\.copying=true$"):
+        load_initial(plain, folder, tiny)
     with pytest.raises(ModelError, match="no such model folder"):
         load_initial(Network(SIZES), tmp_path / "none", tiny)
     (folder / "tokenizer.json").write_text("{}")
