@@ -44,7 +44,6 @@ from codemtl.tasks.repair import collate, decode
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096
-BEAMS = 4  # hypotheses at least
 NO_SITES = FunctionSites([], [])
 
 
@@ -254,7 +253,7 @@ class TorchPredictor:
         texts = [""] * len(functions)
         numbered = list(enumerate(inputs))
         for batch in _by_length(numbered, [len(ids) for ids in inputs]):
-            found = self._write(task, [ids for _, ids in batch], BEAMS)
+            found = self._write(task, [ids for _, ids in batch], task.beams)
             for (index, _), hypotheses in zip(batch, found, strict=True):
                 texts[index] = task.text(hypotheses[0]) if hypotheses else ""
         return texts
@@ -262,7 +261,7 @@ class TorchPredictor:
     def generate(self, request: GenerationRequest) -> list[str]:
         """See ``inference.predictor.Predictor``."""
         ids, level = self._generation_input(request)
-        beams = max(BEAMS, request.candidates)
+        beams = max(_GENERATE.beams, request.candidates)
         found = self._write(_GENERATE, [ids], beams)[0]
         texts = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
         if request.kind == "text":

@@ -99,6 +99,7 @@ class Generate(TextTask):
 
     name = "generate"
     limit = MAX_TARGET
+    beams = 8  # for some will not compile where they go
 
     def lengths(self, data: Columns) -> NDArray[np.integer[Any]]:
         """The summary is read too."""

@@ -112,6 +112,7 @@ class TextTask(Task):
     accuracies: ClassVar[Mapping[str, str]] = {"text": "text"}
     score = "text_accuracy"  # of pieces, each after the right ones before it
     limit: ClassVar[int] = 64  # pieces of a text at most, its end included
+    beams: ClassVar[int] = 4  # hypotheses of the search
     no_repeat: ClassVar[int] = 0  # no run of so many pieces is written twice; 0: any may be
     written: ClassVar[bool] = False  # validation lets the model write, and calls ``measure``
 
