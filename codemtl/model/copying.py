@@ -48,7 +48,7 @@ class Copying(nn.Module):
         self.often = nn.Parameter(torch.full((1,), RARELY))
 
     def source(self, embedding: Tensor, states_BTD: Tensor, batch: dict[str, Tensor]) -> Source:
-        """From the encoder's states and ``copy_ids``, ``copy_words`` [B, P] of `text_arrays`."""
+        """From the encoder's states and ``copy_ids``, ``copy_words`` [B, P] of `text_inputs`."""
         ids_BP, words_BP = batch["copy_ids"], batch["copy_words"]
         where = words_BP.clamp(min=0)[..., None].expand(-1, -1, states_BTD.shape[-1])
         pieces_BPD = self.piece_norm(embed(ids_BP, embedding)).to(states_BTD.dtype)
