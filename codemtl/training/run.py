@@ -266,12 +266,9 @@ class Run:
         """Compare the tasks' gradients when it is time; nothing of the training changes."""
         config, step = self.config, self.trainer.step
         affinity = bool(config.affinity_every) and step % config.affinity_every == 0
-        if (
-            self.trainer.sharded  # no process has whole gradients
-            or not self.trainer.shared  # all layers are frozen
-            or not self.accelerator.is_main_process
-            or not (step % config.diagnose_every == 0 or affinity)
-        ):
+        due = affinity or step % config.diagnose_every == 0
+        whole = self.trainer.shared and not self.trainer.sharded  # gradients of shared layers
+        if not (due and whole and self.accelerator.is_main_process):
             return
         total = len(self.training)
         position = self.trainer.clock.place(step * config.accumulation - 1, total)
