@@ -27,6 +27,8 @@ from codemtl.model.layers import embed, norm
 RARELY = -2.0  # log-odds of copying before anything is learned
 LEAST = 1e-9  # probability that counts as none
 
+Places = tuple[Tensor, Tensor]  # rows and columns [N]: a mask would be counted at each use
+
 
 class Source(NamedTuple):
     """The pieces of the inputs, in order: what they are, and the keys that they are found by."""
@@ -56,8 +58,8 @@ class Copying(nn.Module):
         known = torch.cat((states_BTD.gather(1, where), pieces_BPD, before_BPD), -1)
         return Source(ids_BP, self.key(known), words_BP >= 0)
 
-    def mixed(self, logits_NV: Tensor, hidden_BUD: Tensor, asked: Tensor, source: Source) -> Tensor:
-        """Log-probabilities [N, V] of what comes next where ``asked`` [B, U] is true.
+    def mixed(self, logits_NV: Tensor, hidden_BUD: Tensor, asked: Places, source: Source) -> Tensor:
+        """Log-probabilities [N, V] of what comes next at the places ``asked`` of [B, U].
 
         ``logits`` are what the vocabulary says there.
         """

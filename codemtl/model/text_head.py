@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.copying import Copying, Source
+from codemtl.model.copying import Copying, Places, Source
 from codemtl.model.layers import (
     CrossAttention,
     GatedFeedForward,
@@ -118,9 +118,9 @@ class TextHead(nn.Module):
         return y_BUD
 
     def log_probabilities(
-        self, embedding: Tensor, hidden_BUD: Tensor, asked: Tensor, memory: Memory
+        self, embedding: Tensor, hidden_BUD: Tensor, asked: Places, memory: Memory
     ) -> Tensor:
-        """[N, V] of the pieces after those where ``asked`` [B, U] is true, in fp32."""
+        """[N, V] of the pieces after those at the places ``asked`` of [B, U], in fp32."""
         logits = functional.linear(hidden_BUD[asked], embedding).float()
         if self.copying is None or memory.source is None:
             return logits.log_softmax(-1)
@@ -131,7 +131,7 @@ class TextHead(nn.Module):
     ) -> dict[str, Tensor]:
         """Summed cross-entropy over the labels, and how many are predicted exactly."""
         hidden = self.states(embed(batch["decoder_ids"], embedding), memory)
-        asked = batch["labels"] >= 0
+        asked = torch.nonzero(batch["labels"] >= 0, as_tuple=True)
         found = self.log_probabilities(embedding, hidden, asked, memory)
         target = batch["labels"][asked]
         return {
@@ -142,7 +142,8 @@ class TextHead(nn.Module):
     def next_piece(self, embedding: Tensor, ids_B1: Tensor, memory: Memory, cache: Cache) -> Tensor:
         """Log-probabilities [B, V] of the piece after ``ids``; extends the cache in place."""
         hidden = self.states(embed(ids_B1, embedding), memory, cache)
-        return self.log_probabilities(embedding, hidden, torch.ones_like(ids_B1).bool(), memory)
+        asked = torch.nonzero(torch.ones_like(ids_B1), as_tuple=True)
+        return self.log_probabilities(embedding, hidden, asked, memory)
 
     @staticmethod
     def new_cache(layers: int) -> Cache:

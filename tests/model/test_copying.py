@@ -24,8 +24,8 @@ def asked(network: Network, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     head, embedding = network.generate, network.encoder.embedding.weight
     memory = network.memory("generate", inputs)
     hidden = head.states(embed(inputs["decoder_ids"], embedding), memory)
-    real = inputs["labels"] >= 0
-    return head.log_probabilities(embedding, hidden, real, memory), real.nonzero()[:, 0]
+    places = torch.nonzero(inputs["labels"] >= 0, as_tuple=True)
+    return head.log_probabilities(embedding, hidden, places, memory), places[0]
 
 
 @torch.no_grad()
