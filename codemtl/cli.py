@@ -188,7 +188,7 @@ def repair(
     from codemtl.inference.sources import find_targets
 
     mode = _mode(output, diff=diff, write=write, check=check)
-    stdin = _reads_stdin(paths, write)
+    stdin = _reads_stdin(paths, write, output)
     flags = {
         "min_confidence": min_confidence, "max_findings": max_findings, "candidates": candidates,
         "time_budget": time_budget, "jobs": jobs, "select": select, "ignore": ignore,
@@ -249,7 +249,7 @@ def summarize(
     if missing_only and replace:
         raise UsageError("--missing-only and --replace exclude each other; drop one of them")
     mode = _mode(output, diff=diff, write=write)
-    stdin = _reads_stdin(paths, write)
+    stdin = _reads_stdin(paths, write, output)
     settings = load_settings(
         _places(paths, stdin_filename), {"style": style, "jobs": jobs, "model": model}
     )
@@ -358,13 +358,15 @@ def _mode(output: str, *, diff: bool, write: bool, check: bool = False) -> "Mode
     return mode
 
 
-def _reads_stdin(paths: Sequence[str], write: bool) -> bool:
+def _reads_stdin(paths: Sequence[str], write: bool, output: str) -> bool:
     from codemtl.errors import UsageError
     from codemtl.inference.sources import STDIN, split_argument
 
     stdin = any(split_argument(path)[0] == STDIN for path in paths)
     if stdin and write and len(paths) > 1:
         raise UsageError("- with --write prints the new text, so it cannot stand beside files")
+    if stdin and write and output != "text":
+        raise UsageError(f"- with --write prints the new text; drop --format {output}")
     return stdin
 
 

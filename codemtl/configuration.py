@@ -173,7 +173,7 @@ def _common_folder(paths: Iterable[str]) -> Path:
     folders = []
     for path in paths:
         place = Path(os.path.abspath(path.partition("::")[0]))
-        folders.append(str(place if place.is_dir() else place.parent))
+        folders.append(str(place if os.path.isdir(place) else place.parent))
     try:
         return Path(os.path.commonpath(folders)) if folders else Path.cwd()
     except ValueError:  # on different drives
@@ -184,7 +184,7 @@ def _find_pyproject(folder: Path) -> Path | None:
     """The nearest pyproject.toml with a [tool.codemtl] table, from ``folder`` upward."""
     for place in (folder, *folder.parents):
         file = place / "pyproject.toml"
-        if file.is_file() and _read_table(file):
+        if os.path.isfile(file) and _read_table(file):
             return file
     return None
 

@@ -213,6 +213,19 @@ def test_standard_input(run: Run, file: Path) -> None:
     assert outcome.code == 0
     outcome = run("repair", "-", "--write", stdin=b"x = 1\n")
     assert (outcome.code, outcome.raw) == (0, b"x = 1\n")
+    for command in ("repair", "summarize"):  # the new text would be nowhere
+        outcome = run(command, "-", "--write", "--format", "json", stdin=text)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "drop --format json" in outcome.err
+
+
+def test_json_is_no_python(run: Run, file: Path) -> None:
+    for name, text in (("a.ipynb", '{"cells": [true]}'), ("data", "\n [false]")):
+        Path(name).write_text(text)
+        outcome = run("repair", "--write", name)
+        assert outcome.code == 2
+        assert "is JSON, not Python" in outcome.err
+        assert Path(name).read_text() == text
 
 
 def test_summarize(run: Run, file: Path) -> None:

@@ -200,8 +200,23 @@ def test_git_takes_the_diff_of_a_file_above(
     monkeypatch.chdir(tmp_path / "sub")
     found = FileResult("../a.py", data=b"x = leng(1)\n", patched=b"x = len(1)\n")
     diff = report.file_diff(found)
-    assert diff.startswith(b"--- a/a.py\n+++ b/a.py\n")
+    assert diff.startswith(b"diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n")
     run(["git", "apply", "--check", "-"], input=diff, check=True, cwd=tmp_path)
+
+
+def test_git_takes_the_diff_where_a_folder_has_the_name_of_the_one_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(["git", "init", "-q", tmp_path], check=True)
+    file = tmp_path / "site" / "site" / "a.py"
+    file.parent.mkdir(parents=True)
+    for place in (file, tmp_path / "site" / "a.py"):
+        place.write_bytes(b"x = leng(1)\n")
+    monkeypatch.chdir(tmp_path / "site")
+    found = FileResult("site/a.py", data=b"x = leng(1)\n", patched=b"x = len(1)\n")
+    run(["git", "apply", "-"], input=report.file_diff(found), check=True)
+    assert file.read_bytes() == b"x = len(1)\n"
+    assert (tmp_path / "site" / "a.py").read_bytes() == b"x = leng(1)\n"
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,10 +17,10 @@ from functools import cache
 
 from tree_sitter import Node, Query
 
-from codemtl.corpus import docstrings
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.hashing import function_tokens, token_hash
 from codemtl.corpus.near_duplicates import runs, signature
+from codemtl.syntax import docstrings
 from codemtl.syntax.context import FileFacts
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.lexical import docstring_node

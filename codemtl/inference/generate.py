@@ -129,8 +129,10 @@ def generate_body(
     prefix = line_ending(source.data) + indent
     body = function.node.child_by_field_name("body")
     end = body.end_byte if body is not None and statement is not None else header_end
-    if docstring is not None:
+    if docstring is not None and set(b"\r\n") & set(source.data[header_end : docstring.start_byte]):
         start = docstring.end_byte
+    elif docstring is not None:  # it moves from the line of the header to one of its own
+        start, prefix = header_end, prefix + tree.text(docstring) + prefix
     elif statement is not None and source.data[header_end:statement].strip(b" \t"):
         start, prefix = statement, ""  # comments between header and body stay
     else:

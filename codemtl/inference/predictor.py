@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
+from codemtl.errors import UsageError
+
 if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
     from codemtl.inference.evidence import Evidence
     from codemtl.syntax.definitions import Definition
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
 
 
 TOP_EDITS = 20  # of a function, unless the caller wants more
+MOST_CANDIDATES = 100  # of generated texts
 LEAST = 1e-6  # a smaller probability is taken for this one
 
 
@@ -67,8 +70,9 @@ class GenerationRequest:
     ``line``: one logical line in place of the bytes ``start:end`` of ``tree``.
     ``body``: the statements of ``function`` in place of the bytes ``start:end`` of ``tree``.
 
-    For a line or a body, ``text`` may say what ``function`` does, and ``indent`` is the white
-    space that belongs before the text where the file has none.
+    For a line or a body, ``text`` may say what ``function`` does, else its docstring does, and
+    ``indent`` is the white space that belongs before the text where the file has none. More than
+    `MOST_CANDIDATES` are a UsageError.
     """
 
     kind: Literal["text", "line", "body"]
@@ -79,6 +83,13 @@ class GenerationRequest:
     start: int = 0
     end: int = 0
     indent: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would not fit into memory: each candidate is a beam of its own."""
+        if self.candidates > MOST_CANDIDATES:
+            raise UsageError(
+                f"{self.candidates} candidates are too many; ask for at most {MOST_CANDIDATES}"
+            )
 
 
 class RepairRequest(NamedTuple):

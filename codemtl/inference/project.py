@@ -6,6 +6,7 @@ The project is the git work tree around a file, else the nearest folder above it
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,7 +74,7 @@ def _root(place: Path) -> Path | None:
     above = list(place.parents)
     for marks in ((".git",), MARKS):
         for folder in above:
-            if any((folder / mark).exists() for mark in marks):
+            if any(os.path.exists(folder / mark) for mark in marks):
                 return folder
     return None
 

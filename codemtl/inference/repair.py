@@ -17,7 +17,13 @@ from codemtl.errors import EditError
 from codemtl.inference.baseline import Key, Known, known_in, take
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects
-from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
+from codemtl.inference.sources import (
+    Target,
+    apply_verified,
+    each_file,
+    named_spans,
+    select_functions,
+)
 from codemtl.inference.undefined import undefined_findings
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition, functions
@@ -77,13 +83,13 @@ def repair_source(
     chosen = select_functions(tree, qualnames)
     sound = [function for function in chosen if not trouble.touches(function)]
     raw: list[Finding] = []
-    if sound or not (trouble.message or qualnames):
+    if sound or not trouble.message:
         scopes = analyze(tree)
         said = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
         raw = [one for one in said if one.kind != UNDEFINED]
         if not trouble.message:  # a definition lost in it would make its uses look undefined
             project = (projects or Projects()).around(source)
-            spans = [(one.start, one.end) for one in chosen] if qualnames else None
+            spans = named_spans(tree, qualnames)
             guesses = {
                 one.start: (one.replacement, one.confidence)
                 for one in said if one.kind == UNDEFINED
@@ -147,8 +153,8 @@ def syntax_trouble(tree: SourceTree) -> SyntaxTrouble:
     return SyntaxTrouble("ok", f"Python {version} does not read {where} ({problem.msg})")
 
 
-def _inside(one: Finding, spans: Sequence[tuple[int, int]] | None) -> bool:
-    return spans is None or any(start <= one.start and one.end <= end for start, end in spans)
+def _inside(one: Finding, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= one.start and one.end <= end for start, end in spans)
 
 
 def _select(
@@ -207,10 +213,19 @@ class _Soundness:
                 self.spans.append((start, end))
         self.starts = [start for start, _ in self.spans]
         self.parsed: dict[int, SourceTree] = {}
+        self.names: dict[tuple[str, str], bool] = {}  # outside functions, which may be long
 
     def __call__(self, finding: Finding) -> bool:
         if not has_fix(finding):
             return True
+        if finding.kind == UNDEFINED and not finding.function:  # one name is as sound as the next
+            pair = (finding.original, finding.replacement)
+            if pair not in self.names:
+                self.names[pair] = self._verified(finding)
+            return self.names[pair]
+        return self._verified(finding)
+
+    def _verified(self, finding: Finding) -> bool:
         tree, edit = self.tree, _edit(finding)
         index = bisect_right(self.starts, edit.start) - 1
         start, end = self.spans[index] if index >= 0 else (0, 0)

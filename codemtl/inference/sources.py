@@ -7,6 +7,7 @@ One bad file never stops the others: it becomes a result with status ``error``.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from codemtl.errors import CodemtlError, EditError, SourceError
 from codemtl.syntax.definitions import Definition, find_all, functions
+from codemtl.syntax.discovery import SUFFIXES
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile, find_python_files
 from codemtl.syntax.results import FileResult
@@ -88,16 +90,39 @@ def read_target(target: Target) -> SourceFile:
         if sys.stdin is None:
             raise SourceError("standard input is closed; give a file, or text by a pipe")
         return SourceFile.from_bytes(sys.stdin.buffer.read(), Path(target.path))
-    return SourceFile.read(Path(target.path))
+    source = SourceFile.read(Path(target.path))
+    if not target.path.endswith(SUFFIXES) and _is_json(source.data):
+        raise SourceError(
+            f"{target.path} is JSON, not Python; of a notebook, export the code first"
+        )
+    return source
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether text is an object or a list in JSON, most of which Python would read too."""
+    if data.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def select_functions(tree: SourceTree, qualnames: Sequence[str]) -> list[Definition]:
     """All functions, or those in the named functions and classes; SourceError for no such name."""
-    every = functions(tree)
-    if not qualnames:
-        return every
-    spans = [(one.start, one.end) for name in qualnames for one in find_all(tree, name)]
+    every, spans = functions(tree), named_spans(tree, qualnames)
     return [one for one in every if any(s <= one.start and one.end <= e for s, e in spans)]
+
+
+def named_spans(tree: SourceTree, qualnames: Sequence[str]) -> list[tuple[int, int]]:
+    """Where the named functions and classes stand, or all of the file without any.
+
+    SourceError for no such name.
+    """
+    if not qualnames:
+        return [(0, len(tree.data))]
+    return [(one.start, one.end) for name in qualnames for one in find_all(tree, name)]
 
 
 def apply_verified(tree: SourceTree, edits: Sequence[Edit]) -> tuple[bytes | None, list[Edit]]:
@@ -148,6 +173,8 @@ def _one_file(
         source = read_target(target)
         result = process(source, target.qualnames)
         result.path = target.path
+        if result.patched is not None and source.encoding != "utf-8":
+            source.encode(result.patched)  # what cannot be written is no patch
         if write and result.patched is not None:
             if not target.stdin:
                 source.write(result.patched)

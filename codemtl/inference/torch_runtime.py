@@ -30,6 +30,7 @@ from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition
+from codemtl.syntax.docstrings import summary_of
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
@@ -280,7 +281,8 @@ class TorchPredictor:
             return encoder_input(self.specials, np.zeros(0, np.int32), pieces, prefix)[0], level
         tree = _with_hole(request)
         context = self._windows(request.tree, request.function, NO_SITES)[0].context
-        told = np.array(self.tokenizer.encode(request.text)[:64] if request.text else [], np.int32)
+        says = request.text or summary_of(request.tree, request.function.node)
+        told = np.array(self.tokenizer.encode(says)[:64] if says else [], np.int32)
         start = request.function.node.start_byte
         node = tree.root.descendant_for_byte_range(start, start + 3)
         while node is not None and node.type != "function_definition":

@@ -27,7 +27,7 @@ from codemtl.model.layers import embed, norm
 RARELY = -2.0  # log-odds of copying before anything is learned
 LEAST = 1e-9  # probability that counts as none
 
-Places = tuple[Tensor, Tensor]  # rows and columns [N]: a mask would be counted at each use
+Places = tuple[Tensor, ...]  # rows and columns [N]: a mask would be counted at each use
 
 
 class Source(NamedTuple):

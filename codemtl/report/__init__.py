@@ -16,9 +16,9 @@ from codemtl.report.documents import (
     KIND_TEXTS,
     Model,
     Span,
-    diff_path,
     generate_document,
     github_lines,
+    patch_text,
     repair_document,
     sarif_document,
     span,
@@ -204,7 +204,7 @@ def file_diff(result: FileResult) -> bytes:
         return b""
     mark = "\ufeff" if result.bom else ""
     old, new = (mark + data.decode() for data in (result.data, result.patched))
-    text = unified_diff(diff_path(result.path), old, new)
+    text = patch_text(result.path, old, new)
     body = text.find("\n@@ ") + 1  # before it stand the names of the file
     return os.fsencode(text[:body]) + text[body:].encode(result.encoding, "surrogateescape")
 

@@ -93,7 +93,7 @@ def _patch(result: FileResult) -> dict[str, Any] | None:
         return None
     versions = [one for one in (result.patched, *patch.alternatives) if one is not None]
     diffs = [
-        unified_diff(diff_path(result.path), result.data.decode(), one.decode())
+        patch_text(result.path, result.data.decode(), one.decode())
         for one in versions
     ]  # fmt: skip
     return {
@@ -140,7 +140,7 @@ def generate_document(result: Generated, model: Model) -> dict[str, Any]:
         diff = None
         if one.patched is not None and result.path is not None:
             texts = (result.data.decode(), one.patched.decode())
-            diff = unified_diff(diff_path(result.path), *texts)
+            diff = patch_text(result.path, *texts)
         candidates.append({"text": one.text, "diff": diff})
     place = {"path": result.path, "function": result.function, "line": result.line}
     document = {"version": 1, "model": model._asdict(), **place, "candidates": candidates}
@@ -236,13 +236,20 @@ def github_lines(result: FileResult) -> Iterator[str]:
         yield f"::warning file={file},{region},title={title}::{_escaped(message)}"
 
 
-def diff_path(path: str) -> str:
-    """The path as ``git apply`` wants it: below the current folder, else below the work tree."""
-    place = Path(os.path.abspath(path))
-    for root in (Path.cwd(), *(one for one in place.parents if (one / ".git").exists())):
+def patch_text(path: str, old: str, new: str) -> str:
+    """A unified diff of a file that ``git apply`` takes in the current folder.
+
+    The path begins at the root of the work tree; outside of one at the current folder, or else at
+    the root of the file's own work tree.
+    """
+    place, here = Path(os.path.abspath(path)), Path.cwd()
+    work_tree = next((one for one in (here, *here.parents) if os.path.exists(one / ".git")), None)
+    if work_tree is not None and place.is_relative_to(work_tree):
+        return unified_diff(place.relative_to(work_tree).as_posix(), old, new, rooted=True)
+    for root in (here, *(one for one in place.parents if os.path.exists(one / ".git"))):
         if place.is_relative_to(root):
-            return place.relative_to(root).as_posix()
-    return place.as_posix().lstrip("/")
+            return unified_diff(place.relative_to(root).as_posix(), old, new)
+    return unified_diff(place.as_posix().lstrip("/"), old, new)
 
 
 def _summary(

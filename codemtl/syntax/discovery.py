@@ -31,7 +31,7 @@ def find_python_files(path: str | os.PathLike[str]) -> list[Path]:
     top = Path(path)
     if not os.path.lexists(top):
         raise SourceError(f"{top}: no such file or folder; check the spelling")
-    if not top.is_dir():
+    if not os.path.isdir(top):
         return [top]
     return sorted(_below(top), key=lambda found: found.parts)
 
@@ -48,12 +48,13 @@ def _below(top: Path) -> Iterator[Path]:
         if _is_source(found):
             if _is_wanted(found.parent, wanted):
                 yield found
-        elif found.is_dir() and not found.is_symlink() and _is_wanted(found, wanted):
+        elif os.path.isdir(found) and not os.path.islink(found) and _is_wanted(found, wanted):
             yield from _below(found)  # a repository inside the repository
 
 
 def _is_source(path: Path) -> bool:
-    return path.name.endswith(SUFFIXES) and path.is_file() and not path.is_symlink()
+    # os.path says no of what may not be looked at, where Path raises
+    return path.name.endswith(SUFFIXES) and os.path.isfile(path) and not os.path.islink(path)
 
 
 def _is_wanted(folder: Path, known: dict[Path, bool]) -> bool:
@@ -64,7 +65,7 @@ def _is_wanted(folder: Path, known: dict[Path, bool]) -> bool:
 
 def _is_skipped(folder: Path) -> bool:
     name = folder.name
-    return name.startswith(".") or name in SKIPPED_FOLDERS or (folder / "pyvenv.cfg").exists()
+    return name.startswith(".") or name in SKIPPED_FOLDERS or os.path.exists(folder / "pyvenv.cfg")
 
 
 def _git_files(top: Path) -> list[str] | None:
@@ -115,9 +116,9 @@ def _specs_above(top: Path) -> tuple[dict[Path, GitIgnoreSpec], Path]:
     """
     specs: dict[Path, GitIgnoreSpec] = {}
     above = [top, *top.parents]
-    root = next((folder for folder in above if (folder / ".git").exists()), top)
+    root = next((folder for folder in above if os.path.exists(folder / ".git")), top)
     for folder in above[1 : above.index(root) + 1]:
-        if (folder / ".gitignore").is_file():
+        if os.path.isfile(folder / ".gitignore"):
             specs[folder] = _ignore_spec(folder / ".gitignore")
     if root == top or _is_ignored(top, True, root, specs):
         return {}, top

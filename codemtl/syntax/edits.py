@@ -68,11 +68,12 @@ def common_prefix(one: Sequence[Any], two: Sequence[Any]) -> int:
     return low
 
 
-def unified_diff(path: str, old: str, new: str) -> str:
+def unified_diff(path: str, old: str, new: str, *, rooted: bool = False) -> str:
     """A unified diff from ``old`` to ``new`` that ``git apply`` takes; empty if they are equal.
 
-    ``path`` is relative to the root of the repository, with ``/``. Only line feeds end a line, as
-    git has it, so carriage returns, form feeds and the like stay inside the lines.
+    ``path`` has ``/``. Where it is ``rooted``, relative to the root of the repository, a line says
+    so, and git does not guess how much of it lies above the current folder. Only line feeds end a
+    line, as git has it, so carriage returns, form feeds and the like stay inside the lines.
     """
     if old == new:
         return ""
@@ -83,7 +84,9 @@ def unified_diff(path: str, old: str, new: str) -> str:
     # Comparing all lines of a long file would take minutes; only the part that differs matters.
     skip, keep = max(0, head - CONTEXT_LINES), max(0, tail - CONTEXT_LINES)
     before, after = before[skip : len(before) - keep], after[skip : len(after) - keep]
-    return "".join(_diff(path, before, after, skip))
+    names = [_quoted(side + path).rstrip("\t") for side in ("a/", "b/")]
+    header = f"diff --git {names[0]} {names[1]}\n" if rooted else ""
+    return header + "".join(_diff(path, before, after, skip))
 
 
 def _common(pairs: Iterable[tuple[str, str]]) -> int:

@@ -27,6 +27,7 @@ __all__ = ["SIZE_LIMIT", "SourceFile", "find_python_files"]
 
 SIZE_LIMIT = 10 * 2**20  # bytes; no source written by people is longer
 TEMPORARY_PREFIX = ".codemtl-"
+ACCESS_LIST = "system.posix_acl_access"
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and run again",
@@ -165,7 +166,7 @@ class SourceFile:
             with open(descriptor, "wb") as stream:
                 stream.write(raw)
                 stream.flush()
-                _copy_attributes(descriptor, status)
+                _copy_attributes(descriptor, target, status)
                 os.fsync(descriptor)
             self._check_unchanged()
             os.replace(temporary, target)
@@ -240,8 +241,8 @@ def _read_problem(error: OSError | RuntimeError) -> str:
     return str(error)
 
 
-def _copy_attributes(descriptor: int, status: os.stat_result) -> None:
-    """Give an open file the mode and, where the system lets us, the owner of another."""
+def _copy_attributes(descriptor: int, source: Path, status: os.stat_result) -> None:
+    """Give an open file the mode, access list and, where the system lets us, owner of another."""
     if hasattr(os, "fchown"):
         # Owner before mode, as changing the owner clears bits of the mode. A user may not give
         # files away, but may set the group to any of their own.
@@ -250,3 +251,19 @@ def _copy_attributes(descriptor: int, status: os.stat_result) -> None:
                 os.fchown(descriptor, owner, group)
     if hasattr(os, "fchmod"):
         os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+    if hasattr(os, "listxattr"):
+        _copy_extended(descriptor, source)
+
+
+def _copy_extended(descriptor: int, source: Path) -> None:
+    """Give an open file the extended attributes of another that the system lets us set."""
+    try:
+        names = os.listxattr(source)
+    except OSError:  # the file system has none
+        return
+    for name in names:
+        try:
+            os.setxattr(descriptor, name, os.getxattr(source, name))
+        except OSError:
+            if name == ACCESS_LIST:  # without it the bits of the mode would let others in
+                raise

@@ -42,10 +42,20 @@ def docstring_node(definition: Node) -> Node | None:
         if child.type != "expression_statement" or child.named_child_count != 1:
             return None
         inner = child.named_children[0]
-        if inner.type not in ("string", "concatenated_string"):
-            return None
-        return child
+        while inner.type == "parenthesized_expression" and inner.named_child_count == 1:
+            inner = inner.named_children[0]
+        return child if _is_plain_text(inner) else None
     return None
+
+
+def _is_plain_text(node: Node) -> bool:
+    """Whether an expression is a text that Python would keep: no bytes, nothing formatted in."""
+    if node.type == "concatenated_string":
+        return all(_is_plain_text(one) for one in node.named_children if one.type != "comment")
+    if node.type != "string":
+        return False
+    begins = node.children[0].text or b""
+    return not set(begins.lower()) & set(b"bft")
 
 
 def lexical_tokens(tree: SourceTree, node: Node) -> list[LexicalToken]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.corpus.docstrings import summary
 from codemtl.corpus.examples import decode, function_rows, masked_line, without_docstring
 from codemtl.corpus.exclusions import Exclusions, load_exclusions
 from codemtl.corpus.hashing import function_hash
 from codemtl.errors import DataError
 from codemtl.syntax.definitions import functions
+from codemtl.syntax.docstrings import summary
 from codemtl.syntax.tree import parse
 
 SOURCE = '''\

@@ -143,6 +143,18 @@ def test_body(before: str, after: str) -> None:
     assert [one.patched for one in result.candidates] == [after.encode()]
 
 
+def test_a_docstring_on_the_line_of_the_header_moves_to_its_own() -> None:
+    for before in ("def f(x): 'why'\n", "def f(x): 'why'; pass\n"):
+        result = generate_body(source(before), FakePredictor(generated=["return x"]), "f")
+        (one,) = result.candidates
+        assert one.patched == b"def f(x):\n    'why'\n    return x\n"
+
+
+def test_too_many_candidates_are_refused() -> None:
+    with pytest.raises(UsageError, match="at most 100"):
+        generate_text("add one", FakePredictor(), candidates=101)
+
+
 def test_a_class_has_no_body_to_write() -> None:
     with pytest.raises(SourceError, match="is a class"):
         generate_body(source(TEXT), FakePredictor(), "A")

@@ -183,3 +183,16 @@ def test_what_python_does_not_read(text: str, status: str, message: str | None) 
 def test_files_without_functions(text: str) -> None:
     result = repaired(text, FakePredictor({"x": "y"}))
     assert (result.status, result.message, result.findings) == ("ok", None, [])
+
+
+def test_the_body_of_a_named_class_is_looked_at_too() -> None:
+    text = "class A:\n    x = undefnd\n\n    def f(self):\n        return 1\n\n\ny = undefnd\n"
+    (one,) = repaired(text, FakePredictor(), "A", min_confidence=0.0).findings
+    assert (one.original, one.start) == ("undefnd", text.index("undefnd"))
+    assert repaired(text, FakePredictor(), "A.f", min_confidence=0.0).findings == []
+
+
+def test_one_name_in_a_long_table_is_verified_once() -> None:
+    text = "table = [\n" + "    leng,\n" * 3000 + "]\nlength = 1\n"
+    found = repaired(text, FakePredictor(), min_confidence=0.0).findings
+    assert len(found) == 3000

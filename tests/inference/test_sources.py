@@ -29,6 +29,16 @@ def test_each_file_once_in_order(folder: Path) -> None:
     assert find_targets(["pkg/b.py::f", "pkg/b.py::g"]) == [Target("pkg/b.py", ("f", "g"))]
 
 
+def test_a_patch_that_its_file_cannot_hold_is_an_error_of_that_file(folder: Path) -> None:
+    (folder / "c.py").write_text("# coding: ascii\n")
+    results = list(each_file(
+        [Target("c.py"), Target("pkg/a.py")],
+        lambda source, names: FileResult("", patched="# coding: ascii\n# \u2019\n".encode()),
+    ))  # fmt: skip
+    assert [one.status for one in results] == ["error", "ok"]
+    assert "cannot be encoded in ascii" in (results[0].message or "")
+
+
 def test_what_is_not_there_becomes_an_error(folder: Path) -> None:
     targets = find_targets(["empty", "pkg::f", "missing.py", "pkg/a.py"])
     results = list(each_file(targets, lambda source, names: FileResult("")))

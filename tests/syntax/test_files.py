@@ -386,3 +386,16 @@ def test_no_permission_to_write(open_folder: Path) -> None:
     open_folder.chmod(0o777)
     assert _as_nobody(lambda: source.write(b"x = 2\n")) == "-"
     assert path.read_bytes() == b"x = 2\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="the system has no extended attributes")
+def test_extended_attributes_are_kept(tmp_path: Path) -> None:
+    place = tmp_path / "a.py"
+    place.write_text("x = 1\n")
+    try:
+        os.setxattr(place, "user.note", b"mine")
+    except OSError:
+        pytest.skip("the file system has no extended attributes")
+    SourceFile.read(place).write(b"x = 2\n")
+    assert place.read_text() == "x = 2\n"
+    assert os.getxattr(place, "user.note") == b"mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import textwrap
 
 import pytest
@@ -124,3 +125,19 @@ def test_random_damage_is_no_error() -> None:
     for data in (b"def f(:\n  return ((\n", b"class\n", b"\xff\xfe\n", b"", b"if x:\n"):
         tree = parse(data)
         lexical_tokens(tree, tree.root)
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_one"),
+    [
+        ('"why"', True), ('r"""why"""', True), ("('why'\n     ' not')", True), ("'a' 'b'", True),
+        ("f'{x}'", False), ("b'x'", False), ("'a' f'b'", False), ("('a', 'b')", False),
+    ],
+)  # fmt: skip
+def test_a_docstring_is_what_python_would_keep(statement: str, is_one: bool) -> None:
+    source = f"def f(x):\n    {statement}\n    return x\n"
+    node = parse(source.encode()).root.named_children[0]
+    assert (docstring_node(node) is not None) == is_one
+    tree = ast.parse(source).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    assert (ast.get_docstring(tree) is not None) == is_one

@@ -10,6 +10,11 @@ import inspect
 import re
 import warnings
 
+from tree_sitter import Node
+
+from codemtl.syntax.lexical import docstring_node
+from codemtl.syntax.tree import SourceTree
+
 MIN_WORDS, MAX_WORDS = 3, 40
 MAX_CHARACTERS = 300
 
@@ -25,6 +30,12 @@ _UNFIT = re.compile(
     r"^(initiali[sz]e( self)?\.?|constructor\.?)$|\{\w*\}|%\(",
     re.I,
 )
+
+
+def summary_of(tree: SourceTree, definition: Node) -> str:
+    """The summary of a definition's docstring, or ""."""
+    found = docstring_node(definition)
+    return "" if found is None else summary(literal_value(tree.text(found)))
 
 
 def literal_value(source: str) -> str:
