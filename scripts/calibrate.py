@@ -42,6 +42,8 @@ def main() -> None:
     scores = score_cases([*cases.bugs, *cases.clean], make, options.jobs)
     bugs = [row[0] for row in scores[: len(cases.bugs)]]
     clean = [one for row in scores[len(cases.bugs) :] for one in row]
+    if not any(guess.verdict.right for one in bugs for guess in one.model):
+        sys.exit("no edit that the model proposes is right: there is nothing to fit confidences to")
     fitted = fit(bugs, clean)
     print(f"command: {shlex.join(['python', *sys.argv])}")
     print(f"model: {values.get('name', 'codemtl')} {str(values.get('sha256'))[:12]}")

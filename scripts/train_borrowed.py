@@ -1,4 +1,4 @@
-"""Train on a machine that is lent for minutes, and have its newest weights in parts at any time.
+"""Train on a machine that is lent for minutes, and have its best weights in parts at any time.
 
     python scripts/train_borrowed.py start RUN --data SHARDS --init codemtl/weights --seconds 700
     python scripts/train_borrowed.py fetch RUN --out PARTS --wait 480
@@ -31,6 +31,8 @@ KEPT = ("name", "calibration", "calibrated_on", "step")  # of the run's config.j
 
 def start(options: argparse.Namespace) -> None:
     """Begin the run in a session of its own, which outlives this command."""
+    if (options.run / PID).exists():
+        raise UsageError(f"{options.run} holds a run already; name another folder")
     options.run.mkdir(parents=True, exist_ok=True)
     own = ["--data", options.data, "--preset", options.preset]
     own += [] if options.init is None else ["--init", options.init]
@@ -58,6 +60,8 @@ def train(options: argparse.Namespace) -> None:
 def fetch(options: argparse.Namespace) -> None:
     """Wait for the run, at most as long as told, and write its weights in parts."""
     end = time.monotonic() + options.wait
+    if not (options.run / PID).is_file():
+        raise UsageError(f"{options.run} holds no run; name the folder that `start` was given")
     pid = int((options.run / PID).read_text("utf-8"))
     while time.monotonic() < end and goes_on(pid):
         time.sleep(0.2)
@@ -86,6 +90,8 @@ def fetch(options: argparse.Namespace) -> None:
 def join(options: argparse.Namespace) -> None:
     """Parts to a model folder, which is read once to see that it is whole."""
     parts = sorted(options.run.glob(PART + "*"))
+    if not parts:
+        raise UsageError(f"{options.run} holds no parts; name the folder that `fetch` wrote")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / WEIGHTS).write_bytes(b"".join(part.read_bytes() for part in parts))
     for name in TRAVELS:

@@ -39,6 +39,7 @@ from codemtl.tasks.metrics import (
     NOTHING,
     Array,
     calibration_interval,
+    grouped_share,
     most_confident,
     precision_recall,
     recall,
@@ -98,7 +99,7 @@ def repair_suite(name: str, cases: RepairCases, corpus: Corpus, setting: Setting
     result = SuiteResult(name, _facts(cases, trained, ruff, setting.repositories))
     _recalls(result, systems, cases.bugs, groups, setting.seed)
     result.tables.append(_kinds(systems, cases.bugs))
-    _shipped(result, systems, setting.calibration, setting.seed)
+    _shipped(result, systems, setting.calibration, groups, setting.seed)
     _calibration(result, systems, groups, setting.seed)
     if ruff is not None:
         result.tables.append(_ruff_table(ruff))
@@ -238,7 +239,11 @@ def _kinds(systems: Sequence[System], bugs: Sequence[RepairCase]) -> Table:
 
 
 def _shipped(
-    result: SuiteResult, systems: Sequence[System], calibration: Calibration, seed: int
+    result: SuiteResult,
+    systems: Sequence[System],
+    calibration: Calibration,
+    groups: Array,
+    seed: int,
 ) -> None:
     """What a user sees who changes nothing: findings from the default threshold."""
     rows = []
@@ -247,7 +252,7 @@ def _shipped(
             continue
         shown, alarms = one.bugs >= calibration.threshold, one.clean >= calibration.threshold
         values = {
-            "clean functions flagged": share(alarms, seed=seed),
+            "clean functions flagged": grouped_share(alarms, groups, seed=seed),
             "joint": share(shown & one.joint, seed=seed),
             "located": share(shown & one.located, seed=seed),
         }

@@ -93,6 +93,22 @@ def share(hits: Array, *, rounds: int = ROUNDS, seed: int = 0) -> Interval:
     return _interval(float(hits.mean()), found)
 
 
+def grouped_share(hits: Array, groups: Array, *, rounds: int = ROUNDS, seed: int = 0) -> Interval:
+    """As `share`, of cases that resemble those of their group: whole groups are drawn.
+
+    ``groups`` [N] are numbered from 0.
+    """
+    if not len(hits):
+        return share(hits)
+    sums, sizes = np.bincount(groups, hits), np.bincount(groups)
+    rng = np.random.default_rng(seed)
+    found = []
+    for size in _chunks(rounds, len(sizes)):
+        drawn = rng.integers(0, len(sizes), (size, len(sizes)))
+        found.append(sums[drawn].sum(1) / np.maximum(sizes[drawn].sum(1), 1))
+    return _interval(float(hits.mean()), found)
+
+
 def _chunks(rounds: int, width: int) -> list[int]:
     """Rounds in parts that fit in memory."""
     size = max(1, _CHUNK // max(width, 1))

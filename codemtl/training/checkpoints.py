@@ -53,6 +53,7 @@ def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
         "weighting": trainer.weighting.state_dict(),
         "clock": trainer.clock.state_dict(),
         "config": trainer.config.to_dict(),
+        "data": trainer.data,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     files[STATE] = (json.dumps(state, indent=2) + "\n").encode()
@@ -177,6 +178,11 @@ def _check_same_run(state: dict[str, Any], trainer: Trainer, folder: Path) -> No
                 f"{folder} was made with {name} = {old!r}, not {new!r}; "
                 "resume with the same configuration or choose another --out"
             )
+    if state.get("data", trainer.data) != trainer.data:  # an older version noted none
+        raise UsageError(
+            f"{folder} was made of other data; resume with the same, or choose another --out and "
+            "begin with these weights by --init"
+        )
     if state["processes"] != trainer.accelerator.num_processes:
         raise UsageError(
             f"{folder} was made by {state['processes']} processes, not "

@@ -41,6 +41,12 @@ class Clock:
         return self.progress >= 1
 
     @property
+    def nearly_over(self) -> bool:
+        """Whether no time is left for what follows the last step to be done once more before it."""
+        reserve = self.reserve or 0.0
+        return reserve > 0 and self._seconds() + 2 * reserve > self.config.seconds
+
+    @property
     def rehearses(self) -> bool:
         """Whether it is time to do once what follows the last step."""
         return self.reserve is None and self.progress >= REHEARSAL

@@ -100,3 +100,11 @@ def _texts(data: Path) -> Iterator[str]:
     for row in table:
         if row["split"] == "train":
             yield row["source"]
+
+
+def fingerprint(data: Path) -> str:
+    """Of shards, by their names and sizes, and of their tokenizer."""
+    digest = hashlib.sha256((data / FILE_NAME).read_bytes())
+    for path in sorted(data.glob(f"*{SUFFIX}")):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]

@@ -34,7 +34,8 @@ class Validation:
             if REAL in stages and data.real_alone:
                 stages = (REAL,)
             for stage in stages:
-                if stage == REAL and data.real is None:
+                learned = stage != REAL or data.config.stages(task).get(REAL, 0.0) > 0
+                if not learned or (stage == REAL and data.real is None):
                     continue
                 for number in range(batches):
                     every = data.config.real_every if stage == REAL else 1

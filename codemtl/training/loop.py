@@ -83,6 +83,7 @@ class Trainer:
         self.shared = shared_parameters(network)
         self.clock = Clock(config, accelerator)
         self.step = 0
+        self.data = ""  # fingerprint of what is learned from, which checkpoints note
 
     def train_step(self, window: list[MicroBatch]) -> dict[str, float]:
         """One optimizer step over a window of micro-batches; returns what to log."""

@@ -156,6 +156,15 @@ class MicroBatches(Dataset[dict[str, Any]]):
             return False
         return [s for s, share in self.config.stages("repair").items() if share > 0] == [REAL]
 
+    def check_real(self) -> None:
+        """Raise DataError where repair shall learn from real bugs alone and there are none."""
+        asked = [s for s, share in self.config.stages("repair").items() if share > 0]
+        if "repair" in self.plans and asked == [REAL] and self.real is None:
+            raise DataError(
+                "tasks.repair.stages asks for real bugs alone, and the prepared data hold none; "
+                "mine repositories with their histories"
+            )
+
     def __len__(self) -> int:
         return len(self.tasks)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from codemtl.model.network import Network
 from codemtl.training.config import TrainingConfig
-from codemtl.training.mixture import MicroBatches
+from codemtl.training.mixture import REAL, MicroBatches
 
 SIZE = 4  # a probe has 1 / SIZE of a micro-batch's tokens
 STEP_LENGTH = 1e-3  # of a look-ahead step, relative to the norm of the shared parameters
@@ -57,6 +57,8 @@ class Probes:
         self._fixed: list[Probe] | None = None
 
     def _probe(self, task: str, number: int, stage: str) -> Probe:
+        if stage == REAL:  # one of the micro-batches that hold real bugs
+            number = (number + 1) * self.config.real_every - 1
         batch = self.data.make(task, number, stage)
         device = self.accelerator.device
         arrays = {key: torch.from_numpy(value).to(device) for key, value in batch.arrays.items()}

@@ -32,7 +32,7 @@ from codemtl.training.checkpoints import (
     save_checkpoint,
 )
 from codemtl.training.config import TrainingConfig, load_config
-from codemtl.training.dataset import shards_folder
+from codemtl.training.dataset import fingerprint, shards_folder
 from codemtl.training.evaluation import Validation, score, scored
 from codemtl.training.gradients import agreed
 from codemtl.training.initial import check_frozen, inherited, make_network, with_trunk
@@ -155,15 +155,16 @@ class Run:
         network, self.inherited = make_network(config, data, init)
         network.to(self.accelerator.device)
         self.training = self._micro_batches("train", tokenizer)
+        self.training.check_real()
         held_out = self._micro_batches("validation", tokenizer)
         self.validation = Validation(held_out, config.evaluate_batches, tokenizer.decode)
         small = self._micro_batches("validation", tokenizer, shrink=SIZE)
         self.probes = Probes(config, small, self.accelerator)
         weighting = make_weighting(config.weighting, list(self.training.plans), config.seed)
         self.trainer = Trainer(config, network, weighting, self.accelerator, self.probes)
+        self.trainer.data = fingerprint(data)
         self.best: tuple[float, int] = (-1.0, 0)
-        self.reported = time.monotonic()
-        self.resumable = False  # whether there is a checkpoint
+        self.reported, self.resumable = time.monotonic(), False  # the second: from a checkpoint
 
     def _micro_batches(self, split: str, tokenizer: CodeTokenizer, shrink: int = 1) -> MicroBatches:
         training, config, shards = split == "train", self.config, Shards(self.data, split)
@@ -251,7 +252,8 @@ class Run:
         """What is due besides training."""
         config, step, rehearses = self.config, self.trainer.step, self.trainer.clock.rehearses
         self._diagnose()
-        if step % config.evaluate_every == 0 or last or rehearses:
+        due = not self.trainer.clock.nearly_over
+        if (due and step % config.evaluate_every == 0) or last or rehearses:
             self._evaluate()
             overdue = time.monotonic() - self.reported > REPORT_EVERY
             if (overdue or rehearses) and not last:
@@ -259,7 +261,7 @@ class Run:
             if not self.resumable:  # no model without a checkpoint to go on from
                 self._checkpoint()
                 return
-        if step % config.checkpoint_every == 0 or last or rehearses:
+        if (due and step % config.checkpoint_every == 0) or last or rehearses:
             self._checkpoint()
 
     def _diagnose(self) -> None:

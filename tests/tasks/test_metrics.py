@@ -96,6 +96,17 @@ def test_functions_without_findings_are_below_every_threshold() -> None:
     assert metrics.recall(scores, right, metrics.threshold(clean, 0.0)) == 0.0
 
 
+def test_a_share_of_cases_that_come_in_groups() -> None:
+    hits, groups = np.zeros(1500, bool), np.repeat(np.arange(100), 15)
+    hits[:8] = True  # all in one group
+    alone, grouped = metrics.share(hits), metrics.grouped_share(hits, groups)
+    assert alone.value == grouped.value == pytest.approx(8 / 1500)
+    assert grouped.low == 0.0 and grouped.high > 1.5 * alone.high
+    each = metrics.grouped_share(hits, np.arange(1500))
+    assert each.low == pytest.approx(alone.low, abs=0.001)
+    assert np.isnan(metrics.grouped_share(hits[:0], groups[:0]).value)
+
+
 def test_share() -> None:
     found = metrics.share(np.array([True, False] * 200))
     assert found.value == 0.5

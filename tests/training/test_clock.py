@@ -157,6 +157,15 @@ def test_a_run_ends_in_time_with_its_schedule(seen: Seen, fake: FakeTime, tiny: 
     assert "not finished" not in page and f"step {steps} of" in page
 
 
+def test_nothing_is_done_twice_where_the_time_ends(
+    seen: Seen, fake: FakeTime, tiny: Path, tmp_path: Path
+) -> None:
+    began = fake.now
+    run = Run(configured("seconds=40", "evaluate_every=31", "warmup=5"), tiny, tmp_path / "run")
+    run.go()  # step 31 ends after 35 s, and its validation would leave no time for the last one
+    assert 35 <= fake.now - began <= 40
+
+
 def test_the_steps_still_end_a_run(seen: Seen, tiny: Path, tmp_path: Path) -> None:
     run = Run(configured("seconds=1000", "steps=6"), tiny, tmp_path / "run")
     run.go()

@@ -80,6 +80,22 @@ def test_who_learns_from_no_made_bugs_is_judged_by_real_ones_alone(
     assert judged == ({"real"} if alone else {"dense", "single", "real"})
 
 
+def test_real_bugs_judge_no_run_that_does_not_learn_from_them(make: Any, shards: Shards) -> None:
+    data = make("tasks.repair.stages={dense=0.5, single=0.5, real=0}")
+    data.real = Plan(np.arange(3), shards.lengths, 9_000, seed=0)
+    stages = {stage for batch, stage in Validation(data, 1, str).batches if batch.task == "repair"}
+    assert stages == {"dense", "single"}
+
+
+def test_real_bugs_alone_need_some(make: Any, shards: Shards) -> None:
+    data = make("tasks.repair.stages={real=1}")
+    with pytest.raises(DataError, match="hold none"):
+        data.check_real()
+    data.real = Plan(np.arange(3), shards.lengths, 9_000, seed=0)
+    data.check_real()
+    make("tasks.repair.stages={single=0.9, real=0.1}").check_real()
+
+
 def test_beside_real_bugs_functions_can_be_left_as_they_stand(make: Any, shards: Shards) -> None:
     half, whole = make(), make("real_clean=1")
     assert whole.make("repair", 0, "real").arrays["bug"].any(), "there are none"

@@ -174,6 +174,10 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_configuration(
         again(finished, tiny, "model.layers=9")
     with pytest.raises(UsageError, match="was made with precision = 'no', not 'bf16'"):
         again(finished, tiny, "precision=bf16")
+    other = Path(shutil.copytree(tiny, finished.parent / "other"))
+    (other / "train-00000.safetensors.xz").rename(other / "train-00001.safetensors.xz")
+    with pytest.raises(UsageError, match="was made of other data"):
+        again(finished, other)
     assert again(finished, tiny, "precision=auto", "log_every=7")["step"] in (2, 4)
     assert (finished / "model.safetensors").read_bytes() == before
 

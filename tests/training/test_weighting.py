@@ -254,6 +254,11 @@ def test_coba_weighs_slow_tasks_more_and_diverging_ones_less() -> None:
     assert after((0.1, 0.1, 0.3))[2] < 1.0
 
 
+def test_coba_keeps_as_many_probes_as_its_warm_up_has() -> None:
+    with pytest.raises(UsageError, match=r"weighting\.warmup is 4, but weighting\.history keeps 3"):
+        make_weighting({"name": "coba", "history": 3}, TASKS, 0)
+
+
 def test_settings_are_listed_with_their_defaults() -> None:
     assert settings_of(CLASSES["coba"]) == {"every": 50, "history": 20, "warmup": 4, "tau": 5.0}
     assert settings_of(CLASSES["static"]) == {}

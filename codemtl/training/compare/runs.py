@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -15,9 +14,8 @@ from typing import Any
 
 from codemtl.errors import CodemtlError, DataError, UsageError
 from codemtl.model.atomic import write_atomic
-from codemtl.model.tokenizer import FILE_NAME
 from codemtl.training.compare.plan import Plan
-from codemtl.training.shards import SUFFIX
+from codemtl.training.dataset import fingerprint
 
 RUN, OUTCOME = "run.json", "outcome.json"
 FINISHED, BEGUN, TO_DO = "finished", "begun", "to do"
@@ -129,14 +127,6 @@ def _orders(plan: Plan, data: Path, cases: int, split: str) -> dict[str, dict[st
         }
         for run in plan.runs
     }  # fmt: skip
-
-
-def fingerprint(data: Path) -> str:
-    """Of shards, by their names and sizes, and of their tokenizer."""
-    digest = hashlib.sha256((data / FILE_NAME).read_bytes())
-    for path in sorted(data.glob(f"*{SUFFIX}")):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def _check_same(folder: Path, order: Mapping[str, Any]) -> None:

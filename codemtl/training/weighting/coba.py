@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from codemtl.errors import UsageError
 from codemtl.training.weighting import Weighting
 from codemtl.training.weighting.measures import TINY, checked_positive, slope, softmax
 
@@ -38,6 +39,11 @@ class CoBa(Weighting):
         checked_positive(every=every, history=history, tau=tau)
         self.probe_every, self.history, self.tau = every, history, tau
         self.warmup = max(2, warmup)  # a slope needs two losses
+        if self.warmup > history:
+            raise UsageError(
+                f"weighting.warmup is {self.warmup}, but weighting.history keeps {history} probes; "
+                "set history to as many or more"
+            )
         self.first: list[float] = []
         self.losses: list[list[float]] = []  # one row a probe, relative to the first
         self.slopes: list[list[float]] = []  # one row a probe since the warm-up
