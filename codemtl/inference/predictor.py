@@ -70,9 +70,9 @@ class GenerationRequest:
     ``line``: one logical line in place of the bytes ``start:end`` of ``tree``.
     ``body``: the statements of ``function`` in place of the bytes ``start:end`` of ``tree``.
 
-    For a line or a body, ``text`` may say what ``function`` does, else its docstring does, and
-    ``indent`` is the white space that belongs before the text where the file has none. More than
-    `MOST_CANDIDATES` are a UsageError.
+    For a line or a body, ``text`` may say what ``function`` does, for a body else its docstring
+    does, and ``indent`` is the white space that belongs before the text where the file has none.
+    More than `MOST_CANDIDATES` are a UsageError.
     """
 
     kind: Literal["text", "line", "body"]

@@ -281,7 +281,9 @@ class TorchPredictor:
             return encoder_input(self.specials, np.zeros(0, np.int32), pieces, prefix)[0], level
         tree = _with_hole(request)
         context = self._windows(request.tree, request.function, NO_SITES)[0].context
-        says = request.text or summary_of(request.tree, request.function.node)
+        says = request.text
+        if not says and request.kind == "body":  # a line is no better for it (data/LOG.md)
+            says = summary_of(request.tree, request.function.node)
         told = np.array(self.tokenizer.encode(says)[:64] if says else [], np.int32)
         start = request.function.node.start_byte
         node = tree.root.descendant_for_byte_range(start, start + 3)

@@ -253,18 +253,19 @@ def test_a_long_function_is_read_around_the_place(model: TorchPredictor) -> None
     assert all(f"total_{number}=first+{number}" in text for number in (198, 199, 201, 202))
 
 
-def test_what_the_docstring_says_is_read_where_code_is_written(model: TorchPredictor) -> None:
+def test_what_the_docstring_says_is_read_where_a_body_is_written(model: TorchPredictor) -> None:
     source = 'def area(side):\n    """Return the area of a square.\n\n    Long."""\n    return 1\n'
     tree = parse(source.encode())
     at = source.index("return")
     request = GenerationRequest(
-        "line", tree=tree, function=functions(tree)[0], start=at, end=len(source) - 1
+        "body", tree=tree, function=functions(tree)[0], start=at, end=len(source) - 1
     )
     said = model.tokenizer.encode("Return the area of a square.")
     ids, _ = model._generation_input(request)
     assert " ".join(map(str, said)) in " ".join(map(str, ids.tolist()))
-    ids, _ = model._generation_input(replace(request, text="Double it."))
-    assert " ".join(map(str, said)) not in " ".join(map(str, ids.tolist()))
+    for other in (replace(request, text="Double it."), replace(request, kind="line")):
+        ids, _ = model._generation_input(other)
+        assert " ".join(map(str, said)) not in " ".join(map(str, ids.tolist()))
 
 
 def test_confidence_survives_extreme_scores(model: TorchPredictor, tree: SourceTree) -> None:
