@@ -6,16 +6,18 @@
 
 ``start`` returns at once; the run goes on behind it and does what `codemtl train --preset base
 --time-budget 700` does, with ``--set`` too. ``fetch`` waits until the run has ended, but no longer
-than it is told to, and leaves the weights that the run has chosen by then, in int8 and in parts of
-a size that travels; so a run that is cut off leaves something too. ``join`` makes a model folder of
-them. Shards are all that is needed: neither tree-sitter nor datasets.
+than it is told to, and leaves the weights that the run has chosen by then, in int8 and with its
+log, in parts of a size that travels; so a run that is cut off leaves something too. ``join`` makes
+a model folder of them. Shards are all that is needed: neither tree-sitter nor datasets.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -25,7 +27,7 @@ from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, read_config
 from codemtl.model.tokenizer import FILE_NAME
 
 PID, OUTPUT, PART = "pid", "output.txt", "part."
-TRAVELS = (CONFIG, FILE_NAME, "metrics.json", "log.jsonl")  # what is small
+BESIDE = (FILE_NAME, "metrics.json", "log.jsonl")  # of the run's folder, with the weights
 KEPT = ("name", "calibration", "calibrated_on", "step")  # of the run's config.json
 
 
@@ -73,18 +75,19 @@ def fetch(options: argparse.Namespace) -> None:
         raise UsageError(f"{model} holds no weights yet; {options.run / OUTPUT} says what happens")
     values = read_config(model)
     kept = {key: values[key] for key in KEPT if key in values}
-    with tempfile.TemporaryDirectory() as folder:
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=packed, mode="w") as tar:
         save_network(load_network(model)[0], Path(folder), quantize=True, **kept)
-        for old in options.out.glob(PART + "*"):
-            old.unlink()
-        data = Path(folder, WEIGHTS).read_bytes()
-        size = options.part_megabytes * 1_000_000
-        for number, low in enumerate(range(0, len(data), size)):
-            (options.out / f"{PART}{number:03d}").write_bytes(data[low : low + size])
-        (options.out / CONFIG).write_bytes(Path(folder, CONFIG).read_bytes())
-    for name in TRAVELS[1:]:
-        (options.out / name).write_bytes((model / name).read_bytes())
-    print(f"{options.out}: {len(data) / 1e6:.1f} MB of weights")
+        for name in (CONFIG, WEIGHTS):
+            tar.add(Path(folder, name), name)
+        for name in BESIDE:
+            tar.add(model / name, name)
+    for old in options.out.glob(PART + "*"):
+        old.unlink()
+    data, size = packed.getvalue(), options.part_megabytes * 1_000_000
+    for number, low in enumerate(range(0, len(data), size)):
+        (options.out / f"{PART}{number:03d}").write_bytes(data[low : low + size])
+    print(f"{options.out}: {len(data) / 1e6:.1f} MB in parts")
 
 
 def join(options: argparse.Namespace) -> None:
@@ -93,9 +96,12 @@ def join(options: argparse.Namespace) -> None:
     if not parts:
         raise UsageError(f"{options.run} holds no parts; name the folder that `fetch` wrote")
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / WEIGHTS).write_bytes(b"".join(part.read_bytes() for part in parts))
-    for name in TRAVELS:
-        (options.out / name).write_bytes((options.run / name).read_bytes())
+    data = b"".join(part.read_bytes() for part in parts)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            tar.extractall(options.out, filter="data")
+    except tarfile.TarError as error:
+        raise UsageError(f"{options.run} does not hold all parts: {error}") from error
     load_network(options.out)
     print(f"{options.out}: {len(parts)} parts")
 

@@ -47,6 +47,7 @@ def test_what_comes_back_is_a_model(tmp_path: Path) -> None:
     assert "the run has ended" in fetched.stdout, fetched.stdout + fetched.stderr
     joined = borrowed("join", tmp_path / "parts", "--out", tmp_path / "model")
     assert joined.returncode == 0, joined.stderr
+    assert (tmp_path / "model" / "log.jsonl").stat().st_size > 0
     network, values = load_network(tmp_path / "model")
     assert values["step"] == read_config(tmp_path / "run" / "model")["step"]
     theirs, _ = load_network(tmp_path / "run" / "model")
@@ -68,6 +69,15 @@ def test_a_run_that_goes_on_leaves_its_newest_weights(tmp_path: Path) -> None:
     assert "the run has ended" in again.stdout, "a run that was killed has ended too"
     joined = borrowed("join", tmp_path / "parts", "--out", tmp_path / "model")
     assert joined.returncode == 0, joined.stderr
+
+
+@pytest.mark.slow
+def test_parts_that_are_not_all_there_are_told(tmp_path: Path) -> None:
+    assert "holds no parts" in borrowed("join", tmp_path, "--out", tmp_path / "model").stderr
+    (tmp_path / "part.001").write_bytes(b"the second one")
+    joined = borrowed("join", tmp_path, "--out", tmp_path / "model")
+    assert joined.returncode == 1
+    assert "does not hold all parts" in joined.stderr and "Traceback" not in joined.stderr
 
 
 def test_a_run_without_weights_says_where_to_look(tmp_path: Path) -> None:
