@@ -164,7 +164,7 @@ class Run:
         self.trainer = Trainer(config, network, weighting, self.accelerator, self.probes)
         self.trainer.data = fingerprint(data)
         self.best: tuple[float, int] = (-1.0, 0)
-        self.reported, self.resumable = time.monotonic(), False  # the second: from a checkpoint
+        self.reported, self.resumable = time.monotonic(), False  # if there is a checkpoint
 
     def _micro_batches(self, split: str, tokenizer: CodeTokenizer, shrink: int = 1) -> MicroBatches:
         training, config, shards = split == "train", self.config, Shards(self.data, split)

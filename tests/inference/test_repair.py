@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from codemtl.errors import SourceError
+from codemtl.inference import repair
 from codemtl.inference.fake import FakePredictor
 from codemtl.inference.repair import RepairOptions, repair_source
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.results import FileResult, has_fix
+from codemtl.syntax.tree import SourceTree
+from codemtl.syntax.verify import verify
 
 
 def repaired(text: str, predictor: FakePredictor, *names: str, **options: object) -> FileResult:
@@ -192,7 +196,15 @@ def test_the_body_of_a_named_class_is_looked_at_too() -> None:
     assert repaired(text, FakePredictor(), "A.f", min_confidence=0.0).findings == []
 
 
-def test_one_name_in_a_long_table_is_verified_once() -> None:
-    text = "table = [\n" + "    leng,\n" * 3000 + "]\nlength = 1\n"
-    found = repaired(text, FakePredictor(), min_confidence=0.0).findings
-    assert len(found) == 3000
+def test_one_name_in_a_long_table_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[Edit]] = []
+
+    def counted(tree: SourceTree, edits: list[Edit]) -> bytes:
+        calls.append(edits)
+        return verify(tree, edits)
+
+    monkeypatch.setattr(repair, "verify", counted)
+    text = "length = 1\ntable = [\n" + "    lenght,\n" * 300 + "]\n"
+    result = repaired(text, FakePredictor(), min_confidence=0.0)
+    assert len(result.findings) == 300 and len(calls) == 1
+    assert result.patched == text.replace("lenght", "length").encode()
