@@ -31,8 +31,8 @@ def main() -> None:
     config = load_config(None, options.preset, [stages])
     tokenizer = CodeTokenizer.load(options.data)
     data = MicroBatches(
-        Shards(options.data, "train"), special_ids(tokenizer), piece_layout(tokenizer), config,
-        micro_batches=options.batches,
+        Shards(options.data, "train", config.model.siblings), special_ids(tokenizer),
+        piece_layout(tokenizer), config, micro_batches=options.batches,
     )  # fmt: skip
     data[0]  # the first plan sorts an epoch
     tokens: Counter[str] = Counter()

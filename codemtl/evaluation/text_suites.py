@@ -1,7 +1,7 @@
 """The suites of texts from held-out projects: summaries of functions, and masked lines.
 
-Rivals: the answer of the most similar training function (see `retrieval`), and for summaries the
-words of the function's name.
+Rivals: the answer of the most similar training function (see `retrieval`), the most similar place
+of the file (see `file_rivals`), and for summaries the words of the function's name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from codemtl.evaluation.cases import TextCase, TextCases, hidden
 from codemtl.evaluation.corpus import Corpus
+from codemtl.evaluation.file_rivals import FileRival
 from codemtl.evaluation.line_rivals import FUNCTIONS, Place, line_rivals
 from codemtl.evaluation.results import (
     Example,
@@ -50,6 +51,7 @@ def summaries_suite(
         index = Retrieval([words(row["source"]) for row in rows])
         answers = [row["summary"] for row in rows]
         systems["retrieval"] = [_answer(index, answers, words(_view(one))) for one in cases.cases]
+    systems["file"] = [*map(FileRival().summary, cases.cases)]
     systems["name in words"] = [_name_in_words(one.qualname) for one in cases.cases]
     result = SuiteResult("summaries", _facts(cases, len(rows)))
     table: list[list[str]] = []
@@ -69,6 +71,7 @@ def lines_suite(
     references = [one.reference for one in cases.cases]
     systems = {"model": written(line_batch, cases.cases, make, jobs, "writing lines")}
     rivals, functions = line_rivals([_place(one) for one in cases.cases], corpus, seed)
+    rivals = {"file": [*map(FileRival().line, cases.cases)], **rivals}
     result = SuiteResult("masked-lines", _facts(cases, functions))
     table: list[list[str]] = []
     for name, texts in (systems | rivals).items():

@@ -36,10 +36,10 @@ from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.sites import FunctionSites, enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.batches import Arrays, encoder_input, text_inputs
-from codemtl.tasks.building import build_example, model_context
+from codemtl.tasks.building import HOLE, build_example, model_context, siblings, with_mask
 from codemtl.tasks.corruption import RepairInput, as_input
 from codemtl.tasks.example import Example, piece_ids, window_around, windows
-from codemtl.tasks.generate import Generate
+from codemtl.tasks.generate import Generate, prompt
 from codemtl.tasks.registry import TASKS
 from codemtl.tasks.repair import collate, decode
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
@@ -234,6 +234,13 @@ class TorchPredictor:
 
     # --- text
 
+    def _read(self, tree: SourceTree, function: Definition) -> Example:
+        """A function as the text tasks read it, a long one by its beginning."""
+        found = self._windows(tree, function, NO_SITES)[0]
+        if self.network.config.siblings:
+            found.siblings = siblings(tree, function, self.tokenizer)
+        return found
+
     def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """One sentence for each function."""
         return self.write("summarize", tree, functions)
@@ -249,7 +256,7 @@ class TorchPredictor:
             raise UsageError(
                 f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
             )
-        examples = [self._windows(tree, function, NO_SITES)[0] for function in functions]
+        examples = [self._read(tree, function) for function in functions]
         inputs = [task.prompt(example, self.vocabulary) for example in examples]
         texts = [""] * len(functions)
         numbered = list(enumerate(inputs))
@@ -272,7 +279,7 @@ class TorchPredictor:
     def _generation_input(self, request: GenerationRequest) -> tuple[Any, int]:
         """The encoder input with <mask> where text is wanted, and how deep that line stands."""
         if request.kind == "text" or request.tree is None or request.function is None:
-            source, summary = f"{_HEADER}\n    {_HOLE}\n", request.text
+            source, summary = f"{_HEADER}\n    {HOLE}\n", request.text
             tree = parse(source.encode())
             if request.kind == "line" and request.tree is not None:
                 tree, summary = _with_hole(request), ""
@@ -280,7 +287,7 @@ class TorchPredictor:
             prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
             return encoder_input(self.specials, np.zeros(0, np.int32), pieces, prefix)[0], level
         tree = _with_hole(request)
-        context = self._windows(request.tree, request.function, NO_SITES)[0].context
+        example = self._read(request.tree, request.function)
         says = request.text
         if not says and request.kind == "body":  # a line is no better for it (data/LOG.md)
             says = summary_of(request.tree, request.function.node)
@@ -290,22 +297,17 @@ class TorchPredictor:
         while node is not None and node.type != "function_definition":
             node = node.parent
         pieces, level = self._masked(self._node_pieces(tree, node))
-        return encoder_input(self.specials, context, pieces, told)[0], level
+        extent = "body" if request.kind == "body" else "line"
+        return prompt(example, pieces, told, self.vocabulary, extent), level
 
     def _masked(self, pieces: Any) -> tuple[Any, int]:
         """The lines around the hole with <mask> in its place, and the spaces that they begin with.
 
         The view sets each level of a function four spaces deeper, whatever the file does.
         """
-        hole = np.array(self.tokenizer.encode_token(_HOLE), np.int32)
-        mask = np.array([self.specials.mask], np.int32)
-        places = range(len(pieces) - len(hole) + 1)
-        at = next(
-            (at for at in places if np.array_equal(pieces[at : at + len(hole)], hole)), len(pieces)
-        )
-        line = self.tokenizer.decode(piece_ids(pieces[:at])).rpartition("\n")[2]
-        with_mask = np.concatenate([pieces[:at], mask, pieces[at + len(hole) :]])
-        around = window_around(with_mask, at, self.network.config.window, self.layout)
+        masked, at = with_mask(pieces, self.tokenizer, self.specials.mask)
+        line = self.tokenizer.decode(piece_ids(masked[:at])).rpartition("\n")[2]
+        around = window_around(masked, at, self.network.config.window, self.layout)
         return around, len(line) - len(line.lstrip(" "))
 
     def _node_pieces(self, tree: SourceTree, node: Any = None) -> Any:
@@ -331,7 +333,6 @@ class TorchPredictor:
 
 
 _GENERATE = Generate()
-_HOLE = "__codemtl_hole__"
 _HEADER = "def function(*args, **kwargs):"
 
 
@@ -339,7 +340,7 @@ def _with_hole(request: GenerationRequest) -> SourceTree:
     """The file with one name where text is wanted."""
     assert request.tree is not None
     data = request.tree.data
-    hole = _HOLE.encode()
+    hole = HOLE.encode()
     if request.kind == "body" and data[request.start : request.end].strip():
         text = data[request.start : request.end]
         lead = text[: len(text) - len(text.lstrip())]

@@ -44,6 +44,7 @@ class ModelConfig:
     hidden: int = 512  # of the gated feed-forward
     decoder_layers: int = 2
     copying: bool = False  # decoders may copy pieces of the input
+    siblings: bool = False  # texts are written with what other functions of the file say
     context_limit: int = 64  # pieces of file context at most
     window: int = 384  # pieces of a function at most; longer ones are read in windows
     rope_base: float = 10_000.0
@@ -109,9 +110,20 @@ class ModelConfig:
 
 
 PRESETS: dict[str, ModelConfig] = {
-    "tiny": ModelConfig(width=64, layers=2, heads=2, hidden=128, decoder_layers=1, copying=True),
-    "small": ModelConfig(width=256, layers=6, heads=4, hidden=768, decoder_layers=2, copying=True),
+    "tiny": ModelConfig(
+        width=64, layers=2, heads=2, hidden=128, decoder_layers=1, copying=True, siblings=True
+    ),
+    "small": ModelConfig(
+        width=256, layers=6, heads=4, hidden=768, decoder_layers=2, copying=True, siblings=True
+    ),
     "base": ModelConfig(
-        width=512, layers=8, heads=8, hidden=1024, decoder_layers=3, copying=True, context_limit=128
+        width=512,
+        layers=8,
+        heads=8,
+        hidden=1024,
+        decoder_layers=3,
+        copying=True,
+        siblings=True,
+        context_limit=128,
     ),
 }

@@ -11,11 +11,14 @@ from tree_sitter import Node
 
 from codemtl.syntax.actions import ACTION_IDS, ACTIONS, FunctionSites, Site, edit_for, inverse
 from codemtl.syntax.context import file_context
-from codemtl.syntax.definitions import Definition
+from codemtl.syntax.definitions import Definition, functions
+from codemtl.syntax.docstrings import summary_of
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.lexical import LexicalToken, lexical_tokens
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.example import CONTINUES, FAMILY_ID, Example, Ragged
+from codemtl.tasks.example import CONTINUES, FAMILY_ID, NEAR, Example, Ints, Ragged, Siblings
+
+HOLE = "__codemtl_hole__"  # a name that stands where text is wanted
 
 
 class TokenEncoder(Protocol):
@@ -27,6 +30,10 @@ class TokenEncoder(Protocol):
 
     def encode(self, text: str) -> list[int]:
         """The pieces of any text."""
+        ...
+
+    def __hash__(self) -> int:
+        """What was made of a file with it is kept."""
         ...
 
 
@@ -124,6 +131,46 @@ def build_example(
         name_texts=texts,
         **_site_arrays(tree, found.sites, (starts, ends), names, tokenizer),
     )
+
+
+def siblings(tree: SourceTree, definition: Definition, tokenizer: TokenEncoder) -> Siblings:
+    """The other functions of the file, the nearest; what is known of the last files is kept."""
+    places, all_of_them = _functions(tree, tokenizer)
+    own = np.flatnonzero(places == outermost(definition).start)
+    low, high = (int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0)
+    rows = np.r_[max(0, low - NEAR) : low, high : min(high + NEAR, len(places))]
+    return Siblings(*(table.select(rows) for table in all_of_them))
+
+
+def with_mask(pieces: Ints, tokenizer: TokenEncoder, mask: int) -> tuple[Ints, int]:
+    """``mask`` in the place of the name HOLE, and where that is; at the end if it is nowhere."""
+    hole = np.array(tokenizer.encode_token(HOLE), np.int32)
+    places = range(len(pieces) - len(hole) + 1)
+    found = (at for at in places if np.array_equal(pieces[at : at + len(hole)], hole))
+    at = next(found, len(pieces))
+    return np.concatenate([pieces[:at], [mask], pieces[at + len(hole) :]]).astype(np.int32), at
+
+
+def outermost(definition: Definition) -> Definition:
+    """The function around a function around it, if there is one."""
+    found = definition
+    while definition.parent is not None:
+        definition = definition.parent
+        if definition.kind == "function":
+            found = definition
+    return found
+
+
+@lru_cache(maxsize=4)
+def _functions(tree: SourceTree, tokenizer: TokenEncoder) -> tuple[Ints, tuple[Ragged, Ragged]]:
+    """All functions of a file: where the outermost around each begins, pieces and summaries."""
+    places, pieces, summaries = [], [], []
+    for one in functions(tree):
+        places.append(outermost(one).start)
+        pieces.append(_encode_tokens(lexical_tokens(tree, one.node), {}, tokenizer)[0])
+        says = summary_of(tree, one.node)
+        summaries.append(tokenizer.encode(says) if says else [])
+    return np.array(places, np.int32), (Ragged.of(pieces), Ragged.of(summaries))
 
 
 def mark_fix(example: Example, tree: SourceTree, fix: Edit) -> bool:

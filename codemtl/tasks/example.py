@@ -25,6 +25,7 @@ from codemtl.syntax.actions import FAMILIES, Site
 Ints = NDArray[np.int32]
 
 CONTINUES = 1 << 15  # set on a piece that goes on with the word of the piece before it
+NEAR = 128  # siblings of a function on either side
 
 ALL_FAMILIES: tuple[str, ...] = (*FAMILIES, "name", "attribute")
 FAMILY_ID = {family: index for index, family in enumerate(ALL_FAMILIES)}
@@ -61,6 +62,14 @@ class Ragged:
 
 
 @dataclass(slots=True)
+class Siblings:
+    """The other functions of a file, in its order, but for those inside or around one function."""
+
+    functions: Ragged  # pieces of each, as `Example.pieces`
+    summaries: Ragged  # pieces of the summary of each, empty if there is none
+
+
+@dataclass(slots=True)
 class Example:
     """One function, tokenised. Positions are indices of pieces; S sites, O options in all."""
 
@@ -84,6 +93,9 @@ class Example:
     decoys: Ragged  # per site: plausible wrong choices, see `tasks.decoys`; no rows at prediction
     # [2] in a function with a real bug: the site, and the action or name that repairs it; else [0]
     fix: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    # [2] in prepared data: number of its file, and where its outermost function begins; else [0]
+    place: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    siblings: Siblings | None = None  # if a task is to read them
     sites: list[Site] = field(default_factory=list)  # only from live source
     name_texts: list[str] = field(default_factory=list)  # only from live source
 
@@ -101,6 +113,7 @@ class Layout:
     word: NDArray[np.bool_]  # the piece begins as identifiers and keywords do
     blank: NDArray[np.bool_]  # the piece is only spaces
     space: int
+    newline: int
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Layout:
@@ -110,6 +123,7 @@ class Layout:
             np.array([text[:1].isidentifier() or text[:1] > "\x7f" for text in texts]),
             np.array([bool(text) and not text.strip(" ") for text in texts]),
             list(texts).index(" "),
+            list(texts).index("\n"),
         )
 
 

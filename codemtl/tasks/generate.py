@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from codemtl.tasks.batches import Batch, SpecialIds, encoder_input, text_arrays
 from codemtl.tasks.example import Example, Ints, Layout, line_spans, piece_ids
+from codemtl.tasks.similar import LINES_LIMIT, similar_lines
 from codemtl.tasks.task import Columns, Draw, TextTask, Vocabulary
 
 MAX_TARGET = 96  # pieces
+RUN = {"line": 1, "lines": 3, "body": 8}  # lines that are told of each similar place
 NEAR, FAR = 1.25, 2.0  # by which factor the targets of a micro-batch differ: if it can be had, most
 
 
@@ -76,16 +78,28 @@ def target(example: Example, span: tuple[int, int], layout: Layout) -> Ints:
     return np.insert(pieces, np.flatnonzero(spaced), layout.space)[: MAX_TARGET - 1]
 
 
+def prompt(
+    example: Example, with_mask: Ints, summary: Ints, vocabulary: Vocabulary, extent: str
+) -> Ints:
+    """What the encoder reads of a function in which ``extent`` is masked."""
+    specials, layout = vocabulary
+    similar = similar_lines(example, with_mask, specials.mask, layout, RUN[extent])
+    return encoder_input(
+        specials, np.concatenate([similar, example.context]), with_mask, summary
+    )[0]  # fmt: skip
+
+
 def collate(
     examples: Sequence[Example],
     spans: Sequence[tuple[int, int]],
-    specials: SpecialIds,
-    layout: Layout,
+    vocabulary: Vocabulary,
+    extent: str = "line",
     targets: Sequence[Ints] | None = None,
 ) -> Batch:
     """A batch of masked functions with the hidden text, or other ``targets``, to write."""
+    specials, layout = vocabulary
     inputs = [
-        encoder_input(specials, e.context, masked(e, span, specials), e.summary)[0]
+        prompt(e, masked(e, span, specials), e.summary, vocabulary, extent)
         for e, span in zip(examples, spans, strict=True)
     ]
     if targets is None:
@@ -102,8 +116,9 @@ class Generate(TextTask):
     beams = 8  # for some will not compile where they go
 
     def lengths(self, data: Columns) -> NDArray[np.integer[Any]]:
-        """The summary is read too."""
-        found: NDArray[np.integer[Any]] = data.lengths + data.summaries
+        """The summary and similar lines are read too."""
+        similar = np.minimum(data.siblings, LINES_LIMIT)
+        found: NDArray[np.integer[Any]] = data.lengths + data.summaries + similar
         return found
 
     def batch(self, examples: Sequence[Example], vocabulary: Vocabulary, draw: Draw) -> Batch:
@@ -133,4 +148,4 @@ class Generate(TextTask):
             whole = (0, len(examples[0].pieces))
             rows = [(examples[0], whole, target(examples[0], whole, layout))]
         parts, spans, targets = zip(*rows, strict=True)
-        return collate(parts, spans, vocabulary.specials, layout, targets)
+        return collate(parts, spans, vocabulary, extent, targets)

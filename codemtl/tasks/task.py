@@ -45,6 +45,11 @@ class Columns(Protocol):
         ...
 
     @property
+    def siblings(self) -> NDArray[Any]:
+        """[F] pieces of the other functions of the file, 0 where they are not read."""
+        ...
+
+    @property
     def site_counts(self) -> NDArray[Any]:
         """[F] sites of candidate edits."""
         ...

@@ -44,7 +44,7 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     found, _ = load_network(folder)
     theirs, ours = found.config.to_dict(), network.config.to_dict()
     for name, value in ours.items():
-        may_be_new = name == "added_tasks" or (name == "copying" and value)
+        may_be_new = name == "added_tasks" or (name in ("copying", "siblings") and value)
         if not may_be_new and theirs[name] != value:
             other = json.dumps(theirs[name])
             raise UsageError(

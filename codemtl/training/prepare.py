@@ -24,7 +24,7 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
-from codemtl.tasks.building import build_example, mark_fix, model_context
+from codemtl.tasks.building import build_example, mark_fix, model_context, outermost
 from codemtl.tasks.decoys import draw_decoys
 from codemtl.tasks.example import Example, windows
 from codemtl.training.shards import SUFFIX, write_shard
@@ -207,7 +207,7 @@ def _examples(job: _Job) -> Iterator[Example]:
     layout = piece_layout(tokenizer)
     files = load_from_disk(str(job.corpus / "files"))
     table = load_from_disk(str(job.corpus / "functions"))
-    for row, members in zip(job.files, job.functions, strict=True):
+    for number, (row, members) in enumerate(zip(job.files, job.functions, strict=True)):
         tree = parse(files[row]["text"].encode())
         scopes = analyze(tree)
         wanted = table[members]
@@ -227,6 +227,7 @@ def _examples(job: _Job) -> Iterator[Example]:
                 tokenizer, summary=summary, context_limit=job.limit,
             )  # fmt: skip
             if len(example.pieces) >= MIN_PIECES:
+                example.place = np.array([number, outermost(definition).start])
                 rng = np.random.default_rng((row, node.start_byte))
                 example.decoys = draw_decoys(example, scopes, rng)
                 yield from windows(example, job.window, layout)[:MAX_WINDOWS]

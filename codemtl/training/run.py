@@ -167,12 +167,10 @@ class Run:
         self.reported, self.resumable = time.monotonic(), False  # if there is a checkpoint
 
     def _micro_batches(self, split: str, tokenizer: CodeTokenizer, shrink: int = 1) -> MicroBatches:
-        training, config, shards = split == "train", self.config, Shards(self.data, split)
-        kept = (
-            subset(len(shards), config.data_fraction, config.seed)
-            if training
-            else subset(len(shards), config.validation_fraction, HELD_OUT_SEED)
-        )
+        training, config = split == "train", self.config
+        shards = Shards(self.data, split, config.model.siblings)
+        fraction = config.data_fraction if training else config.validation_fraction
+        kept = subset(len(shards), fraction, config.seed if training else HELD_OUT_SEED)
         return MicroBatches(
             shards, special_ids(tokenizer), piece_layout(tokenizer), config,
             micro_batches=config.steps * config.accumulation if training else 1,

@@ -24,7 +24,7 @@ from safetensors.numpy import save
 
 from codemtl.errors import DataError
 from codemtl.model.atomic import write_atomic
-from codemtl.tasks.example import CONTINUES, Example, Ints, Ragged
+from codemtl.tasks.example import CONTINUES, NEAR, Example, Ints, Ragged, Siblings
 
 # array of the example -> (stored type, level whose offsets it follows)
 _FLAT: dict[str, tuple[Any, str]] = {
@@ -35,13 +35,14 @@ _FLAT: dict[str, tuple[Any, str]] = {
     "site_end": (np.uint16, "sites"), "site_state": (np.int16, "sites"),
     "site_group": (np.int16, "sites"), "option_inverse": (np.uint8, "options"),
     "option_names": (np.int16, "written"), "fix": (np.int16, "fix"),
+    "place": (np.uint32, "place"),
 }  # fmt: skip
 _RAGGED: dict[str, tuple[Any, str]] = {
     "names": (np.uint16, "names"), "groups": (np.int16, "groups"),
     "options": (np.uint8, "sites"), "decoys": (np.int16, "sites"),
     "option_pieces": (np.uint16, "options"),
 }  # fmt: skip
-_FORMAT = "codemtl-shard-3"
+_FORMAT = "codemtl-shard-4"
 SUFFIX = ".safetensors.xz"
 UNPACKED = ".unpacked"
 
@@ -88,10 +89,10 @@ def _starts(sizes: Any) -> NDArray[np.int64]:
 
 
 class Shard:
-    """One memory-mapped shard; ``shard[i]`` is an Example."""
+    """One memory-mapped shard; ``shard[i]`` is an Example, with its siblings if they are wanted."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, siblings: bool = False) -> None:
+        self._path, self._with_siblings = path, siblings
         self._arrays = _map_safetensors(_unpacked(path))
         missing = [name for name in _names() if name not in self._arrays]
         if missing:
@@ -106,6 +107,31 @@ class Shard:
         self.summaries: Ints = np.diff(self._at["summary"]).astype(np.int32)
         self.site_counts: Ints = np.diff(self._at["sites"]).astype(np.int32)
         self.buggy: NDArray[np.bool_] = np.diff(self._at["fix"]) > 0
+        self._file, self._own = self._ranges()
+        self.siblings: Ints = np.zeros(len(self), np.int32)
+        if siblings:
+            sizes = self._at["pieces"]
+            file, own = sizes[self._file], sizes[self._own]
+            self.siblings = (np.diff(file) - np.diff(own))[:, 0].astype(np.int32)
+
+    def _ranges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """[F, 2] the functions of the same file near each, and those of its outermost function.
+
+        A function of unknown place is alone.
+        """
+        numbers = np.arange(len(self))
+        alone = np.stack([numbers, numbers + 1], 1)
+        known = np.diff(self._at["place"]) == 2
+        if not known.all() or not len(self):
+            return alone, alone
+        place = self._arrays["place"].reshape(-1, 2).astype(np.int64)
+        other_file = np.diff(place[:, 0], prepend=-1) != 0
+        other = other_file | (np.diff(place[:, 1], prepend=-1) != 0)
+        file, own = _runs(other_file), _runs(other)
+        near = np.stack([own[:, 0] - NEAR, own[:, 1] + NEAR], 1)
+        file[:, 0] = np.maximum(file[:, 0], near[:, 0])
+        file[:, 1] = np.minimum(file[:, 1], near[:, 1])
+        return file, own
 
     def _words(self, name: str) -> Ints:
         """Words of each function in an array of pieces."""
@@ -113,9 +139,9 @@ class Shard:
         counts: Ints = np.diff(begun[self._at[name]]).astype(np.int32)
         return counts
 
-    def __reduce__(self) -> tuple[type[Shard], tuple[Path]]:
+    def __reduce__(self) -> tuple[type[Shard], tuple[Path, bool]]:
         """A worker process maps the file itself."""
-        return Shard, (self._path,)
+        return Shard, (self._path, self._with_siblings)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -130,7 +156,27 @@ class Shard:
             offsets = self._arrays[name + ".offsets"][low : high + 1].astype(np.int64)
             row = self._arrays[name][offsets[0] : offsets[-1]].astype(np.int32)
             values[name] = Ragged(row, (offsets - offsets[0]).astype(np.int32))
+        if self._with_siblings:
+            values["siblings"] = self._siblings(index)
         return Example(**values)
+
+    def _siblings(self, index: int) -> Siblings:
+        file, own = self._file[index], self._own[index]
+        rows = np.r_[file[0] : own[0], own[1] : file[1]]
+        return Siblings(*(self._told(name, rows, file, own) for name in ("pieces", "summary")))
+
+    def _told(self, name: str, rows: Ints, file: Ints, own: Ints) -> Ragged:
+        at, values = self._at[name], self._arrays[name]
+        parts = (values[at[file[0]] : at[own[0]]], values[at[own[1]] : at[file[1]]])
+        sizes = at[rows + 1] - at[rows]
+        return Ragged(np.concatenate(parts).astype(np.int32), _starts(sizes).astype(np.int32))
+
+
+def _runs(begins: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """[F, 2] where the run of each member begins and ends, given where runs begin."""
+    starts = np.append(np.flatnonzero(begins), len(begins))
+    number = np.cumsum(begins) - 1
+    return np.stack([starts[number], starts[number + 1]], 1)
 
 
 def _unpacked(path: Path) -> Path:
@@ -182,17 +228,18 @@ def _map_safetensors(path: Path) -> dict[str, NDArray[Any]]:
 class Shards:
     """All shards of one split as one sequence of examples."""
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str, siblings: bool = False) -> None:
         paths = sorted(folder.glob(f"{split}-*{SUFFIX}"))
         if not paths:
             raise DataError(
                 f"{folder} has no {split}-*{SUFFIX}; prepare a dataset with `codemtl mine` "
                 "or name the folder of a prepared one with --data"
             )
-        self._shards = [Shard(path) for path in paths]
+        self._shards = [Shard(path, siblings) for path in paths]
         self._starts = _starts([len(shard) for shard in self._shards])
         self.lengths = np.concatenate([shard.lengths for shard in self._shards])
         self.summaries = np.concatenate([shard.summaries for shard in self._shards])
+        self.siblings = np.concatenate([shard.siblings for shard in self._shards])
         self.site_counts = np.concatenate([shard.site_counts for shard in self._shards])
         self.buggy = np.concatenate([shard.buggy for shard in self._shards])
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -251,6 +252,50 @@ def test_a_long_function_is_read_around_the_place(model: TorchPredictor) -> None
     assert len(ids) <= model.network.config.window + model.network.config.context_limit
     assert level == 4 and "long_one" in text
     assert all(f"total_{number}=first+{number}" in text for number in (198, 199, 201, 202))
+
+
+PAIR = """
+def open_reader(source):
+    source.check_reader()
+    return Reader(source)
+
+
+def open_writer(target):
+    target.check()
+    return Writer(target)
+"""
+
+
+@pytest.mark.parametrize("kind", ["line", "body"])
+def test_similar_lines_of_the_file_are_read(
+    model: TorchPredictor, kind: Literal["line", "body"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, start = parse(PAIR.encode()), PAIR.index("target.check")
+    end = start + len("target.check()") if kind == "line" else len(PAIR) - 1
+    request = GenerationRequest(kind, tree=tree, function=functions(tree)[1], start=start, end=end)
+    text = model.tokenizer.decode(piece_ids(model._generation_input(request)[0]))
+    assert "source.check_reader()\n" in text and "target.check()" not in text
+    alone = replace(model.network.config, siblings=False)
+    monkeypatch.setattr(model.network, "config", alone)
+    text = model.tokenizer.decode(piece_ids(model._generation_input(request)[0]))
+    assert "source.check_reader()" not in text
+
+
+def test_summaries_of_the_file_are_read(
+    model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PAIR.replace("source):\n", 'source):\n    """Open a source for reading."""\n', 1)
+    tree, asked = parse(source.encode()), list[str]()
+
+    def remember(task: object, inputs: list[Ints], beams: int) -> list[list[str]]:
+        asked.extend(model.tokenizer.decode(piece_ids(ids)) for ids in inputs)
+        return [["Say."] for _ in inputs]
+
+    monkeypatch.setattr(model, "_write", remember)
+    model.summarize(tree, functions(tree))
+    own, other = sorted(asked, key=lambda text: "Open a source for reading." in text)
+    assert "defopen_reader(Open a source for reading.\n" in other
+    assert "Open a source" not in own, "its own docstring is not told"
 
 
 def test_what_the_docstring_says_is_read_where_a_body_is_written(model: TorchPredictor) -> None:

@@ -71,6 +71,6 @@ def batches(examples: list[Example], specials: SpecialIds, layout: Layout) -> di
         ),
         "summarize": Summarize().collate(usable, Vocabulary(specials, layout)),
         "generate": generate.collate(
-            [e for e, _ in known], [span for _, span in known], specials, layout
+            [e for e, _ in known], [span for _, span in known], Vocabulary(specials, layout)
         ),
     }

@@ -13,7 +13,7 @@ from codemtl.errors import DataError, UsageError
 from codemtl.model.config import PRESETS, ModelConfig
 from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.actions import ACTIONS
-from codemtl.tasks.example import ALL_FAMILIES
+from codemtl.tasks.example import ALL_FAMILIES, piece_ids
 from codemtl.training import dataset
 from codemtl.training.dataset import shards_folder
 from codemtl.training.prepare import _split_as, _with_validation, prepare
@@ -141,3 +141,28 @@ def test_real_fixes_of_a_corpus_become_examples(corpus: Path, tiny: Path, tmp_pa
     site, action = bug.fix.tolist()
     assert ALL_FAMILIES[bug.site_family[site]] == "comparison"
     assert ACTIONS[action].label == "<"
+
+
+def test_functions_know_their_place_in_the_file(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = "    def inner_name(values):\n        return sum(values) / len(values)\n"
+    outer = f"def outer_name(values):\n{inner}    return inner_name(values)\n\n"
+    later = "def later_name(values):\n    return max(values) - min(values)\n"
+    (tmp_path / "project").mkdir()
+    for number in range(12):
+        text = (outer + later).replace("name", f"name_{number}").replace("values", f"v{number}")
+        (tmp_path / "project" / f"module_{number}.py").write_text(text)
+    build([tmp_path / "project"], tmp_path / "corpus", jobs=1, any_licence=True)
+    prepare(tmp_path / "corpus", tmp_path / "out", tiny / "tokenizer.json", SMALL, jobs=1)
+    found, tokenizer = Shards(tmp_path / "out", "train", siblings=True), CodeTokenizer.load(tiny)
+    for index in range(len(found)):
+        own, told = tokenizer.decode(piece_ids(found[index].pieces)), found[index].siblings
+        assert told is not None
+        others = [tokenizer.decode(piece_ids(one)) for one in told.functions]
+        if own.startswith("deflater"):
+            assert [one[:8] for one in others] == ["defouter", "definner"]
+        else:  # what is around or inside would give away what is to be written
+            assert [one[:8] for one in others] == ["deflater"]
+        number = own.partition("name_")[2].partition("(")[0]
+        assert all(f"name_{number}(" in one for one in others), "of the same file"

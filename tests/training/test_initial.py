@@ -21,7 +21,14 @@ from codemtl.training.initial import load_initial
 from codemtl.training.run import Run, train, train_as
 
 SIZES = ModelConfig(
-    vocab_size=8192, width=16, layers=1, heads=2, hidden=16, decoder_layers=1, copying=True
+    vocab_size=8192,
+    width=16,
+    layers=1,
+    heads=2,
+    hidden=16,
+    decoder_layers=1,
+    copying=True,
+    siblings=True,
 )
 SETTINGS = [
     "threads=1", "accumulation=1", "micro_tokens=256", "evaluate_batches=1", "model.width=16",
@@ -102,7 +109,7 @@ def test_where_only_texts_learn_the_encoder_stays_to_the_bit_and_decoders_copy(
 ) -> None:
     rising = iter(range(100))  # else the weights that it began with may be chosen
     monkeypatch.setattr("codemtl.training.run.score", lambda row: next(rising))
-    save_network(Network(replace(SIZES, copying=False)), folder)
+    save_network(Network(replace(SIZES, copying=False, siblings=False)), folder)
     train(
         preset="tiny", data=tiny, out=tmp_path / "run", max_steps=2, init=folder,
         overrides=[
@@ -146,6 +153,9 @@ def test_what_does_not_fit_is_explained(folder: Path, tiny: Path, tmp_path: Path
     plain = Network(replace(SIZES, copying=False))
     with pytest.raises(UsageError, match=r"give --set model\.copying=true$"):
         load_initial(plain, folder, tiny)
+    alone = Network(replace(SIZES, siblings=False))
+    with pytest.raises(UsageError, match=r"give --set model\.siblings=true$"):
+        load_initial(alone, folder, tiny)
     with pytest.raises(ModelError, match="no such model folder"):
         load_initial(Network(SIZES), tmp_path / "none", tiny)
     (folder / "tokenizer.json").write_text("{}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from dataclasses import fields
@@ -17,7 +18,7 @@ from codemtl.training.shards import Shard, Shards, write_shard
 
 def assert_same(one: Example, other: Example) -> None:
     for item in fields(Example):
-        if item.name in ("sites", "name_texts"):
+        if item.name in ("sites", "name_texts", "siblings"):
             continue
         left, right = getattr(one, item.name), getattr(other, item.name)
         if isinstance(left, Ragged):
@@ -123,3 +124,38 @@ from codemtl.training.run import train
 train(preset="tiny", data=Path({str(tiny)!r}), out=Path({str(tmp_path / "run")!r}), max_steps=2)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_siblings_are_the_other_functions_of_the_file(shards: Shards, tiny: Path) -> None:
+    found = Shards(tiny, "train", siblings=True)
+    assert shards[0].siblings is None and not shards.siblings.any()
+    places = [found[index].place for index in range(len(found))]
+    for index in range(0, len(found), 7):
+        told = found[index].siblings
+        assert told is not None
+        others = [
+            found[row]
+            for row, place in enumerate(places)
+            if place[0] == places[index][0] and place[1] != places[index][1]
+        ]
+        assert [*map(bytes, told.functions)] == [bytes(one.pieces) for one in others]
+        assert [*map(bytes, told.summaries)] == [bytes(one.summary) for one in others]
+        assert found.siblings[index] == sum(len(one.pieces) for one in others)
+
+
+def test_functions_of_unknown_place_have_no_siblings(shards: Shards, tmp_path: Path) -> None:
+    rows = [shards[0], shards[1]]
+    for row in rows:
+        row.place = row.place[:0]
+    write_shard(tmp_path / "train-00000.safetensors.xz", rows)
+    found = Shards(tmp_path, "train", siblings=True)
+    told = found[1].siblings
+    assert told is not None and len(told.functions) == 0
+    assert not found.siblings.any()
+
+
+def test_a_worker_knows_siblings_too(tiny: Path) -> None:
+    shard = Shard(tiny / "train-00000.safetensors.xz", siblings=True)
+    one, other = pickle.loads(pickle.dumps(shard))[3].siblings, shard[3].siblings
+    assert one is not None and other is not None and len(one.functions) > 0
+    assert np.array_equal(one.functions.values, other.functions.values)

@@ -74,7 +74,9 @@ def _check_cases(plan: Plan, data: Path, split: str) -> None:
     from codemtl.training.compare.held_out import HeldOut
 
     try:
-        held_out = HeldOut.of(data, split, plan.base.validation_fraction)
+        held_out = HeldOut.of(
+            data, split, plan.base.validation_fraction, siblings=plan.base.model.siblings
+        )
     except DataError as error:
         raise UsageError(f"--split {split}: {error}") from error
     for task in plan.tasks:

@@ -52,12 +52,18 @@ class HeldOut(NamedTuple):
 
     @classmethod
     def of(
-        cls, data: Path, split: str, choosing: float, respelling: Respelling | None = None
+        cls,
+        data: Path,
+        split: str,
+        choosing: float,
+        respelling: Respelling | None = None,
+        *,
+        siblings: bool = False,
     ) -> HeldOut:
         """Of shards; ``choosing`` counts where the same split chooses. Raises DataError."""
         tokenizer = CodeTokenizer.load(data)
         return cls(
-            Shards(data, split), special_ids(tokenizer), piece_layout(tokenizer),
+            Shards(data, split, siblings), special_ids(tokenizer), piece_layout(tokenizer),
             choosing if split == "validation" else 1.0, respelling,
         )  # fmt: skip
 
@@ -86,12 +92,13 @@ class HeldOut(NamedTuple):
             if not item.replaced.any():
                 return None
             return repair.collate([item], self.specials, dense=False)
+        vocabulary = Vocabulary(self.specials, self.layout)
         if task == "summarize":
-            return Summarize().collate([example], Vocabulary(self.specials, self.layout))
+            return Summarize().collate([example], vocabulary)
         span = generate.choose_span(example, self.layout, rng, "line")
         if span is None:
             return None
-        return generate.collate([example], [span], self.specials, self.layout)
+        return generate.collate([example], [span], vocabulary)
 
 
 @torch.no_grad()

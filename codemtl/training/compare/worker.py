@@ -94,7 +94,10 @@ def _work(folder: Path) -> None:
     trunk, respelling = network.config.trunk, None
     if trunk is not None:
         respelling = Respelling.load(folder, CodeTokenizer.load(data), trunk)
-    held_out = HeldOut.of(data, order["split"], settings.validation_fraction, respelling)
+    held_out = HeldOut.of(
+        data, order["split"], settings.validation_fraction, respelling,
+        siblings=network.config.siblings,
+    )  # fmt: skip
     document = {
         "step": int(chosen["step"]), **spent, **_facts(folder, network, settings, trained),
         "outcomes": judge(network, held_out, trained, order["cases"]),

@@ -1,0 +1,63 @@
+"""Rivals that know the file as the model does: what stands at its most similar place.
+
+They say what the model is told first (`tasks.similar`), so what the model is better by is its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codemtl.evaluation.cases import TextCase
+from codemtl.evaluation.synthetic import function_at
+from codemtl.inference import SHIPPED_MODEL
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.syntax.actions import FunctionSites
+from codemtl.syntax.tree import parse
+from codemtl.tasks.building import HOLE, build_example, siblings, with_mask
+from codemtl.tasks.example import Example, piece_ids
+from codemtl.tasks.similar import similar_lines, similar_summaries
+
+
+class FileRival:
+    """The most similar line or summary of the same file, by the shipped vocabulary."""
+
+    def __init__(self) -> None:
+        self.tokenizer = CodeTokenizer.load(SHIPPED_MODEL)
+        self.layout = piece_layout(self.tokenizer)
+        self.mask = special_ids(self.tokenizer).mask
+
+    def summary(self, case: TextCase) -> str:
+        """The summary of the function of the file that is most like this one, "" without any."""
+        example = self._example(case.data, case.start)
+        if example is None or example.siblings is None:
+            return ""
+        told = self._first(similar_summaries(example, self.layout))
+        known = example.siblings.summaries
+        texts = [self.tokenizer.decode(known[row]) for row in range(len(known))]
+        return max((text for text in texts if told.endswith(text)), key=len, default="")
+
+    def line(self, case: TextCase) -> str:
+        """The line of the file around which it is most like around the masked one, or ""."""
+        assert case.mask is not None
+        start, end = case.mask
+        data = case.data[:start] + HOLE.encode() + case.data[end:]
+        example = self._example(data, case.start)
+        if example is None:
+            return ""
+        pieces, _ = with_mask(example.pieces, self.tokenizer, self.mask)
+        told = self._first(similar_lines(example, pieces, self.mask, self.layout))
+        lines = map(str.strip, data.decode("utf-8", "replace").splitlines())
+        return next((line for line in lines if "".join(line.split()) == told), told)
+
+    def _example(self, data: bytes, start: int) -> Example | None:
+        tree = parse(data)
+        function = function_at(tree, start)
+        if function is None:
+            return None
+        found = build_example(tree, function.node, FunctionSites([], []), [], self.tokenizer)
+        found.siblings = siblings(tree, function, self.tokenizer)
+        return found
+
+    def _first(self, told: np.ndarray) -> str:
+        """The first of what is told, without the spaces of code."""
+        return self.tokenizer.decode(piece_ids(told)).partition("\n")[0]

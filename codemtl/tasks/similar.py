@@ -1,0 +1,158 @@
+"""What the other functions of a file tell about one of them: similar lines, and their summaries.
+
+Example, for the masked line of a method, with the lines around it:
+
+    self.reader = reader            in the file, elsewhere:   self.source = source
+    <mask>                                                    self.closed = False
+    self.lock = Lock()                                        self.lock = RLock()
+
+``self.closed = False`` is told, for what stands around it is like what stands around the mask. A
+quarter of all lines stand in their file once more, half of the names in them nowhere in the
+function itself (``data/LOG.md``, 2026-11-28). What is like what: the share that two sets of pieces
+have in common, rare pieces weighing more (Jaccard; Sparck Jones 1972). The idea is that of
+retrieval for completion (Lu et al. 2022, arXiv:2203.07722), with the file as the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codemtl.tasks.example import CONTINUES, Example, Ints, Layout, Ragged, piece_ids
+
+LINES_LIMIT = 128  # pieces of similar lines at most
+SUMMARIES_LIMIT = 96  # pieces of similar functions' summaries at most
+LONGEST = 64  # pieces of a line that is told
+WEIGHTS = {-3: 0.25, -2: 0.5, -1: 1.0, 1: 1.0, 2: 0.5, 3: 0.25}  # of lines before and after
+COMMON = 0.05  # the least weight of a piece
+EDGE = 0.5  # how alike two places are where a function begins or ends
+NAME_WORDS = 3  # of a header: ``def name (``
+
+Floats = NDArray[np.float32]
+
+
+class _Lines(NamedTuple):
+    """The L logical lines of some functions."""
+
+    text: Ragged  # pieces of each, without indentation
+    function: Ints  # [L]
+
+
+def similar_lines(example: Example, masked: Ints, mask: int, layout: Layout, run: int = 1) -> Ints:
+    """Lines of sibling functions that stand where the masked one would, the most similar first.
+
+    Args:
+        example: the function; without siblings nothing is told.
+        masked: its pieces with the piece ``mask`` in place of whole lines.
+        mask: the id of that piece.
+        layout: tells lines apart.
+        run: so many lines together are told of each place.
+
+    Returns:
+        At most LINES_LIMIT pieces; each line ends with the piece of a newline.
+    """
+    hole = np.flatnonzero(masked == mask)
+    if example.siblings is None or not len(example.siblings.functions) or not len(hole):
+        return np.zeros(0, np.int32)
+    lines = _lines(example.siblings.functions, layout)
+    before = _lines(Ragged(masked[: hole[0]], np.array([0, hole[0]], np.int32)), layout)
+    own = _lines(Ragged(masked, np.array([0, len(masked)], np.int32)), layout)
+    scores = _places(lines, own, len(before.text), run)
+    rows: list[Ints] = []
+    for place in np.argsort(-scores, kind="stable")[:LINES_LIMIT].tolist():
+        if scores[place] <= 0:
+            break
+        together = lines.function[place : place + run] == lines.function[place]
+        rows += [lines.text[place + more] for more in range(len(together)) if together[more]]
+    return _joined([row for row in rows if len(row) <= LONGEST], layout, LINES_LIMIT)
+
+
+def similar_summaries(example: Example, layout: Layout) -> Ints:
+    """Headers and summaries of the sibling functions most like this one, at most SUMMARIES_LIMIT.
+
+    Without siblings that have a summary, nothing.
+    """
+    if example.siblings is None:
+        return np.zeros(0, np.int32)
+    functions, summaries = example.siblings.functions, example.siblings.summaries
+    told = np.flatnonzero(np.diff(summaries.offsets))
+    if not len(told):
+        return np.zeros(0, np.int32)
+    names = Ragged.of([_name(functions[row]).tolist() for row in range(len(functions))])
+    rarity = _rarity(functions.values, len(functions))
+    alike = _alike(functions, example.pieces, rarity) + _alike(names, _name(example.pieces), rarity)
+    found: dict[bytes, Ints] = {}
+    for row in told[np.argsort(-alike[told], kind="stable")][:SUMMARIES_LIMIT].tolist():
+        text = summaries[row]
+        found.setdefault(text.tobytes(), np.concatenate([names[row], text]))
+    return _joined(list(found.values()), layout, SUMMARIES_LIMIT)
+
+
+def _places(lines: _Lines, own: _Lines, hole: int, run: int) -> Floats:
+    """[L] how alike the surroundings of each line and of line ``hole`` of the function are."""
+    count = len(lines.function)
+    rarity = _rarity(lines.text.values, count)
+    scores = np.zeros(count, np.float32)
+    for offset, weight in WEIGHTS.items():
+        there = np.arange(count) + (offset if offset < 0 else offset + run - 1)
+        inside = (there >= 0) & (there < count)
+        there = np.clip(there, 0, count - 1)
+        inside &= lines.function[there] == lines.function
+        if 0 <= hole + offset < len(own.text):
+            alike = _alike(lines.text, own.text[hole + offset], rarity)
+            scores += weight * np.where(inside, alike[there], 0)
+        elif abs(offset) == 1:
+            scores += weight * np.where(inside, 0, EDGE)
+    return scores
+
+
+def _joined(rows: Sequence[Ints], layout: Layout, limit: int) -> Ints:
+    """Different rows, each with a newline after it, as many as the limit lets in."""
+    found: dict[bytes, Ints] = {}
+    size = 0
+    for row in rows:
+        key = row.tobytes()
+        if key not in found and size + len(row) < limit:
+            found[key] = np.append(row, layout.newline).astype(np.int32)
+            size += len(row) + 1
+    return np.concatenate([np.zeros(0, np.int32), *found.values()])
+
+
+def _lines(functions: Ragged, layout: Layout) -> _Lines:
+    """As `example.line_spans` of each function, all at once, without any piece of spaces alone."""
+    ids = piece_ids(functions.values)
+    begins = layout.starts_line[ids]
+    shown = np.flatnonzero(~begins & ~layout.blank[ids])
+    begins[functions.offsets[:-1][np.diff(functions.offsets) > 0]] = True
+    line = np.cumsum(begins)[shown]
+    starts = np.flatnonzero(np.diff(line, prepend=-1))
+    function = np.searchsorted(functions.offsets, shown[starts], side="right") - 1
+    offsets = np.append(starts, len(shown)).astype(np.int32)
+    return _Lines(Ragged(functions.values[shown], offsets), function.astype(np.int32))
+
+
+def _name(function: Ints) -> Ints:
+    """The pieces of the first words of a header."""
+    begins = np.flatnonzero(function < CONTINUES)
+    return function[: begins[NAME_WORDS]] if len(begins) > NAME_WORDS else function
+
+
+def _rarity(values: Ints, rows: int) -> Floats:
+    """[2 * CONTINUES] the weight of each piece by how many of the rows have it, about."""
+    count = np.bincount(values, minlength=2 * CONTINUES)
+    return np.log((rows + 1) / (count + 0.5)).clip(COMMON).astype(np.float32)
+
+
+def _alike(rows: Ragged, query: Ints, rarity: Floats) -> Floats:
+    """[R] the weighed share of pieces that each row and the query have in common."""
+    asked = np.zeros_like(rarity)
+    asked[query] = rarity[query]
+    owner = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
+    common = np.bincount(owner, asked[rows.values], len(rows))
+    weight = np.bincount(owner, rarity[rows.values], len(rows))
+    common = np.minimum(common, asked.sum())
+    found: Floats = (common / (weight + asked.sum() - common + 1e-6)).astype(np.float32)
+    return found
