@@ -30,6 +30,7 @@ from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition
+from codemtl.syntax.definitions import functions as definitions
 from codemtl.syntax.docstrings import summary_of
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
@@ -256,8 +257,7 @@ class TorchPredictor:
             raise UsageError(
                 f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
             )
-        examples = [self._read(tree, function) for function in functions]
-        inputs = [task.prompt(example, self.vocabulary) for example in examples]
+        inputs = [task.prompt(self._read(tree, one), self.vocabulary) for one in functions]
         texts = [""] * len(functions)
         numbered = list(enumerate(inputs))
         for batch in _by_length(numbered, [len(ids) for ids in inputs]):
@@ -287,16 +287,16 @@ class TorchPredictor:
             prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
             return encoder_input(self.specials, np.zeros(0, np.int32), pieces, prefix)[0], level
         tree = _with_hole(request)
-        example = self._read(request.tree, request.function)
+        start = request.function.node.start_byte
+        function = next((one for one in definitions(tree) if one.node.start_byte == start), None)
+        example = self._windows(request.tree, request.function, NO_SITES)[0]
+        if function is not None and self.network.config.siblings:
+            example.siblings = siblings(tree, function, self.tokenizer)
         says = request.text
         if not says and request.kind == "body":  # a line is no better for it (data/LOG.md)
             says = summary_of(request.tree, request.function.node)
         told = np.array(self.tokenizer.encode(says)[:64] if says else [], np.int32)
-        start = request.function.node.start_byte
-        node = tree.root.descendant_for_byte_range(start, start + 3)
-        while node is not None and node.type != "function_definition":
-            node = node.parent
-        pieces, level = self._masked(self._node_pieces(tree, node))
+        pieces, level = self._masked(self._node_pieces(tree, function and function.node))
         extent = "body" if request.kind == "body" else "line"
         return prompt(example, pieces, told, self.vocabulary, extent), level
 

@@ -134,7 +134,10 @@ def build_example(
 
 
 def siblings(tree: SourceTree, definition: Definition, tokenizer: TokenEncoder) -> Siblings:
-    """The other functions of the file, the nearest; what is known of the last files is kept."""
+    """The other functions of the file, the nearest; what is known of the last file is kept.
+
+    Prepared data have windows of them instead, and only of those that training learns from.
+    """
     places, all_of_them = _functions(tree, tokenizer)
     own = np.flatnonzero(places == outermost(definition).start)
     low, high = (int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0)
@@ -161,7 +164,7 @@ def outermost(definition: Definition) -> Definition:
     return found
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _functions(tree: SourceTree, tokenizer: TokenEncoder) -> tuple[Ints, tuple[Ragged, Ragged]]:
     """All functions of a file: where the outermost around each begins, pieces and summaries."""
     places, pieces, summaries = [], [], []

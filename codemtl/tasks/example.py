@@ -63,7 +63,10 @@ class Ragged:
 
 @dataclass(slots=True)
 class Siblings:
-    """The other functions of a file, in its order, but for those inside or around one function."""
+    """The other functions of a file, in its order, but for those inside or around one function.
+
+    At most the NEAR nearest on either side; long ones in windows, where data are prepared.
+    """
 
     functions: Ragged  # pieces of each, as `Example.pieces`
     summaries: Ragged  # pieces of the summary of each, empty if there is none

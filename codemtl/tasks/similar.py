@@ -7,10 +7,11 @@ Example, for the masked line of a method, with the lines around it:
     self.lock = Lock()                                        self.lock = RLock()
 
 ``self.closed = False`` is told, for what stands around it is like what stands around the mask. A
-quarter of all lines stand in their file once more, half of the names in them nowhere in the
-function itself (``data/LOG.md``, 2026-11-28). What is like what: the share that two sets of pieces
-have in common, rare pieces weighing more (Jaccard; Sparck Jones 1972). The idea is that of
-retrieval for completion (Lu et al. 2022, arXiv:2203.07722), with the file as the collection.
+quarter of all lines stand in their file once more, and every second one has a name that is nowhere
+else in its function (``data/LOG.md``, 2026-11-28). What is like what: about the share of their
+pieces that two texts have in common, rare pieces weighing more (Jaccard; Sparck Jones 1972). The
+idea is that of retrieval for completion (Lu et al. 2022, arXiv:2203.07722), with the file as the
+collection.
 """
 
 from __future__ import annotations
@@ -58,9 +59,10 @@ def similar_lines(example: Example, masked: Ints, mask: int, layout: Layout, run
     if example.siblings is None or not len(example.siblings.functions) or not len(hole):
         return np.zeros(0, np.int32)
     lines = _lines(example.siblings.functions, layout)
-    before = _lines(Ragged(masked[: hole[0]], np.array([0, hole[0]], np.int32)), layout)
     own = _lines(Ragged(masked, np.array([0, len(masked)], np.int32)), layout)
-    scores = _places(lines, own, len(before.text), run)
+    ends = own.text.offsets[1:]
+    at = np.flatnonzero(own.text.values == mask)[0]
+    scores = _places(lines, own, int(np.searchsorted(ends, at, side="right")), run)
     rows: list[Ints] = []
     for place in np.argsort(-scores, kind="stable")[:LINES_LIMIT].tolist():
         if scores[place] <= 0:
@@ -122,10 +124,11 @@ def _joined(rows: Sequence[Ints], layout: Layout, limit: int) -> Ints:
 
 
 def _lines(functions: Ragged, layout: Layout) -> _Lines:
-    """As `example.line_spans` of each function, all at once, without any piece of spaces alone."""
+    """As `example.line_spans` of each function, all at once."""
     ids = piece_ids(functions.values)
-    begins = layout.starts_line[ids]
-    shown = np.flatnonzero(~begins & ~layout.blank[ids])
+    begins, blank = layout.starts_line[ids], layout.blank[ids]
+    before = np.maximum.accumulate(np.where(blank, 0, np.arange(len(ids))))  # the last not blank
+    shown = np.flatnonzero(~begins & ~(blank & begins[before]))  # without indentation
     begins[functions.offsets[:-1][np.diff(functions.offsets) > 0]] = True
     line = np.cumsum(begins)[shown]
     starts = np.flatnonzero(np.diff(line, prepend=-1))
@@ -147,7 +150,10 @@ def _rarity(values: Ints, rows: int) -> Floats:
 
 
 def _alike(rows: Ragged, query: Ints, rarity: Floats) -> Floats:
-    """[R] the weighed share of pieces that each row and the query have in common."""
+    """[R] the weighed share of pieces that each row and the query have in common, 0 to 1.
+
+    Pieces that a row repeats count as often, so this is not quite Jaccard's of two sets.
+    """
     asked = np.zeros_like(rarity)
     asked[query] = rarity[query]
     owner = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))

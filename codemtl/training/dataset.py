@@ -19,7 +19,7 @@ from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
 from codemtl.model.config import ModelConfig
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
-from codemtl.training.shards import SUFFIX
+from codemtl.training.shards import FORMAT, SUFFIX
 
 FOLDER, MARK, COMPLETE = "shards", "prepared.json", "complete"
 Progress = Callable[[int, int], None]
@@ -66,7 +66,7 @@ def _source(data: Path, config: ModelConfig, tokenizer: Path) -> dict[str, Any]:
     summary, pieces = data / "summary.json", tokenizer / FILE_NAME
     return {
         "codemtl": __version__, "corpus": _digest(summary), "tokenizer": _digest(pieces),
-        "context_limit": config.context_limit, "window": config.window,
+        "format": FORMAT, "context_limit": config.context_limit, "window": config.window,
     }  # fmt: skip
 
 

@@ -35,7 +35,9 @@ def inherited(folder: Path) -> dict[str, Any]:
 
 
 def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
-    """Give ``network`` the weights of a model folder; further tasks' heads and copying may be new.
+    """Give ``network`` the weights of a model folder.
+
+    Further tasks' heads may be new, so may be copying and that siblings are read.
 
     Returns what the run's model keeps of the folder's config.json. Raises ModelError if the folder
     is no sound model, UsageError if its sizes or its tokenizer are not those of the run on

@@ -42,7 +42,7 @@ _RAGGED: dict[str, tuple[Any, str]] = {
     "options": (np.uint8, "sites"), "decoys": (np.int16, "sites"),
     "option_pieces": (np.uint16, "options"),
 }  # fmt: skip
-_FORMAT = "codemtl-shard-4"
+FORMAT = "codemtl-shard-4"
 SUFFIX = ".safetensors.xz"
 UNPACKED = ".unpacked"
 
@@ -63,7 +63,7 @@ def write_shard(path: Path, examples: Sequence[Example]) -> None:
         levels.setdefault(level, _starts([len(table) for table in tables]))
     for level, starts in levels.items():
         arrays["at." + level] = starts.astype(np.uint32)
-    data = save(arrays, metadata={"format": _FORMAT})
+    data = save(arrays, metadata={"format": FORMAT})
     write_atomic(path, lzma.compress(data, preset=1))
 
 
@@ -210,8 +210,8 @@ def _map_safetensors(path: Path) -> dict[str, NDArray[Any]]:
         data = np.memmap(path, np.uint8, mode="r")
         size = int(data[:8].view(np.uint64)[0])
         header = json.loads(bytes(data[8 : 8 + size]))
-        if header.pop("__metadata__", {}).get("format") != _FORMAT:
-            raise DataError(f"{path} is not a codemtl shard of format {_FORMAT}")
+        if header.pop("__metadata__", {}).get("format") != FORMAT:
+            raise DataError(f"{path} is not a codemtl shard of format {FORMAT}; prepare it anew")
         arrays = {}
         for name, entry in header.items():
             low, high = entry["data_offsets"]

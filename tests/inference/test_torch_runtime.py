@@ -281,6 +281,16 @@ def test_similar_lines_of_the_file_are_read(
     assert "source.check_reader()" not in text
 
 
+def test_an_unfinished_line_does_not_hide_the_functions_below(model: TorchPredictor) -> None:
+    source = "def first(xs):\n    total = call(xs, [\n    return total\n" + PAIR
+    tree, start = parse(source.encode()), source.index("total = call")
+    request = GenerationRequest(
+        "line", tree=tree, function=functions(tree)[0], start=start, end=source.index("\n", start)
+    )
+    text = model.tokenizer.decode(piece_ids(model._generation_input(request)[0]))
+    assert "source.check_reader()\n" in text and "returnWriter(target)\n" in text
+
+
 def test_summaries_of_the_file_are_read(
     model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

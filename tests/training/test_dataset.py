@@ -86,6 +86,12 @@ def test_a_corpus_is_prepared_once_and_anew_when_it_changes(
     assert (folder / "validation-00000.safetensors.xz").exists()
     assert shard.stat().st_mtime_ns == made
 
+    old = json.loads((folder / "prepared.json").read_text())
+    (folder / "prepared.json").write_text(json.dumps({**old, "format": "codemtl-shard-3"}))
+    shards_folder(corpus, SMALL)
+    assert shard.stat().st_mtime_ns != made
+    made = shard.stat().st_mtime_ns
+
     (corpus / "summary.json").write_text("{}")
     shards_folder(corpus, SMALL)
     assert shard.stat().st_mtime_ns != made
