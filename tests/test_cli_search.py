@@ -138,6 +138,20 @@ def test_nothing_runs_unprotected_without_leave(
     assert UNPROTECTED_VARIABLE in outcome.err
 
 
+def test_what_there_was_no_time_to_judge_is_told(
+    run: Run, predictor: FakePredictor, project: Path
+) -> None:
+    predictor.generated = ["return x - 2", "return 2 * x"]
+    slow = f"{sys.executable} -c 'import time; time.sleep(1); raise SystemExit(1)'"
+    outcome = run("generate", "a.py::double", "--test", slow, "--time-budget", "0.3s")
+    assert outcome.code == 1
+    assert "the time ended before 2 candidates could be tested; see --time-budget" in outcome.err
+    outcome = run(
+        "generate", "a.py::double", "--test", slow, "--time-budget", "0.3s", "--format", "json"
+    )
+    assert json.loads(outcome.out)["untested"] == 2
+
+
 def test_generated_code_is_judged(run: Run, predictor: FakePredictor, project: Path) -> None:
     predictor.generated = ["return x - 2", "return 2 * x", "return x +"]
     outcome = run("generate", "a.py::double", "--test", PYTEST)

@@ -4,13 +4,15 @@
     codemtl generate a.py --line 12               what could stand in line 12
     codemtl generate a.py::Scraper.parse          its statements, docstring kept
 
-Candidates that would not parse where they go are dropped; those that use what nothing defines, or
-leave out what is used after them, come last.
+Candidates that would not parse where they go are dropped; those that use what nothing defines,
+leave out what is used after them, or do nothing but call themselves come last. A whole function of
+the last kind is no candidate.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 
 from codemtl.errors import EditError, SourceError, UsageError
@@ -80,8 +82,9 @@ def generate_text(text: str, predictor: Predictor, candidates: int = 1) -> Gener
         raise UsageError("the description is empty; say what the function shall do")
     written = predictor.generate(GenerationRequest("text", candidates, text=text.strip()))
     sound = [one for one in written if one.strip() and compile_error(one.encode()) is None]
-    sound.sort(key=lambda one: _faults(one.encode()))
     dropped = len(written) - len(sound)
+    sound = [one for one in sound if not any(map(_is_endless, functions(parse(one.encode()))))]
+    sound.sort(key=lambda one: _faults(one.encode()))
     return Generated([Candidate(one) for one in sound[:candidates]], dropped=dropped)
 
 
@@ -131,6 +134,8 @@ def generate_body(
     end = body.end_byte if body is not None and statement is not None else header_end
     if docstring is not None and set(b"\r\n") & set(source.data[header_end : docstring.start_byte]):
         start = docstring.end_byte
+        if re.match(rb"[ \t]*#", source.data[start:end]):  # what is said of it stays beside it
+            start = min(end, start + len(re.split(rb"[\r\n]", source.data[start:end])[0]))
     elif docstring is not None:  # it moves from the line of the header to one of its own
         start, prefix = header_end, prefix + tree.text(docstring) + prefix
     elif statement is not None and source.data[header_end:statement].strip(b" \t"):
@@ -169,6 +174,7 @@ def _in_place(
         function=request.function.qualname if request.function else None,
         line=line,
         data=source.data,
+        bom=source.bom,
     )
     found = placed(predictor, request, indent, prefix, line_end)
     sound = [(text, patched) for text, patched in found if patched is not None]
@@ -201,12 +207,31 @@ def placed(
     return [(text, patched) for text, patched, _ in found]
 
 
-def _faults(data: bytes | None) -> tuple[bool, bool, int]:
-    """What speaks against a file, to order by: broken, does not compile, undefined names."""
+def _faults(data: bytes | None) -> tuple[bool, bool, int, int]:
+    """What speaks against a file: broken, does not compile, endless functions, undefined names."""
     if data is None:
-        return True, True, 0
+        return True, True, 0, 0
     tree = parse(data)
-    return False, compile_error(data) is not None, len(unresolved_names(analyze(tree)))
+    endless = sum(map(_is_endless, functions(tree)))
+    return False, compile_error(data) is not None, endless, len(unresolved_names(analyze(tree)))
+
+
+def _is_endless(function: Definition) -> bool:
+    """Whether all that a function does is to call itself."""
+    body, says = function.node.child_by_field_name("body"), docstring_node(function.node)
+    if body is None:
+        return False
+    last = [one for one in body.named_children if one.type != "comment"]
+    if says is not None and last and last[0].start_byte == says.start_byte:
+        last = last[1:]
+    if len(last) != 1 or last[0].type not in ("return_statement", "expression_statement"):
+        return False
+    call = next((one for one in last[0].named_children if one.type == "call"), None)
+    called = None if call is None else call.child_by_field_name("function")
+    if called is None or called.text is None:
+        return False
+    name = function.name.encode()
+    return called.text in (name, b"self." + name, b"cls." + name)
 
 
 def _patched(request: GenerationRequest, text: str) -> bytes | None:
@@ -230,10 +255,42 @@ def _indent_of_line(data: bytes, start: int, end: int) -> tuple[str, int]:
         indent = text[: len(text) - len(text.lstrip(b" \t"))]
         return indent.decode(), start + len(indent)
     before = data[:start].rstrip()
-    above = before[max(before.rfind(b"\n"), before.rfind(b"\r")) + 1 :]
-    indent = above[: len(above) - len(above.lstrip())]
-    opens = above.split(b"#")[0].rstrip().endswith(b":")
-    return indent.decode() + ("    " if opens else ""), len(before) if start else start
+    outer = _opened(before)
+    if outer is None:
+        indent = _indent_at(before, len(before))
+    else:
+        below = re.match(rb"\s*?([ \t]*)(?=\S)", data[end:])
+        deeper = below is not None and len(below[1]) > len(outer)
+        indent = below[1] if below is not None and deeper else outer + _unit(data)
+    return indent.decode(), len(before) if start else start
+
+
+def _indent_at(data: bytes, offset: int) -> bytes:
+    """The white space at the start of the line that ``offset`` lies in."""
+    line = data[max(data.rfind(b"\n", 0, offset), data.rfind(b"\r", 0, offset)) + 1 : offset]
+    return line[: len(line) - len(line.lstrip(b" \t"))]
+
+
+def _opened(before: bytes) -> bytes | None:
+    """The indentation of the statement whose block begins after ``before``; None if none does."""
+    tree = parse(before + b"\n" + _indent_at(before, len(before)) + b"    pass")
+    end = len(before)
+    while end:
+        leaf = tree.root.descendant_for_byte_range(end - 1, end)
+        if leaf is None or leaf.type != "comment":
+            break
+        end = len(before[: leaf.start_byte].rstrip())
+    if not end or leaf is None or leaf.type != ":" or leaf.parent is None:
+        return None
+    if not leaf.parent.type.endswith(("_statement", "_clause", "_definition")):
+        return None
+    return _indent_at(before, leaf.parent.start_byte)
+
+
+def _unit(data: bytes) -> bytes:
+    """One level of the file's indentation."""
+    found = re.search(rb"^(\t| +)(?=\S)", data, re.M)
+    return b"    " if found is None else found[1]
 
 
 def _innermost(tree: SourceTree, offset: int) -> Definition | None:

@@ -180,6 +180,7 @@ def _one_file(
                 source.write(result.patched)
             result.written = True
     except CodemtlError as error:
+        result.patched = None
         result.status, result.message = "error", _named(target.path, str(error))
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):

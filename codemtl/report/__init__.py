@@ -136,10 +136,11 @@ def generated(result: Generated, model: Model, *, style: str) -> int:
 def _nothing(result: Generated) -> str:
     if result.failed:
         return f"the tests accept none of {count(result.failed, 'candidate')}"
+    if result.untested:
+        left = count(result.untested, "candidate")
+        return f"the time ended before {left} could be tested; see --time-budget"
     if result.dropped:
-        more = 2 * result.dropped
-        parses = f"none of {count(result.dropped, 'candidate')} parses"
-        return f"{parses}; ask for more by --candidates {more}"
+        return f"none of {count(result.dropped, 'candidate')} parses; --candidates asks for more"
     return "the model had nothing to offer"
 
 

@@ -86,14 +86,18 @@ def repair_document(results: Sequence[FileResult], model: Model, seconds: float)
     }
 
 
+_MARK = "\ufeff"  # of byte order
+
+
 def _patch(result: FileResult) -> dict[str, Any] | None:
     """What the search with tests came to; ``alternatives`` are the diffs of other patches."""
     patch = result.patch
     if patch is None:
         return None
     versions = [one for one in (result.patched, *patch.alternatives) if one is not None]
+    mark = _MARK * result.bom
     diffs = [
-        patch_text(result.path, result.data.decode(), one.decode())
+        patch_text(result.path, mark + result.data.decode(), mark + one.decode())
         for one in versions
     ]  # fmt: skip
     return {
@@ -139,12 +143,13 @@ def generate_document(result: Generated, model: Model) -> dict[str, Any]:
     for one in result.candidates:
         diff = None
         if one.patched is not None and result.path is not None:
-            texts = (result.data.decode(), one.patched.decode())
+            texts = (_MARK * result.bom + text.decode() for text in (result.data, one.patched))
             diff = patch_text(result.path, *texts)
         candidates.append({"text": one.text, "diff": diff})
     place = {"path": result.path, "function": result.function, "line": result.line}
     document = {"version": 1, "model": model._asdict(), **place, "candidates": candidates}
-    return {**document, "dropped": result.dropped, "failed": result.failed}
+    counts = {"dropped": result.dropped, "failed": result.failed, "untested": result.untested}
+    return {**document, **counts}
 
 
 def sarif_document(results: Sequence[FileResult]) -> dict[str, Any]:

@@ -66,5 +66,5 @@ def accepted(
                 else:
                     failed += 1
     result.candidates = [passed[key] for key in sorted(passed)][:candidates]
-    result.failed = failed
+    result.failed, result.untested = failed, len(waiting) + len(pending)
     return result

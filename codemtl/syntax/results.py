@@ -104,6 +104,8 @@ class Generated:
     data: bytes = b""
     dropped: int = 0  # texts that did not parse, of all that the model wrote
     failed: int = 0  # candidates that the tests did not accept
+    untested: int = 0  # candidates for which no time was left
+    bom: bool = False  # the file starts with a byte order mark
 
 
 def has_fix(finding: Finding) -> bool:

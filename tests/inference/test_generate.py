@@ -174,3 +174,54 @@ def test_places_and_descriptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         generate("script", FakePredictor())
     with pytest.raises(SourceError, match=r"missing\.py"):
         generate("missing.py::f", FakePredictor())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(x):\n    return f(x)",
+        "def f(x):\n    f(x)",
+        'def f(x):\n    """Say."""\n    # no\n    return f(x + 1)',
+    ],
+)
+def test_a_function_that_only_calls_itself_is_no_answer(text: str) -> None:
+    fake = FakePredictor(generated=[text, "def f(x):\n    return g(x)"])
+    result = generate_text("call", fake, candidates=2)
+    assert [one.text for one in result.candidates] == ["def f(x):\n    return g(x)"]
+    assert result.dropped == 0
+
+
+def test_a_body_that_only_calls_itself_comes_last() -> None:
+    text = "class A:\n    def f(self, x):\n        pass\n"
+    fake = FakePredictor(generated=["return self.f(x)", "return unknown(x)", "return x"])
+    result = generate_body(source(text), fake, "A.f", candidates=3)
+    assert [one.text for one in result.candidates] == [
+        "return x", "return unknown(x)", "return self.f(x)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "indent"),
+    [
+        ("def f(a):\n\n  return a\n", 2, "  "),
+        ("class A:\n\tdef f(self):\n\n\tx = 1\n", 3, "\t\t"),
+        ('def f(a):\n  if a == "#":\n\n    return a\n', 3, "    "),
+        ("def f(a):  # say\n\n", 2, "    "),
+        ("def f(a):\n  # say:\n\n  return a\n", 3, "  "),
+        ("def f(a):\n  b = {1:\n\n  2}\n", 3, "  "),
+    ],
+)
+def test_an_empty_line_has_the_indentation_of_its_block(text: str, line: int, indent: str) -> None:
+    fake = Recorder(generated=["x = 1"])
+    result = generate_line(source(text), fake, line)
+    assert fake.request.indent == indent
+    if "{" not in text:
+        (one,) = result.candidates
+        assert one.patched is not None and f"\n{indent}x = 1\n".encode() in one.patched
+
+
+def test_what_a_comment_says_of_the_docstring_stays_beside_it() -> None:
+    text = 'def f(a):\n    """Say."""  # noqa: D401\n    return a\n'
+    result = generate_body(source(text), FakePredictor(generated=["return 1"]), "f")
+    patched = result.candidates[0].patched
+    assert patched == text.replace("return a", "return 1").encode()
