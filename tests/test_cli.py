@@ -81,29 +81,29 @@ def test_a_diff_has_names_as_the_system_has_them_and_lines_as_the_file(
 
 @pytest.mark.parametrize("mode", ["--diff", "--write"])
 def test_a_text_that_an_encoding_lacks_stops_no_other_file(
-    run: Run, predictor: FakePredictor, mode: str
+    run: Run, file: Path, predictor: FakePredictor, mode: str
 ) -> None:
     predictor.summary = "It\u2019s done."
     latin = b"# coding: latin-1\ndef f(a):\n    return '\xe9'\n"
-    Path("a.py").write_bytes(latin)
+    file.write_bytes(latin)
     Path("b.py").write_text("def f(a):\n    return a\n")
     outcome = run("summarize", "a.py", "b.py", mode)
     assert outcome.code == 2 and "internal" not in outcome.err
     assert outcome.err.startswith("codemtl: a.py: ") and outcome.err.count("\n") == 1
-    assert Path("a.py").read_bytes() == latin
+    assert file.read_bytes() == latin
     assert ("b.py" in outcome.out) and "+++ b/a.py" not in outcome.out
 
 
 def test_the_diff_of_a_file_with_a_mark_of_byte_order_applies(
-    run: Run, predictor: FakePredictor
+    run: Run, file: Path, predictor: FakePredictor
 ) -> None:
     predictor.generated = ["return 1"]
-    Path("a.py").write_bytes(b"\xef\xbb\xbfdef f(a):\n    return a\n")
+    file.write_bytes(b"\xef\xbb\xbfdef f(a):\n    return a\n")
     document = json.loads(run("generate", "a.py::f", "--format", "json").out)
     diff = document["candidates"][0]["diff"].encode()
     subprocess.run(["git", "init", "-q"], check=True)
     subprocess.run(["git", "apply", "-"], input=diff, check=True)
-    assert Path("a.py").read_bytes() == b"\xef\xbb\xbfdef f(a):\n    return 1\n"
+    assert file.read_bytes() == b"\xef\xbb\xbfdef f(a):\n    return 1\n"
 
 
 def test_what_is_left_after_a_write_is_told_where_it_stands(run: Run, file: Path) -> None:

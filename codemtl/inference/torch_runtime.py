@@ -22,6 +22,7 @@ from codemtl.inference.predictor import (
     RepairRequest,
     WeighedEdit,
 )
+from codemtl.inference.prompts import dedented, header, with_hole
 from codemtl.model.checkpoints import load_network
 from codemtl.model.decoding import beam_search
 from codemtl.model.int8 import has_int8, use_int8
@@ -273,20 +274,20 @@ class TorchPredictor:
         found = self._write(_GENERATE, [ids], beams)[0]
         texts = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
         if request.kind == "text":
-            return [f"{_HEADER}\n    {text}" for text in texts]
-        return [_dedented(text, level) for text in texts]
+            return [f"{header(request.text)}\n    {text}" for text in texts]
+        return [dedented(text, level) for text in texts]
 
     def _generation_input(self, request: GenerationRequest) -> tuple[Any, int]:
         """The encoder input with <mask> where text is wanted, and how deep that line stands."""
         if request.kind == "text" or request.tree is None or request.function is None:
-            source, summary = f"{_HEADER}\n    {HOLE}\n", request.text
+            source, summary = f"{header(request.text)}\n    {HOLE}\n", request.text
             tree = parse(source.encode())
             if request.kind == "line" and request.tree is not None:
-                tree, summary = _with_hole(request), ""
+                tree, summary = with_hole(request), ""
             pieces, level = self._masked(self._node_pieces(tree))
             prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
             return encoder_input(self.specials, np.zeros(0, np.int32), pieces, prefix)[0], level
-        tree = _with_hole(request)
+        tree = with_hole(request)
         start = request.function.node.start_byte
         function = next((one for one in definitions(tree) if one.node.start_byte == start), None)
         example = self._windows(request.tree, request.function, NO_SITES)[0]
@@ -333,33 +334,6 @@ class TorchPredictor:
 
 
 _GENERATE = Generate()
-_HEADER = "def function(*args, **kwargs):"
-
-
-def _with_hole(request: GenerationRequest) -> SourceTree:
-    """The file with one name where text is wanted."""
-    assert request.tree is not None
-    data = request.tree.data
-    hole = HOLE.encode()
-    if request.kind == "body" and data[request.start : request.end].strip():
-        text = data[request.start : request.end]
-        lead = text[: len(text) - len(text.lstrip())]
-        hole = lead + hole
-    elif request.kind == "body":
-        hole = b"\n" + (request.indent or "    ").encode() + hole
-    else:
-        hole = request.indent.encode() + hole
-    return parse(data[: request.start] + hole + data[request.end :])
-
-
-def _dedented(text: str, level: int) -> str:
-    """Later lines without the level of the first, which stands there already."""
-    first, *rest = text.split("\n")
-    return "\n".join([first, *(_cut(line, level) for line in rest)])
-
-
-def _cut(line: str, level: int) -> str:
-    return line[min(level, len(line) - len(line.lstrip(" "))) :]
 
 
 def _message(original: str, replacement: str) -> str:

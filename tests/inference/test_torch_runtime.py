@@ -17,6 +17,7 @@ from codemtl.inference import GenerationRequest, load_predictor
 from codemtl.inference import torch_runtime as runtime
 from codemtl.inference.generate import generate_body, generate_line, generate_text
 from codemtl.inference.predictor import RepairRequest
+from codemtl.inference.prompts import header
 from codemtl.inference.torch_runtime import TorchPredictor
 from codemtl.model.checkpoints import save_network
 from codemtl.model.config import PRESETS, ModelConfig
@@ -220,6 +221,21 @@ def test_a_function_from_a_description_compiles(
         ["    for x in xs:", "        print(x)", "    return 1"]
     ]
     assert found.dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("description", "name"),
+    [
+        ("parse an ISO date", "parse_iso_date"),
+        ("Return the largest of 3 numbers", "largest_numbers"),
+        ("return it", "function"),
+        ("class", "function"),
+        ("\u4f60\u597d", "function"),
+        ("one two three four five six", "one_two_three_four_five"),
+    ],
+)
+def test_a_description_gives_the_function_its_name(description: str, name: str) -> None:
+    assert header(description) == f"def {name}(value):"
 
 
 def test_an_empty_line_is_asked_for_within_its_block(
