@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tree_sitter import Node
 
+from codemtl.errors import EditError
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.lexical import docstring_node
@@ -25,10 +27,15 @@ from codemtl.syntax.tree import SourceTree
 WIDTH = 88  # columns, indentation included
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FIRST_INDENT = re.compile(rb"(?:^|[\r\n])([ \t]+)[^\s#]")
+_BLANK = re.compile(rb"[ \t\f]+")
+_BARE_LINE = re.compile(  # without code: continued lines count as one, as Python has it
+    rb"(?:[ \t\f]|\\(?:\r\n|\n|\r))*(?P<comment>#[^\r\n]*)?(?:\r\n|\n|\r)"
+)
+_TYPE_COMMENT = re.compile(rb"#[ \t]*type:")
 
 
 class Parameter(NamedTuple):
-    """One parameter as written; "" for no annotation or default."""
+    """One parameter as written; "" for no annotation or default, or a default of several lines."""
 
     name: str  # with its stars
     annotation: str
@@ -36,7 +43,10 @@ class Parameter(NamedTuple):
 
 
 def docstring_edit(tree: SourceTree, function: Definition, summary: str, style: Style) -> Edit:
-    """The edit that gives ``function`` a docstring, in place of one that it may have."""
+    """The edit that gives ``function`` a docstring, in place of one that it may have.
+
+    Raises EditError where more than white space would be lost.
+    """
     data, node = tree.data, function.node
     outer_indent = _indent_at(data, node.start_byte)
     indent = outer_indent + _indent_unit(data)
@@ -50,14 +60,18 @@ def docstring_edit(tree: SourceTree, function: Definition, summary: str, style: 
     if statement is None:  # a header without a body
         literal = docstring(tree, function, summary, style, indent)
         return Edit(header_end, header_end, _with_line_ends(f"\n{indent}{literal}", line_end))
-    gap = _LINE_END.search(data, header_end, statement)
-    if gap is None or _is_continued(node):  # the body stands on the line of the header
+    bare = _bare_lines(data, header_end, statement)
+    if not bare:  # the body stands on the line of the header
+        if data[header_end:statement].replace(b"\\", b"").strip():
+            raise EditError("there is text between the header and the first statement")
         literal = docstring(tree, function, summary, style, indent)
         text = f"\n{indent}{literal}\n{indent}"
         return Edit(header_end, statement, _with_line_ends(text, line_end))
-    indent = _indent_at(data, statement, indent)
+    before = _BLANK.search(data, bare[-1].end(), statement)
+    indent = before[0].decode() if before else indent
     literal = docstring(tree, function, summary, style, indent)
-    return Edit(gap.end(), gap.end(), _with_line_ends(f"{indent}{literal}\n", line_end))
+    place = _place(bare)
+    return Edit(place, place, _with_line_ends(f"{indent}{literal}\n", line_end))
 
 
 def docstring(
@@ -71,7 +85,7 @@ def docstring(
     if not sections and len(lines) == 1 and len(lines[0]) + 6 <= room:
         ending = " " if lines[0].endswith('"') else ""
         return f'"""{lines[0]}{ending}"""'
-    lines += [part.replace("\\", "\\\\").replace('"""', "'''") for part in sections]
+    lines += [part.replace("\\", "\\\\").replace('"""', r"\"\"\"") for part in sections]
     indented = [lines[0], *(indent + line if line else "" for line in lines[1:])]
     return '"""' + "\n".join([*indented, indent]) + '"""'
 
@@ -82,14 +96,14 @@ def parameters(tree: SourceTree, function: Definition) -> list[Parameter]:
     found = []
     for node in holder.named_children if holder else []:
         annotation = node.child_by_field_name("type")
-        default = node.child_by_field_name("value")
+        default = _default(tree, node.child_by_field_name("value"))
         name: Node | None = node.child_by_field_name("name")
         if node.type in ("identifier", "list_splat_pattern", "dictionary_splat_pattern"):
             name = node
         elif node.type == "typed_parameter":
             name = node.named_children[0]
         if name is not None:
-            found.append(Parameter(*(_flat(tree, part) for part in (name, annotation, default))))
+            found.append(Parameter(_flat(tree, name), _flat(tree, annotation), default))
     is_method = function.parent is not None and function.parent.kind == "class"
     if is_method and found and found[0].name in ("self", "cls"):
         del found[0]
@@ -132,8 +146,21 @@ def _indent_unit(data: bytes) -> str:
     return "\t" if match and match[1].startswith(b"\t") else "    "
 
 
-def _is_continued(function: Node) -> bool:
-    return any(child.type == "line_continuation" for child in function.children)
+def _bare_lines(data: bytes, start: int, end: int) -> list[re.Match[bytes]]:
+    """The rest of a header's line, and the lines without code below it, up to the statement."""
+    found = []
+    while match := _BARE_LINE.match(data, start, end):
+        found.append(match)
+        start = match.end()
+    return found
+
+
+def _place(bare: list[re.Match[bytes]]) -> int:
+    """Where the docstring's line begins: below the header, and below a comment on its types."""
+    for line in bare[1:]:
+        if line["comment"]:
+            return line.end() if _TYPE_COMMENT.match(line["comment"]) else bare[0].end()
+    return bare[0].end()
 
 
 def _with_line_ends(text: str, line_end: str) -> str:
@@ -141,7 +168,35 @@ def _with_line_ends(text: str, line_end: str) -> str:
 
 
 def _flat(tree: SourceTree, node: Node | None) -> str:
-    return " ".join(tree.text(node).split()) if node is not None else ""
+    """The text of a node on one line: without comments, and with strings as they are."""
+    text, end = "", 0
+    for leaf in _leaves(node):
+        if leaf.type in ("comment", "line_continuation"):
+            continue
+        part = tree.text(leaf)
+        if "\n" in part or "\r" in part:  # a string of several lines
+            part = " ".join(part.split())
+        text += " " + part if text and leaf.start_byte > end else part
+        end = leaf.end_byte
+    return text
+
+
+def _leaves(node: Node | None) -> Iterator[Node]:
+    """The leaves below a node in source order; a string is one."""
+    waiting = [node] if node is not None else []
+    while waiting:
+        one = waiting.pop()
+        if one.children and one.type != "string":
+            waiting += reversed(one.children)
+        else:
+            yield one
+
+
+def _default(tree: SourceTree, node: Node | None) -> str:
+    """A default as written; "" where it spans several lines."""
+    if node is None or _LINE_END.search(tree.data, node.start_byte, node.end_byte):
+        return ""
+    return _flat(tree, node)
 
 
 def _returns(tree: SourceTree, function: Definition) -> str:
