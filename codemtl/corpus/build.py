@@ -6,22 +6,25 @@ joined.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
 
 from codemtl.corpus.exclusions import load_exclusions
-from codemtl.corpus.join import join, listed_projects
+from codemtl.corpus.join import join
 from codemtl.corpus.parts import Part, Settings, mine_part
+from codemtl.corpus.place import check_place, locked
+from codemtl.corpus.processes import processes, task
 from codemtl.corpus.ray_tasks import run_on_ray
-from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.summary import BuildSummary
-from codemtl.corpus.trees import Source, find_sources
-from codemtl.errors import CodemtlError, DataError, UsageError
+from codemtl.corpus.trees import Source, find_sources, plain_folders
+from codemtl.errors import CodemtlError, DataError
 
+_PLAIN = "beside repositories"
 _REASONS = {
+    _PLAIN: "being code beside repositories (name its folder by itself)",
     "licence": "want of a permissive licence (--any-licence takes code of your own)",
     "no functions": "want of Python functions",
     "reserved": "being reserved for evaluation",
@@ -48,53 +51,44 @@ def build(
     ``any_licence`` is for a user's own code, which needs no permission; ``history`` is whether
     the commits of repositories are searched for fixes; ``ray`` is the address of a Ray cluster to
     do it on. Raises DataError when a path is no folder or nothing was found, UsageError when
-    ``out`` is no place for this corpus; a project that fails is reported and left out.
+    ``out`` is no place for this corpus; a project that fails is reported and left out. What is
+    in ``out`` stays as it was until the new corpus is whole.
     """
     sources = sources_at(paths)
-    _check_place(out, paths, sources)
+    check_place(out, paths, sources)
     exclusions = load_exclusions(exclude_benchmarks)
     settings = Settings(
         max_bytes_per_project, seed, any_licence, include_tests, exclusions, history
     )
-    parts_folder = out / "parts"
-    try:
-        parts_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
     summary = BuildSummary()
-    folders = {source: parts_folder / settings.key(source) for source in sources}
-    parts: list[tuple[Path, Part]] = []
-    finished = (
-        _mine_all(folders, settings, jobs)
-        if ray is None
-        else run_on_ray(_mine_safely, folders, settings, ray, jobs)
-    )
-    for count, (source, result) in enumerate(finished, start=1):
-        if isinstance(result, Part):
-            parts.append((folders[source], result))
-        else:
-            summary.errors[source.project] = result
-        if progress is not None:
-            progress(source.project, count, len(sources))
-    join(parts, out, summary)
-    if not summary.functions and not summary.fixes:
-        raise DataError("no function was found" + _reasons(summary))
+    beside = _beside(paths, sources)
+    if beside:
+        summary.rejected_projects[_PLAIN] = beside
+    with locked(out) as parts_folder:
+        check_place(out, paths, sources)  # again: another process may have finished meanwhile
+        folders = {source: parts_folder / settings.key(source) for source in sources}
+        found = (
+            _mine_all(folders, settings, jobs)
+            if ray is None
+            else run_on_ray(_mine_safely, folders, settings, ray, jobs)
+        )
+        parts: list[tuple[Path, Part]] = []
+        with closing(found):
+            for count, (source, result) in enumerate(found, start=1):
+                if isinstance(result, Part):
+                    parts.append((folders[source], result))
+                else:
+                    summary.errors[source.project] = result
+                if progress is not None:
+                    progress(source.project, count, len(sources))
+        join(parts, out, summary, _check_counts)
     return summary
 
 
-def _check_place(out: Path, paths: Sequence[Path], sources: Sequence[Source]) -> None:
-    """Neither sources nor a corpus of other projects shall be written over."""
-    places = {Path(one.location).resolve() for one in sources}
-    places |= {place.parent for place in places if place.name == ".git"}
-    if out.resolve() in places | {path.resolve() for path in paths}:
-        raise UsageError(f"--out {out} is one of the folders to mine; name another")
-    left = sorted(listed_projects(out) - {canonical_name(one.project) for one in sources})
-    if left:
-        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-        raise UsageError(
-            f"--out {out} holds a corpus of other projects too: {', '.join(left[:3])}{more}; name "
-            "their paths as well, they are not read again, or another --out"
-        )
+def _check_counts(summary: BuildSummary) -> None:
+    """Raise DataError if there is nothing to learn from."""
+    if not summary.functions and not summary.fixes:
+        raise DataError("no function was found" + _reasons(summary))
 
 
 def _reasons(summary: BuildSummary) -> str:
@@ -114,19 +108,24 @@ def sources_at(paths: Sequence[Path]) -> list[Source]:
     return sorted(found.values(), key=lambda one: (one.project.casefold(), one.location))
 
 
+def _beside(paths: Sequence[Path], sources: Sequence[Source]) -> int:
+    """How many folders with code beside repositories no source takes in."""
+    taken = {Path(one.location).resolve() for one in sources if one.kind == "folder"}
+    found = {folder.resolve() for path in paths for folder in plain_folders(path)}
+    return sum(taken.isdisjoint((folder, *folder.parents)) for folder in found)
+
+
 def _mine_all(
     folders: dict[Source, Path], settings: Settings, jobs: int
-) -> Iterator[tuple[Source, Part | str]]:
+) -> Generator[tuple[Source, Part | str], None, None]:
     if jobs <= 1 or len(folders) <= 1:
         for source, folder in folders.items():
             yield source, _mine_safely(source, folder, settings)
         return
-    # Spawned, not forked: the caller may have started threads.
-    context = multiprocessing.get_context("spawn")
     left = dict(folders)
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with processes(jobs) as pool:
         waiting = {
-            pool.submit(_mine_safely, source, folder, settings): source
+            pool.submit(task, _mine_safely, source, folder, settings): source
             for source, folder in folders.items()
         }
         for future in as_completed(waiting):
@@ -138,9 +137,9 @@ def _mine_all(
             del left[source]
             yield source, found
     for source, folder in left.items():  # each by itself
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
+        with processes(1) as pool:
             try:
-                found = pool.submit(_mine_safely, source, folder, settings).result()
+                found = pool.submit(task, _mine_safely, source, folder, settings).result()
             except BrokenProcessPool:
                 found = "its process was killed, perhaps for want of memory"
         yield source, found

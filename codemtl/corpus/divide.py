@@ -29,6 +29,7 @@ from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.filters import reject_path
 from codemtl.corpus.join import join
 from codemtl.corpus.parts import Part, Settings, Share, mine_part
+from codemtl.corpus.place import check_tables, locked
 from codemtl.corpus.reserved import is_reserved
 from codemtl.corpus.splits import SPLITS
 from codemtl.corpus.summary import BuildSummary
@@ -91,11 +92,18 @@ def build_divided(
                 f"{source.project} ({source.location}) is one of the projects that are kept for"
                 " benchmarks, or is named like one; no model may learn from it, so leave it out"
             )
-    folder = out / "parts"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
+    check_tables(out)
+    with locked(out) as folder:
+        return _build(sources, out, folder, max_bytes, progress)
+
+
+def _build(
+    sources: Sequence[Source],
+    out: Path,
+    folder: Path,
+    max_bytes: int | None,
+    progress: Progress | None,
+) -> tuple[list[Divided], BuildSummary]:
     settings = Settings(max_bytes, 0, True, False, Exclusions())
     found: list[Divided] = []
     parts: list[tuple[Path, Part]] = []
@@ -109,7 +117,12 @@ def build_divided(
         if progress is not None:
             progress(source.project, number, len(sources))
     summary = BuildSummary()
-    join(parts, out, summary, old)
+    join(parts, out, summary, _check_counts, old)
+    return found, summary
+
+
+def _check_counts(summary: BuildSummary) -> None:
+    """Raise DataError where a split has no function."""
     least = {split: summary.functions[split] for split in SPLITS}
     if not all(least.values()):
         counts = ", ".join(f"{number} for {split}" for split, number in least.items())
@@ -117,7 +130,6 @@ def build_divided(
             f"too little Python to learn from and be judged by: functions {counts}; tests,"
             " generated and vendored files do not count; name more repositories"
         )
-    return found, summary
 
 
 def divide(

@@ -1,4 +1,4 @@
-"""Parts to one corpus: deduplicated within and across splits, each dataset replaced in one step.
+"""Parts to one corpus: deduplicated within and across splits, put in place when it is whole.
 
 A function or fix that occurs in several projects is kept once, in a test project before a
 validation project before a training project. What is nearly the same as something in a split
@@ -11,7 +11,7 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,16 +21,15 @@ import numpy as np
 from codemtl.corpus.examples import masked_line, without_docstring
 from codemtl.corpus.near_duplicates import VALUES, Runs, leaks, source_runs
 from codemtl.corpus.parts import Part
+from codemtl.corpus.place import SOURCES, SUMMARY, put_in_place, working_folder
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.summary import BuildSummary
 from codemtl.corpus.tables import TABLES, StoredRows, TableWriter, read_rows
-from codemtl.errors import DataError
 
 _Listed = tuple[str, str, str, int, int, int, str]  # a line of sources.tsv
 _COPIED = (
     "qualname", "start", "end", "context", "docstring", "summary", "hash", "lines", "tokens",
 )  # fmt: skip
-SOURCES = "sources.tsv"
 _SPLIT_ORDER = {"test": 0, "validation": 1, "train": 2}
 _NEAR = "near-duplicate of another split"
 _FUNCTIONS, _FIXES = "functions.arrow", "fixes.arrow"
@@ -53,20 +52,38 @@ def join(
     parts: list[tuple[Path, Part]],
     out: Path,
     summary: BuildSummary,
+    check: Callable[[BuildSummary], None],
     superseded: Mapping[Path, set[int]] | None = None,
 ) -> None:
     """Write the datasets, ``summary.json`` and ``sources.tsv``; ``summary`` is filled in.
 
-    ``superseded`` are rows of parts' tables (by file) that are left out for what came later.
+    ``check`` sees the counts and raises if they will not do; ``superseded`` are rows of parts'
+    tables (by file) that are left out for what came later. Until all is written, ``out`` stays
+    as it was.
     """
     parts = sorted(
         parts, key=lambda one: (_SPLIT_ORDER[one[1].split], one[1].project.casefold(), one[0].name)
     )
     near = near_rows([one for one in parts if one[1].rejected is None])
+    with working_folder(out) as made:
+        writers = {name: TableWriter(made, name) for name in TABLES}
+        joint = _Joint(writers, summary, near, superseded or {})
+        listed = _add_parts(joint, parts)
+        check(summary)
+        for writer in writers.values():
+            writer.finish()
+        summary.checksums = {split: one.hexdigest() for split, one in joint.digests.items()}
+        summary.fix_checksums = {split: one.hexdigest() for split, one in joint.fix_digests.items()}
+        text = json.dumps(vars(summary), indent=2, sort_keys=True)
+        (made / SUMMARY).write_text(text + "\n", "utf-8")
+        _write_sources(made / SOURCES, listed)
+        put_in_place(made, out)
+
+
+def _add_parts(joint: _Joint, parts: Sequence[tuple[Path, Part]]) -> list[_Listed]:
+    """Add what each part holds; returns those that are in the corpus."""
+    summary = joint.summary
     listed: list[_Listed] = []
-    joint = _Joint(
-        {name: TableWriter(out, name) for name in TABLES}, summary, near, superseded or {}
-    )
     for folder, part in parts:
         summary.bytes_read += part.bytes_read
         for name in ("rejected_files", "rejected_functions", "walked", "rejected_fixes"):
@@ -85,13 +102,7 @@ def join(
         listed.append(
             (part.project, part.commit, part.licence, files, functions, fixes, part.split)
         )
-    for writer in joint.writers.values():
-        writer.finish()
-    summary.checksums = {split: found.hexdigest() for split, found in joint.digests.items()}
-    summary.fix_checksums = {split: one.hexdigest() for split, one in joint.fix_digests.items()}
-    text = json.dumps(vars(summary), indent=2, sort_keys=True)
-    (out / "summary.json").write_text(text + "\n", "utf-8")
-    _write_sources(out / SOURCES, listed)
+    return listed
 
 
 def _sizes(summary: BuildSummary) -> tuple[int, int, int]:
@@ -251,21 +262,6 @@ def _write_sources(file: Path, listed: list[_Listed]) -> None:
         )
         for row in sorted(listed, key=_by_name):
             table.writerow((canonical_name(row[0]), *row))
-
-
-def listed_projects(out: Path) -> set[str]:
-    """Canonical names of the projects of the corpus in ``out``; none where there is no corpus.
-
-    Raises DataError if the file that lists them is not of ours.
-    """
-    file = out / SOURCES
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            return {row["project"] or "" for row in csv.DictReader(stream, delimiter="\t")}
-    except OSError:
-        return set()
-    except (ValueError, KeyError, csv.Error) as error:
-        raise DataError(f"{file} lists no corpus of codemtl; name another --out") from error
 
 
 def _by_name(row: _Listed) -> str:

@@ -42,7 +42,33 @@ _OTHER = re.compile(
     r"gnu (lesser |library |affero )?general public|gnu (lgpl|gpl|agpl)|mozilla public licen|"
     r"eclipse public licen|european union public|server side public|business source licen|"
     r"elastic licen|commons clause|non-?commercial (use|purposes) only|cc[- ]by-nc|"
-    r"common development and distribution|source available licen|polyform"
+    r"common development and distribution|source available licen|polyform|"
+    r"used for good,? not evil|hippocratic licen|"
+    r"human rights (laws|principles)|universal declaration of human rights"
+)
+# The words of a permissive licence are none where they are for some uses only, or forbid one.
+_SOME = (
+    r"(?:academic|scholarly|research|teaching|education(?:al)?|evaluation|personal|private|internal|"
+    r"non[-\s\u2010-\u2013]{0,2}commercial|not[- ]for[- ]profit|non[- ]?profit)"
+)
+_COMMERCIAL = r"(?<!non)(?<!non[-\s\u2010-\u2013])(?<!non- )\bcommercial"
+_AND = r"(?: use| purposes?)?(?:,? (?:and|or|and/or|as well as|&) | ?/ ?)(?:for )?"
+_SEVERAL = rf"{_SOME}(?:(?:,|{_AND}) ?{_SOME})*"
+_USE = r"(?:use|usage|purposes?|applications)"
+_SOME_USES = re.compile(
+    rf"\b{_SEVERAL} {_USE},? (only|exclusively)\b|"
+    rf"\b(only|solely|exclusively|restricted|limited) (be used )?(for|to) {_SEVERAL} {_USE}\b|"
+    rf"\b(permitted|granted|allowed|licensed|to use|be used|is free|its documentation),? "
+    rf"(only )?for (any )?{_SEVERAL} {_USE}\b"
+)
+_ANY_USE = re.compile(
+    rf"\b(?:{_SOME}, ?)*{_SOME},?{_AND}commercial|{_COMMERCIAL}(?:, ?{_SOME})*,?{_AND}{_SOME}"
+)
+_FORBIDS = re.compile(
+    rf"{_COMMERCIAL} (use|usage|purposes|exploitation)( of [^.]{{1,60}}?)? (is|are) "
+    r"((strictly|expressly|explicitly) )?(prohibited|forbidden|not (permitted|allowed|granted))|"
+    r"\bno commercial (use|usage|purposes)\b|"
+    r"\bnot be (used|sold|distributed) (commercially|(for|in) (any )?commercial)"
 )
 # CNRI's clause inside Python's own licence mentions the GPL without applying it.
 _CNRI = re.compile(r"previously distributed under the gnu general public license")
@@ -91,13 +117,20 @@ def detect(texts: Iterable[str]) -> str | None:
     found: dict[str, None] = {}
     for text in texts:
         plain = _CNRI.sub(" ", re.sub(r"[\s#*>=\"]+", " ", text.casefold()).strip())
-        if _OTHER.search(plain):
+        if _OTHER.search(plain) or _is_restricted(plain):
             return None
         matched = {name: None for name, wording in _WORDING if re.search(wording, plain)}
         if "BSD-3-Clause" in matched:
             matched.pop("BSD-2-Clause", None)
         found.update(matched)
     return " AND ".join(sorted(found)) or None
+
+
+def _is_restricted(plain: str) -> bool:
+    """Whether a text forbids commercial use, or grants something for a few kinds of use only."""
+    if _FORBIDS.search(plain):
+        return True
+    return _SOME_USES.search(_ANY_USE.sub("any", plain)) is not None
 
 
 def of_metadata(text: str) -> str | None:

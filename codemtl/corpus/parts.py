@@ -101,6 +101,7 @@ def mine_part(
 ) -> Part:
     """Read one project into ``folder``; a folder that exists is complete and is only loaded.
 
+    So is one that appears meanwhile, from a process that was faster.
     ``share`` is what the part gets of a divided project; functions whose hash is ``known`` are
     left out as unchanged.
     """
@@ -126,7 +127,12 @@ def mine_part(
             if not part.functions and not part.fixes:
                 part.rejected = "no functions"
         (working / MARK).write_text(json.dumps(vars(part)), "utf-8")
-        working.rename(folder)
+        try:
+            working.rename(folder)
+        except OSError:
+            if not (folder / MARK).is_file():
+                raise
+            return Part.load(folder)
     finally:
         shutil.rmtree(working, ignore_errors=True)
     return part

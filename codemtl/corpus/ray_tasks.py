@@ -8,7 +8,7 @@ the corpus is the same as that of one machine.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from codemtl.corpus.parts import MARK, Part, Settings
@@ -22,7 +22,7 @@ Task = Callable[[Source, Path, Settings], Part | str]
 
 def run_on_ray(
     task: Task, folders: Mapping[Source, Path], settings: Settings, address: str, jobs: int
-) -> Iterator[tuple[Source, Part | str]]:
+) -> Generator[tuple[Source, Part | str], None, None]:
     """Call ``task`` for each source, and yield what it returns or what went wrong, as it comes.
 
     ``address`` is Ray's: ``auto`` is the cluster that this machine belongs to, ``local`` starts

@@ -5,9 +5,8 @@ Rows are streamed to disk in batches, so memory stays small however large a corp
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +20,7 @@ except ImportError as error:
 
 BATCH_ROWS = 1000
 FIX_ROWS = 100  # a row of these holds a whole file
+DATASET_MARK = "dataset_info.json"  # in every folder that ``datasets`` saved
 
 # One project's share, before deduplication. Spans are byte offsets.
 PART_FILES = pa.schema([("file", pa.int32()), ("path", pa.string()), ("text", pa.string())])
@@ -113,39 +113,32 @@ class StreamWriter:
 
 
 class TableWriter(StreamWriter):
-    """One table of the finished corpus; ``finish`` puts it in place in one step."""
+    """One table of the corpus that is made in a working folder; ``finish`` saves it there."""
 
-    def __init__(self, out: Path, name: str) -> None:
-        self._final = out / name
-        self._working = out / f".{name}.{os.getpid()}"
-        shutil.rmtree(self._working, ignore_errors=True)
-        self._working.mkdir(parents=True)
-        self._file = self._working / "rows.arrow"
+    def __init__(self, working: Path, name: str) -> None:
+        if find_spec("datasets") is None:
+            raise MissingExtraError("datasets", "train")
+        self._saved = working / name
+        self._file = working / f"{name}.arrow"
         batch_rows = FIX_ROWS if name == "fixes" else BATCH_ROWS
         super().__init__(self._file, TABLES[name], batch_rows=batch_rows)
 
     def finish(self) -> None:
-        """Save in the layout of ``datasets.load_from_disk`` under the final name."""
-        try:
-            import datasets  # takes seconds, and worker processes never need it
-        except ImportError as error:
-            raise MissingExtraError("datasets", "train") from error
+        """Save in the layout of ``datasets.load_from_disk``, as a folder of the table's name."""
+        import datasets  # takes seconds, and worker processes never need it
 
         self.close()
         rows = datasets.Dataset.from_file(str(self._file))
-        saved = self._working / "saved"
         quiet = datasets.are_progress_bars_disabled()
         datasets.disable_progress_bars()
         try:
             # without rows it would save no shard, and then fail to read what is not there
-            rows.save_to_disk(str(saved), num_shards=None if self.rows else 1)
+            rows.save_to_disk(str(self._saved), num_shards=None if self.rows else 1)
         finally:
             if not quiet:
                 datasets.enable_progress_bars()
-        shutil.rmtree(self._final, ignore_errors=True)
-        saved.rename(self._final)
         del rows  # it maps the file that goes now
-        shutil.rmtree(self._working, ignore_errors=True)
+        self._file.unlink()
 
 
 def read_rows(file: Path) -> Iterator[dict[str, Any]]:

@@ -54,6 +54,17 @@ def find_sources(path: Path) -> list[Source]:
     return sorted(found, key=lambda source: (source.project.casefold(), source.location))
 
 
+def plain_folders(path: Path) -> list[Path]:
+    """Folders at or below ``path`` with code that belongs to none of the repositories there.
+
+    None where there is no repository, as ``path`` is one project then.
+    """
+    works = {work for work, _ in _repositories(path, SEARCH_DEPTH)}
+    if not works or path in works or any(path.glob("*.dist-info")):
+        return []
+    return list(_beside(path, works, {folder for work in works for folder in work.parents}))
+
+
 def licence_of(source: Source) -> str | None:
     """SPDX expression of a project's permissive licence, or None."""
     if source.kind == "distribution":
@@ -128,12 +139,29 @@ def _repositories(path: Path, depth: int) -> Iterator[tuple[Path, Path]]:
         if _commit(folder):
             yield path, folder
     elif depth:
-        for child in sorted(path.iterdir()):
-            if (
-                child.is_dir() and not child.is_symlink() and child.name not in _SKIPPED_FOLDERS
-                and os.access(child, os.R_OK | os.X_OK)
-            ):  # fmt: skip
-                yield from _repositories(child, depth - 1)
+        for child in _subfolders(path):
+            yield from _repositories(child, depth - 1)
+
+
+def _subfolders(path: Path) -> Iterator[Path]:
+    """Folders of a folder in which something may be looked for."""
+    for child in sorted(path.iterdir()):
+        if (
+            child.is_dir() and not child.is_symlink() and child.name not in _SKIPPED_FOLDERS
+            and os.access(child, os.R_OK | os.X_OK)
+        ):  # fmt: skip
+            yield child
+
+
+def _beside(path: Path, works: set[Path], around: set[Path]) -> Iterator[Path]:
+    """Folders with code at or below ``path``, which has repositories below it."""
+    if any(found.suffix == ".py" and found.is_file() for found in path.iterdir()):
+        yield path
+    for child in _subfolders(path):
+        if child in around:
+            yield from _beside(child, works, around)
+        elif child not in works and not _is_apart(child) and any(_walk(child)):
+            yield child
 
 
 def _git_folder(path: Path) -> Path | None:
@@ -199,20 +227,26 @@ def _git_listing(source: Source) -> Iterator[tuple[str, str]]:
 
 def _folder_files(root: Path) -> list[tuple[str, str]]:
     found = []
+    for path in _walk(root):
+        inside = Path(path).relative_to(root).as_posix()
+        found.append((inside.encode("utf-8", "replace").decode(), path))
+    return found
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Python files below a folder, but for hidden, skipped and virtual environments' folders."""
     for folder, subfolders, files in os.walk(root):
-        subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if not name.startswith(".")
-            and name not in _SKIPPED_FOLDERS
-            and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
-        )
+        subfolders[:] = sorted(name for name in subfolders if not _is_apart(Path(folder, name)))
         for name in files:
             path = os.path.join(folder, name)
             if name.endswith(".py") and os.path.isfile(path):
-                inside = Path(path).relative_to(root).as_posix()
-                found.append((inside.encode("utf-8", "replace").decode(), path))
-    return found
+                yield path
+
+
+def _is_apart(folder: Path) -> bool:
+    """Whether a folder below a project's is none of its own."""
+    skipped = folder.name.startswith(".") or folder.name in _SKIPPED_FOLDERS
+    return skipped or os.path.exists(folder / "pyvenv.cfg")
 
 
 def _distribution(info: Path) -> Source:

@@ -80,3 +80,40 @@ def test_file_headers() -> None:
     assert has_copyleft_header(b"# SPDX-License-Identifier: GPL-2.0\n")
     assert has_copyleft_header(b'"""x\nThis is under the GNU General Public License"""')
     assert not has_copyleft_header(b"# SPDX-License-Identifier: MIT\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MIT + "\n\nThe Software shall be used for Good, not Evil.",
+        "Hippocratic License 2.1\n\n" + MIT,
+        MIT + "\nNo systems that violate human\nrights laws or the like may use it.",
+        BSD2 + " permitted for non-commercial purposes provided that\n * Neither the name of A",
+        BSD2 + " permitted for academic and research use only, commercial use is prohibited.",
+        BSD3 + "\nIt may be used for research and education purposes only.",
+        BSD2 + " permitted.\nIt shall not be used for any commercial purpose.",
+        BSD2 + " permitted.\nCommercial use of this software is strictly prohibited.",
+        MIT + " for non-\ncommercial and academic purposes only",
+        MIT + "\nSolely for non commercial use.",
+        "Permission to use, copy, modify, and distribute this software and its documentation for"
+        " educational, research, and not-for-profit purposes, without fee",
+    ],
+)
+def test_permissive_words_with_a_restriction_are_refused(text: str) -> None:
+    assert detect([text]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It may be used for any purpose, commercial or non-commercial, and by any means.",
+        "It may be used for personal, academic and commercial purposes.",
+        "It is free for commercial and non-commercial use as long as the notice stays.",
+        "The Foundation is a non-profit organization for research and education.",
+        "Including but not limited to personal injury. Commercial use is permitted.",
+        "Medusa was once distributed under a 'free for non-commercial use' license.",
+        "The documentation is under Creative Commons Attribution-Noncommercial-Share Alike 3.0.",
+    ],
+)
+def test_usual_sentences_beside_a_licence_restrict_nothing(text: str) -> None:
+    assert detect([f"{MIT}\n{text}"]) == "MIT"
