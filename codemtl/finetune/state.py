@@ -39,8 +39,9 @@ class State:
     def open(cls, out: Path, sources: list[Source], model: dict[str, str], seconds: float) -> State:
         """The state in ``out``, or a new one.
 
-        What was asked for first counts: commits and time of a call that goes on are those of the
-        first. Raises UsageError if ``out`` holds something else, or is in use.
+        Once a stage is finished, what was asked for first counts: commits and time of a call that
+        goes on are those of the first. Until then a new request takes its place. Raises UsageError
+        if ``out`` holds something else, or is in use.
         """
         places = [[one.project, one.kind, one.location, one.commit] for one in sources]
         asked = {"format": FORMAT, "sources": places, "model": model, "seconds": seconds}
@@ -57,22 +58,27 @@ class State:
             return state
         state._acquire()
         try:
-            state._load(places, model, out)
+            state._load(asked, out)
         except BaseException:
             state.close()
             raise
         return state
 
-    def _load(self, places: list[list[str]], model: dict[str, str], out: Path) -> None:
-        """Read what was asked for first. Raises UsageError if it is not what is asked for now."""
+    def _load(self, asked: dict[str, Any], out: Path) -> None:
+        """Read how far it has come. Raises UsageError if that is not what is asked for now."""
         try:
             self.values = json.loads(self.file.read_text("utf-8"))
-            before = self.values["request"]
-            same = [row[:3] for row in before["sources"]] == [row[:3] for row in places]
-            same_model = before["model"] == model and before["format"] == FORMAT
-            self.values["stages"].items()
+            before, places = self.values["request"], [row[:3] for row in asked["sources"]]
+            same = [row[:3] for row in before["sources"]] == places
+            same_model = all(before[key] == asked[key] for key in ("model", "format"))
+            begun = bool(self.values["stages"].items())
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{self.file} cannot be read; remove {out} to start anew") from error
+        if not begun:
+            if before != asked:
+                self.values = {"request": asked, "stages": {}}
+                self._save()
+            return
         if not same:
             raise UsageError(f"--out {out} holds a fine-tuning on other code; name another --out")
         if not same_model:

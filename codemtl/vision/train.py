@@ -22,6 +22,8 @@ from codemtl.vision.config import VisionConfig, make_config, parse_settings
 from codemtl.vision.data import Examples, load_split
 from codemtl.vision.drawing import curves, draw_boxes, sheet
 from codemtl.vision.folders import (
+    CONFIG,
+    WEIGHTS,
     fit_to_data,
     make_folder,
     resolve_precision,
@@ -35,8 +37,10 @@ from codemtl.vision.predict import boxes_of
 from codemtl.vision.trainer import Trainer, load_checkpoint, save_checkpoint
 
 METRICS, LOG = "metrics.json", "log.jsonl"
+CURVE, SHEET, EXAMPLE = "curve.png", "examples.png", "example.png"
 _LOG_EVERY = 50  # steps
 _SHOWN = 12  # test pictures on the sheet
+_SPEED = "images_per_second"  # in every row of a log
 _RESERVE = 0.05  # of the time budget, for what follows the last step
 
 
@@ -64,8 +68,8 @@ def train(
     config = make_config(values)
     if resume and not (out / "checkpoints").exists():
         raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
-    if (out / "checkpoints").exists() and not resume:
-        raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
+    if not resume:
+        _check_free(out)
     if config.threads:
         torch.set_num_threads(config.threads)
     splits = {}
@@ -83,6 +87,29 @@ def train(
         config = _fitted(config, data, splits)
     make_folder(out)
     return Run(config, splits, out, start, time_budget).go()
+
+
+def _check_free(out: Path) -> None:
+    """UsageError if a run that begins in ``out`` would replace what is there."""
+    if (out / "checkpoints").exists():
+        raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
+    if (out / CONFIG).exists() or (out / WEIGHTS).exists():
+        raise UsageError(f"{out} holds a model already; choose another --out")
+    taken = [name for name in (METRICS, CURVE, SHEET, EXAMPLE) if (out / name).exists()]
+    taken += [LOG] if (out / LOG).exists() and not _only_begun(out / LOG) else []
+    if taken:
+        raise UsageError(f"{out} holds {', '.join(taken)} already; choose another --out")
+
+
+def _only_begun(log: Path) -> bool:
+    """Whether it is the log of a run of this kind: one stopped before its first checkpoint."""
+    try:
+        rows = list(read_log(log))
+        return log.stat().st_size == 0 or (
+            bool(rows) and all(any(_SPEED in key for key in row) for row in rows)
+        )
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _fitted(config: VisionConfig, data: Path, splits: Mapping[str, Examples]) -> VisionConfig:
@@ -131,14 +158,14 @@ class Run:
         self.start -= trainer.seconds
         self.processor_start -= trainer.processor_seconds
         self._rewind()
+        prepared = self._seconds()
         with progress_bar() as bar:
             shown = bar.add_task("training", total=config.steps, completed=trainer.step)
             rows = []
             while trainer.step < config.steps and (progress := self._progress()) < 1:
                 since = time.perf_counter()
                 row = trainer.train_step(*trainer.batch(self.splits["train"]), progress)
-                rows.append(row | {"images_per_second":
-                                   config.batch_size / (time.perf_counter() - since)})  # fmt: skip
+                rows.append(row | {_SPEED: config.batch_size / (time.perf_counter() - since)})
                 bar.update(shown, completed=trainer.step, description=f"loss {row['loss']:.3f}")
                 if trainer.step % _LOG_EVERY == 0:
                     self._log(_means(rows))
@@ -147,6 +174,11 @@ class Run:
                     self._evaluate()
                 if trainer.step % config.checkpoint_every == 0:
                     self._checkpoint()
+        if not trainer.step:
+            raise UsageError(
+                f"preparing took {prepared:.1f} s, which leaves no time for a step in "
+                f"{self.time_budget:g} s; give a longer --time-budget"
+            )
         self._checkpoint()
         return self._finish()
 
@@ -205,7 +237,7 @@ class Run:
             metrics[split] = measure(network, self.splits[split], self.precision)
         self._log({f"validation/{key}": value for key, value in metrics["validation"].items()})
         write_json(self.out / METRICS, {**metrics, "config": config.to_dict()})
-        write_whole(self.out / "curve.png", curves(list(read_log(self.out / LOG))))
+        write_whole(self.out / CURVE, curves(list(read_log(self.out / LOG))))
         self._draw()
         return metrics
 
@@ -218,7 +250,7 @@ class Run:
         for i, pixels in enumerate(images):
             picture = Image.fromarray(pixels.squeeze(-1).numpy())
             if i == 0:
-                write_whole(self.out / "example.png", encode_png(picture))
+                write_whole(self.out / EXAMPLE, encode_png(picture))
             drawn.append(draw_boxes(picture, boxes_of(answers, i, examples.names), scale=2))
             true = examples.labels[i]
             caption = f"is {examples.names[true]}" if true >= 0 else "is nothing"
@@ -226,7 +258,7 @@ class Run:
                 said = int(answers.probabilities_BC[i].argmax())
                 caption = f"says {examples.names[said]}, {caption}"
             captions.append(caption)
-        write_whole(self.out / "examples.png", encode_png(sheet(drawn, captions)))
+        write_whole(self.out / SHEET, encode_png(sheet(drawn, captions)))
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:

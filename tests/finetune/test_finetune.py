@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from codemtl.cli import app
 from codemtl.corpus.build import sources_at
 from codemtl.corpus.divide import build_divided
-from codemtl.errors import ModelError, UsageError
+from codemtl.corpus.trees import Source
+from codemtl.errors import DataError, ModelError, UsageError
 from codemtl.evaluation.corpus import Corpus
 from codemtl.finetune.cases import line_cases, repair_blocks, summary_cases
 from codemtl.finetune.comparison import compare, notes
@@ -181,6 +182,47 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
     with closing(first), pytest.raises(UsageError, match="another process is fine-tuning"):
         State.open(out, [], model, 60.0)
     State.open(out, [], model, 60.0).close()
+
+
+def test_more_code_is_taken_in_where_it_was_too_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("few", "more"):
+        Path(name).mkdir()
+        Path(name, "a.py").write_text(module(len(name), 2))
+    for places in (["few"], ["few", "more"]):
+        code, _, complaints = finetune(*places, "--out", "ft")
+        assert code == 2 and "too little Python to learn from" in complaints, complaints
+
+
+def test_a_request_is_kept_once_a_stage_is_finished(tmp_path: Path) -> None:
+    out, model = tmp_path / "out", {"name": "m", "revision": "r"}
+
+    def asked(commit: str, project: str = "shop", seconds: float = 60.0) -> State:
+        return State.open(out, [Source(project, "git", project, commit)], model, seconds)
+
+    def fail() -> None:
+        raise DataError("too little Python")
+
+    with closing(asked("a")) as state, pytest.raises(DataError):
+        state.stage("mining", fail)
+    with closing(asked("a")) as state:
+        assert "mining" in state.values["broken_off"]
+    for commit, project, seconds in (("b", "shop", 60.0), ("b", "till", 60.0), ("b", "till", 9.0)):
+        with closing(asked(commit, project, seconds)) as state:
+            assert [(one.project, one.commit) for one in state.sources] == [(project, commit)]
+            assert state.seconds == seconds and state.spent() == 0.0
+    with closing(State.open(out, [], {**model, "name": "n"}, 9.0)) as state:
+        assert state.sources == []
+    with closing(asked("c")) as state:
+        state.stage("mining", dict)
+    with closing(asked("d", seconds=9.0)) as state:
+        assert state.sources[0].commit == "c" and state.seconds == 60.0
+    with pytest.raises(UsageError, match="on other code"):
+        asked("c", "till")
+    with pytest.raises(UsageError, match="another model"):
+        State.open(out, [Source("shop", "git", "shop", "c")], {"name": "n", "revision": "r"}, 9.0)
 
 
 def test_what_of_a_repository_is_not_read(work: Work, tmp_path: Path) -> None:

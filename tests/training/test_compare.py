@@ -135,6 +135,32 @@ def test_what_cannot_be_compared_is_explained(
         make_plan(options(tiny, tmp_path, **changes))
 
 
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("seed = 7", "seed is set, but compare decides it; name --seeds"),
+        ("evaluate_every = 5", "evaluate_every is set, but compare looks at every run 5 times"),
+    ],
+)
+def test_a_file_is_held_to_what_single_settings_are(
+    tiny: Path, tmp_path: Path, line: str, fault: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"{line}\n[tasks.repair]\n[tasks.summarize]\n")
+    with pytest.raises(UsageError, match=re.escape(fault)):
+        make_plan(options(tiny, tmp_path, preset=None, config=file))
+
+
+def test_a_file_says_how_many_batches_are_evaluated(tiny: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    asked = options(tiny, tmp_path, preset=None, config=file)
+    tasks = "micro_tokens = 2048\n[tasks.repair]\n[tasks.summarize]\n"
+    file.write_text(tasks)
+    assert make_plan(asked).base.evaluate_batches == 32
+    file.write_text("evaluate_batches = 3\n" + tasks)
+    assert make_plan(asked).base.evaluate_batches == 3
+
+
 CASES = 40
 RIGHT = {"joint": 24, "random": 20, "learned": 22, "unrelated": 12, "transfer": 23, "single": 20,
          "single-compute": 28}  # cases of CASES  # fmt: skip

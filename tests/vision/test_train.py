@@ -24,7 +24,7 @@ from codemtl.vision.config import VisionConfig, make_config
 from codemtl.vision.data import scene_examples
 from codemtl.vision.evaluate import evaluate
 from codemtl.vision.folders import load_network
-from codemtl.vision.train import read_log, train
+from codemtl.vision.train import Run, read_log, train
 from codemtl.vision.trainer import Trainer, learning_rate
 
 
@@ -154,6 +154,52 @@ def test_a_run_is_not_overwritten_and_not_resumed_as_another(
               settings=[*settings, "learning_rate=0.1"])  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", "{}", "holds a model already; choose another --out"),
+        ("model.safetensors", "", "holds a model already; choose another --out"),
+        ("metrics.json", "{}", r"holds metrics\.json already; choose another --out"),
+        ("curve.png", "", r"holds curve\.png already"),
+        ("examples.png", "", r"holds examples\.png already"),
+        ("example.png", "", r"holds example\.png already"),
+        ("log.jsonl", '{"step": 20, "tokens_per_second": 3.0}\n', r"holds log\.jsonl already"),
+        ("log.jsonl", "[1]\n", r"holds log\.jsonl already"),
+        ("log.jsonl", "of something else\n", r"holds log\.jsonl already"),
+    ],
+)
+def test_what_is_there_is_not_replaced(
+    tmp_path: Path, tiny: list[str], name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match=message):
+        train(model="reference", data=None, out=tmp_path, settings=[*tiny, "steps=1"])
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == content
+
+
+def test_a_run_stopped_before_its_first_checkpoint_begins_anew(
+    tmp_path: Path, tiny: list[str]
+) -> None:
+    settings = [*tiny, "steps=100", "evaluate_every=1"]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "batch", _stopped(Trainer.batch))
+        train(model="reference", data=None, out=tmp_path, settings=settings)
+    assert [one.name for one in tmp_path.iterdir()] == ["log.jsonl"]
+    settings = [*tiny, "steps=1"]
+    assert train(model="reference", data=None, out=tmp_path, settings=settings)["steps"] == 1
+    assert [row["step"] for row in read_log(tmp_path / "log.jsonl")] == [1]
+
+
+def _stopped(batch: Callable[..., Any]) -> Callable[..., Any]:
+    def made(trainer: Trainer, *arguments: Any) -> Any:
+        if trainer.step == 2:
+            raise KeyboardInterrupt
+        return batch(trainer, *arguments)
+
+    return made
+
+
 def test_what_did_not_begin_is_not_resumed(tmp_path: Path, tiny: list[str]) -> None:
     with pytest.raises(UsageError, match="holds no run to go on with"):
         train(model="reference", data=None, out=tmp_path / "out", resume=True, settings=tiny)
@@ -170,10 +216,22 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, tiny: list[str]) -> None:
         train(model="reference", data=None, out=tmp_path, resume=True, settings=settings)
 
 
-def test_a_time_budget_ends_the_run(tmp_path: Path, tiny: list[str]) -> None:
-    metrics = train(model="reference", data=None, out=tmp_path, time_budget=0.001, settings=tiny)
-    assert metrics["steps"] == 0
+def test_a_time_budget_ends_the_run(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "_seconds", lambda run: float(run.trainer.step))
+    metrics = train(model="reference", data=None, out=tmp_path, time_budget=2, settings=tiny)
+    assert metrics["steps"] == 2
     load_network(tmp_path)
+
+
+def test_a_time_budget_without_a_step_makes_no_model(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "_seconds", lambda run: 7.25)
+    with pytest.raises(UsageError, match=r"preparing took 7\.2 s, .* in 7 s; give a longer --time"):
+        train(model="reference", data=None, out=tmp_path, time_budget=7, settings=tiny)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

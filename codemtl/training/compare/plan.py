@@ -16,6 +16,7 @@ run. Series repeat ``joint`` and ``single`` with part of the training data, or w
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -149,7 +150,7 @@ def _base(options: Options) -> TrainingConfig:
         steps = max(1, round(base.steps * options.budget))
     own = {name: task for name, task in base.tasks.items() if name in SHIPPED}
     part = 0.5 if options.split == "validation" else 1.0  # the other half are the held-out cases
-    named = {text.split("=")[0].strip() for text in options.overrides}
+    named = _named(options)
     if "seed" in named:
         raise UsageError("seed is set, but compare decides it; name --seeds")
     added = [name for name, one in base.tasks.items() if name not in SHIPPED and one.share > 0]
@@ -169,6 +170,14 @@ def _base(options: Options) -> TrainingConfig:
         batches = max(batches, math.ceil(LOOK_POSITIONS / least))
     base = replace(base, tasks=own, validation_fraction=part, evaluate_batches=batches)
     return _lasting(base, steps or base.steps, base.steps)
+
+
+def _named(options: Options) -> set[str]:
+    """The settings at the top that the user gave, in a file or one by one; no preset's."""
+    named = {text.split("=")[0].strip() for text in options.overrides}
+    if options.config is not None:
+        named |= set(tomllib.loads(options.config.read_text("utf-8")))
+    return named
 
 
 def _lasting(settings: TrainingConfig, steps: int, whole: int) -> TrainingConfig:
