@@ -12,10 +12,8 @@ from codemtl.evaluation.synthetic import function_at
 from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.actions import FunctionSites
-from codemtl.syntax.definitions import functions
-from codemtl.syntax.lexical import lexical_tokens
-from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.building import HOLE, build_example, siblings, with_mask
+from codemtl.syntax.tree import parse
+from codemtl.tasks.building import HOLE, build_example, siblings, spaced_lines, with_mask
 from codemtl.tasks.example import Example, piece_ids
 from codemtl.tasks.similar import similar_lines, similar_summaries
 
@@ -48,7 +46,7 @@ class FileRival:
             return ""
         pieces, _ = with_mask(example.pieces, self.tokenizer, self.mask)
         told = self._first(similar_lines(example, pieces, self.mask, self.layout))
-        return _spaced(parse(data), "".join(told.split()))
+        return spaced_lines(parse(data)).get("".join(told.split()), told)
 
     def _example(self, data: bytes, start: int) -> Example | None:
         tree = parse(data)
@@ -62,18 +60,3 @@ class FileRival:
     def _first(self, told: np.ndarray) -> str:
         """The first of what is told, without the spaces of code."""
         return self.tokenizer.decode(piece_ids(told)).partition("\n")[0]
-
-
-def _spaced(tree: SourceTree, line: str) -> str:
-    """The logical line of a function that is ``line`` without its spaces."""
-    for function in functions(tree):
-        texts = [""]
-        for token in lexical_tokens(tree, function.node):
-            if token.text.startswith("\n"):
-                texts.append("")
-            elif token.end > token.start:
-                texts[-1] += " " * token.space_before + token.text
-        for text in texts:
-            if "".join(text.split()) == line:
-                return text.strip()
-    return line

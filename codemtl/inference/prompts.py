@@ -6,8 +6,10 @@ import keyword
 import re
 
 from codemtl.inference.predictor import GenerationRequest
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.building import HOLE
+from codemtl.tasks.building import HOLE, spaced_lines
+from codemtl.tasks.example import Ints, piece_ids
 
 _SMALL = (
     "a all an and are as at by for from given in into is it its of on or return returns that the"
@@ -49,3 +51,11 @@ def dedented(text: str, level: int) -> str:
 
 def _cut(line: str, level: int) -> str:
     return line[min(level, len(line) - len(line.lstrip(" "))) :]
+
+
+def lines_as_written(tree: SourceTree, lines: Ints, tokenizer: CodeTokenizer) -> list[str]:
+    """The lines of ``tasks.similar.similar_lines`` with the spaces that they have in the file."""
+    spaced = spaced_lines(tree)
+    told = tokenizer.decode(piece_ids(lines)).split("\n")
+    found = [spaced.get("".join(line.split()), "") for line in told]
+    return [line for line in found if line]

@@ -13,41 +13,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codemtl.errors import ModelError, UsageError
+from codemtl.errors import ModelError
 from codemtl.inference.evidence import contradicted, evidence
 from codemtl.inference.predictor import (
     TOP_EDITS,
     Calibration,
-    GenerationRequest,
     RepairRequest,
     WeighedEdit,
 )
-from codemtl.inference.prompts import dedented, header, with_hole
+from codemtl.inference.torch_texts import TextRuntime, by_length
 from codemtl.model.checkpoints import load_network
-from codemtl.model.decoding import beam_search
 from codemtl.model.int8 import has_int8, use_int8
 from codemtl.model.network import Network
 from codemtl.model.respelling import Respelling
-from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition
-from codemtl.syntax.definitions import functions as definitions
-from codemtl.syntax.docstrings import summary_of
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
-from codemtl.syntax.sites import FunctionSites, enumerate_sites
-from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.batches import Arrays, encoder_input, text_inputs
-from codemtl.tasks.building import HOLE, build_example, model_context, siblings, with_mask
+from codemtl.syntax.sites import enumerate_sites
+from codemtl.syntax.tree import SourceTree
 from codemtl.tasks.corruption import RepairInput, as_input
-from codemtl.tasks.example import Example, piece_ids, window_around, windows
-from codemtl.tasks.generate import Generate, prompt
-from codemtl.tasks.registry import TASKS
 from codemtl.tasks.repair import collate, decode
-from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
-
-BATCH_PIECES = 4096
-NO_SITES = FunctionSites([], [])
 
 
 def load(folder: Path, threads: int | None = None) -> TorchPredictor:
@@ -88,7 +75,7 @@ class _Seen(NamedTuple):
     name_probabilities: NDArray[np.float32]  # [S, K]
 
 
-class TorchPredictor:
+class TorchPredictor(TextRuntime):
     """See ``inference.predictor.Predictor``."""
 
     def __init__(
@@ -99,7 +86,7 @@ class TorchPredictor:
         respelling: Respelling | None = None,
     ) -> None:
         """``respelling`` of a network whose encoder is a trunk."""
-        self.network, self.tokenizer, self.respelling = network, tokenizer, respelling
+        super().__init__(network, tokenizer, respelling)
         self.device = "cpu"
         self.memory: OrderedDict[bytes, _Seen] = OrderedDict()  # what came last stands last
         self.most_remembered = 0
@@ -108,8 +95,6 @@ class TorchPredictor:
         known = {item.name for item in fields(Calibration)}
         stored = values.get("calibration", {})
         self.calibration = Calibration(**{k: float(v) for k, v in stored.items() if k in known})
-        self.vocabulary = Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
-        self.specials, self.layout = self.vocabulary
 
     def remember(self, windows: int) -> None:
         """See ``inference.predictor.Predictor``."""
@@ -144,7 +129,7 @@ class TorchPredictor:
                 for part in self._windows(tree, function, sites):
                     if part.sites:
                         items.append(_Item(number, index, scopes, as_input(part)))
-        for batch in _by_length(items, [len(item.input.pieces) for item in items]):
+        for batch in by_length(items, [len(item.input.pieces) for item in items]):
             yield from self._score(batch, limit)
 
     def _score(
@@ -224,117 +209,6 @@ class TorchPredictor:
             scored.bug_logit, scored.p_site, scored.p_edit, one.evidence
         )
 
-    def _windows(
-        self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""
-    ) -> list[Example]:
-        config = self.network.config
-        example = build_example(
-            tree, function.node, sites, model_context(tree, function), self.tokenizer,
-            summary=summary, context_limit=config.context_limit,
-        )  # fmt: skip
-        return windows(example, config.window, self.layout)
-
-    # --- text
-
-    def _read(self, tree: SourceTree, function: Definition) -> Example:
-        """A function as the text tasks read it, a long one by its beginning."""
-        found = self._windows(tree, function, NO_SITES)[0]
-        if self.network.config.siblings:
-            found.siblings = siblings(tree, function, self.tokenizer)
-        return found
-
-    def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
-        """One sentence for each function."""
-        return self.write("summarize", tree, functions)
-
-    def write(self, name: str, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
-        """What a task with a function as input writes of each; long functions by their beginning.
-
-        Raises UsageError if there is no such task, ModelError if the model has no head for it.
-        """
-        task = TASKS.get(name)
-        if not isinstance(task, FunctionToText):
-            known = [one for one, kind in TASKS.items() if isinstance(kind, FunctionToText)]
-            raise UsageError(
-                f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
-            )
-        inputs = [task.prompt(self._read(tree, one), self.vocabulary) for one in functions]
-        texts = [""] * len(functions)
-        numbered = list(enumerate(inputs))
-        for batch in _by_length(numbered, [len(ids) for ids in inputs]):
-            found = self._write(task, [ids for _, ids in batch], task.beams)
-            for (index, _), hypotheses in zip(batch, found, strict=True):
-                texts[index] = task.text(hypotheses[0]) if hypotheses else ""
-        return texts
-
-    def generate(self, request: GenerationRequest) -> list[str]:
-        """See ``inference.predictor.Predictor``."""
-        ids, level = self._generation_input(request)
-        beams = max(_GENERATE.beams, request.candidates)
-        found = self._write(_GENERATE, [ids], beams)[0]
-        texts = list(dict.fromkeys(text.rstrip() for text in found if text.strip()))
-        if request.kind == "text":
-            return [f"{header(request.text)}\n    {text}" for text in texts]
-        return [dedented(text, level) for text in texts]
-
-    def _generation_input(self, request: GenerationRequest) -> tuple[Any, int]:
-        """The encoder input with <mask> where text is wanted, and how deep that line stands."""
-        if request.kind == "text" or request.tree is None or request.function is None:
-            source, summary = f"{header(request.text)}\n    {HOLE}\n", request.text
-            tree = parse(source.encode())
-            if request.kind == "line" and request.tree is not None:
-                tree, summary = with_hole(request), ""
-            pieces, level = self._masked(self._node_pieces(tree))
-            prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
-            return encoder_input(self.specials, np.zeros(0, np.int32), pieces, prefix)[0], level
-        tree = with_hole(request)
-        start = request.function.node.start_byte
-        function = next((one for one in definitions(tree) if one.node.start_byte == start), None)
-        example = self._windows(request.tree, request.function, NO_SITES)[0]
-        if function is not None and self.network.config.siblings:
-            example.siblings = siblings(tree, function, self.tokenizer)
-        says = request.text
-        if not says and request.kind == "body":  # a line is no better for it (data/LOG.md)
-            says = summary_of(request.tree, request.function.node)
-        told = np.array(self.tokenizer.encode(says)[:64] if says else [], np.int32)
-        pieces, level = self._masked(self._node_pieces(tree, function and function.node))
-        extent = "body" if request.kind == "body" else "line"
-        return prompt(example, pieces, told, self.vocabulary, extent), level
-
-    def _masked(self, pieces: Any) -> tuple[Any, int]:
-        """The lines around the hole with <mask> in its place, and the spaces that they begin with.
-
-        The view sets each level of a function four spaces deeper, whatever the file does.
-        """
-        masked, at = with_mask(pieces, self.tokenizer, self.specials.mask)
-        line = self.tokenizer.decode(piece_ids(masked[:at])).rpartition("\n")[2]
-        around = window_around(masked, at, self.network.config.window, self.layout)
-        return around, len(line) - len(line.lstrip(" "))
-
-    def _node_pieces(self, tree: SourceTree, node: Any = None) -> Any:
-        example = build_example(
-            tree, tree.root if node is None else node, NO_SITES, [], self.tokenizer
-        )
-        return example.pieces
-
-    def _write(self, task: TextTask, inputs: Sequence[Any], beams: int) -> list[list[str]]:
-        """Texts of the hypotheses for each encoder input, best first."""
-        arrays = text_inputs(self.specials, inputs)
-        found = beam_search(
-            self.network, task.name, self._tensors(arrays),
-            bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,
-            no_repeat=task.no_repeat,
-        )  # fmt: skip
-        return [[self.tokenizer.decode(pieces) for pieces, _ in row] for row in found]
-
-    def _tensors(self, arrays: Arrays) -> dict[str, torch.Tensor]:
-        if self.respelling is not None:
-            arrays = {**arrays, **self.respelling.arrays(arrays)}
-        return {key: torch.from_numpy(value) for key, value in arrays.items()}
-
-
-_GENERATE = Generate()
-
 
 def _message(original: str, replacement: str) -> str:
     if not original.strip():
@@ -342,16 +216,3 @@ def _message(original: str, replacement: str) -> str:
     if not replacement.strip():
         return f"{original.strip()!r} seems to be too much here"
     return f"{original!r} looks wrong here; {replacement!r} fits better"
-
-
-def _by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:
-    """Items of similar length together, at most BATCH_PIECES padded pieces a batch."""
-    order = sorted(range(len(items)), key=lambda index: lengths[index])
-    batch: list[Any] = []
-    for index in order:
-        if batch and (len(batch) + 1) * (lengths[index] + 80) > BATCH_PIECES:
-            yield batch
-            batch = []
-        batch.append(items[index])
-    if batch:
-        yield batch

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from codemtl.model.layers import embed
 from codemtl.model.network import Heads
 from codemtl.model.text_head import Memory, TextHead, reorder_cache
 
@@ -38,6 +41,26 @@ def beam_search(
         )
         for row in range(len(memory.mask))
     ]  # fmt: skip
+
+
+@torch.no_grad()
+def log_probabilities(
+    network: Heads, task: str, batch: dict[str, Tensor], texts: Sequence[Sequence[int]], *,
+    bos: int, eos: int,
+) -> list[float]:  # fmt: skip
+    """The log-probability of each text, its end included, given the only input of ``batch``."""
+    head, embedding = network.text_head(task), network.encoder.embedding.weight
+    memory = network.memory(task, batch).row(0).spread(len(texts))
+    width = max(len(text) for text in texts) + 1
+    labels = torch.tensor([[*text, eos] + [-1] * (width - len(text) - 1) for text in texts])
+    ids = torch.tensor([[bos, *text] + [bos] * (width - len(text) - 1) for text in texts])
+    labels, ids = labels.to(memory.mask.device), ids.to(memory.mask.device)
+    hidden = head.states(embed(ids, embedding), memory)
+    asked = torch.nonzero(labels >= 0, as_tuple=True)
+    found = head.log_probabilities(embedding, hidden, asked, memory)
+    each = found.gather(1, labels[asked].unsqueeze(1)).squeeze(1)
+    sums = torch.zeros(len(texts), device=each.device).index_add(0, asked[0], each)
+    return [float(one) for one in sums]
 
 
 def _one(

@@ -113,3 +113,14 @@ _LINES = frozenset({
     "pass_statement", "print_statement", "raise_statement", "return_statement", "try_statement",
     "type_alias_statement", "while_statement", "with_statement", "case_clause", "decorator",
 })  # fmt: skip
+
+
+def logical_lines(tree: SourceTree, node: Node) -> list[str]:
+    """The text of each logical line of ``node``, on one line and without indentation."""
+    texts = [""]
+    for token in lexical_tokens(tree, node):
+        if token.text.startswith("\n"):
+            texts.append("")
+        elif token.end > token.start:
+            texts[-1] += " " * token.space_before + token.text
+    return [text.strip() for text in texts]

@@ -14,7 +14,7 @@ from codemtl.syntax.context import file_context
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.docstrings import summary_of
 from codemtl.syntax.edits import Edit
-from codemtl.syntax.lexical import LexicalToken, lexical_tokens
+from codemtl.syntax.lexical import LexicalToken, lexical_tokens, logical_lines
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.example import CONTINUES, FAMILY_ID, NEAR, Example, Ints, Ragged, Siblings
 
@@ -152,6 +152,22 @@ def with_mask(pieces: Ints, tokenizer: TokenEncoder, mask: int) -> tuple[Ints, i
     found = (at for at in places if np.array_equal(pieces[at : at + len(hole)], hole))
     at = next(found, len(pieces))
     return np.concatenate([pieces[:at], [mask], pieces[at + len(hole) :]]).astype(np.int32), at
+
+
+def spaced_lines(tree: SourceTree) -> dict[str, str]:
+    """The logical lines of a file's functions as they stand there, by their text without spaces."""
+    lines = [line for one in functions(tree) for line in logical_lines(tree, one.node)]
+    return {"".join(line.split()): line for line in reversed(lines)}
+
+
+def text_pieces(text: str, tokenizer: TokenEncoder, space: int) -> list[int]:
+    """The pieces of a line of code as a decoder writes it: the piece ``space`` between words."""
+    tree = parse(text.encode())
+    pieces, spaces, *_ = _encode_tokens(lexical_tokens(tree, tree.root), {}, tokenizer)
+    written: list[int] = []
+    for piece, spaced in zip(pieces, spaces, strict=True):
+        written += [space] * (spaced and bool(written)) + [piece & (CONTINUES - 1)]
+    return written
 
 
 def outermost(definition: Definition) -> Definition:

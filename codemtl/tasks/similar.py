@@ -77,20 +77,36 @@ def similar_summaries(example: Example, layout: Layout) -> Ints:
 
     Without siblings that have a summary, nothing.
     """
-    if example.siblings is None:
-        return np.zeros(0, np.int32)
-    functions, summaries = example.siblings.functions, example.siblings.summaries
-    told = np.flatnonzero(np.diff(summaries.offsets))
-    if not len(told):
-        return np.zeros(0, np.int32)
+    found: dict[bytes, Ints] = {}
+    for row in _with_summary(example)[0][:SUMMARIES_LIMIT]:
+        assert example.siblings is not None
+        text = example.siblings.summaries[row]
+        found.setdefault(
+            text.tobytes(), np.concatenate([_name(example.siblings.functions[row]), text])
+        )
+    return _joined(list(found.values()), layout, SUMMARIES_LIMIT)
+
+
+def most_similar(example: Example) -> tuple[int, float] | None:
+    """The sibling with a summary that is most like this function, and how alike the bodies are.
+
+    The latter from 0 to 1; None if no sibling has a summary.
+    """
+    rows, alike = _with_summary(example)
+    return (rows[0], float(alike[rows[0]])) if rows else None
+
+
+def _with_summary(example: Example) -> tuple[list[int], Floats]:
+    """The siblings that have a summary, the most similar first, and how alike all bodies are."""
+    if example.siblings is None or not len(example.siblings.summaries.values):
+        return [], np.zeros(0, np.float32)
+    functions = example.siblings.functions
+    told = np.flatnonzero(np.diff(example.siblings.summaries.offsets))
     names = Ragged.of([_name(functions[row]).tolist() for row in range(len(functions))])
     rarity = _rarity(functions.values, len(functions))
-    alike = _alike(functions, example.pieces, rarity) + _alike(names, _name(example.pieces), rarity)
-    found: dict[bytes, Ints] = {}
-    for row in told[np.argsort(-alike[told], kind="stable")][:SUMMARIES_LIMIT].tolist():
-        text = summaries[row]
-        found.setdefault(text.tobytes(), np.concatenate([names[row], text]))
-    return _joined(list(found.values()), layout, SUMMARIES_LIMIT)
+    alike = _alike(functions, example.pieces, rarity)
+    both = alike + _alike(names, _name(example.pieces), rarity)
+    return told[np.argsort(-both[told], kind="stable")].tolist(), alike
 
 
 def _places(lines: _Lines, own: _Lines, hole: int, run: int) -> Floats:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from codemtl.errors import ModelError
-from codemtl.inference import GenerationRequest, load_predictor
+from codemtl.inference import GenerationRequest, load_predictor, torch_texts
 from codemtl.inference import torch_runtime as runtime
 from codemtl.inference.generate import generate_body, generate_line, generate_text
 from codemtl.inference.predictor import RepairRequest
@@ -86,7 +86,7 @@ def test_what_a_function_gets_does_not_depend_on_its_company(
 ) -> None:
     wanted = functions(tree)
     together = model.repair(tree, wanted, analyze(tree))
-    monkeypatch.setattr(runtime, "BATCH_PIECES", 1)
+    monkeypatch.setattr(torch_texts, "BATCH_PIECES", 1)
     alone = model.repair(tree, wanted, analyze(tree))
     for one, other in zip(together, alone, strict=True):
         left = {(f.start, f.end, f.replacement): f.confidence for f in one}
@@ -198,11 +198,11 @@ def test_lines_of_a_body_stand_as_they_were_learned(
 ) -> None:
     inputs: list[str] = []
 
-    def write(task: object, ids: list[Ints], beams: int) -> list[list[str]]:
+    def write(task: object, ids: list[Ints], beams: int) -> list[list[tuple[str, float]]]:
         inputs.append(model.tokenizer.decode(piece_ids(ids[0])))
-        return [[BODY, BLOCK]]
+        return [[(BODY, -1.0), (BLOCK, -2.0)]]
 
-    monkeypatch.setattr(model, "_write", write)
+    monkeypatch.setattr(model, "_hypotheses", write)
     file = SourceFile.from_bytes(source.encode(), Path("a.py"))
     found = generate_body(file, model, name, candidates=2)
     assert [one.text for one in found.candidates] == [
@@ -214,8 +214,8 @@ def test_lines_of_a_body_stand_as_they_were_learned(
 def test_a_function_from_a_description_compiles(
     model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = [BODY, "x = 1\n        y = 2"]
-    monkeypatch.setattr(model, "_write", lambda *_: [texts])
+    texts = [(BODY, -1.0), ("x = 1\n        y = 2", -2.0)]
+    monkeypatch.setattr(model, "_hypotheses", lambda *_: [texts])
     found = generate_text("Print them.", model, candidates=2)
     assert [one.text.splitlines()[1:] for one in found.candidates] == [
         ["    for x in xs:", "        print(x)", "    return 1"]
@@ -243,11 +243,11 @@ def test_an_empty_line_is_asked_for_within_its_block(
 ) -> None:
     inputs: list[str] = []
 
-    def write(task: object, ids: list[Ints], beams: int) -> list[list[str]]:
+    def write(task: object, ids: list[Ints], beams: int) -> list[list[tuple[str, float]]]:
         inputs.append(model.tokenizer.decode(piece_ids(ids[0])))
-        return [["x = 1"]]
+        return [[("x = 1", -1.0)]]
 
-    monkeypatch.setattr(model, "_write", write)
+    monkeypatch.setattr(model, "_hypotheses", write)
     text = "def f(xs):\n    total = 0\n\n    for x in xs:\n        total += x\n    return total\n"
     file = SourceFile.from_bytes(text.encode(), Path("a.py"))
     (one,) = generate_line(file, model, 3).candidates
@@ -263,7 +263,7 @@ def test_a_long_function_is_read_around_the_place(model: TorchPredictor) -> None
     request = GenerationRequest(
         "line", tree=tree, function=functions(tree)[0], start=at, end=source.index("\n", at)
     )
-    ids, level = model._generation_input(request)
+    ids, level = model._asked(request)[:2]
     text = model.tokenizer.decode(piece_ids(ids))
     assert len(ids) <= model.network.config.window + model.network.config.context_limit
     assert level == 4 and "long_one" in text
@@ -289,12 +289,71 @@ def test_similar_lines_of_the_file_are_read(
     tree, start = parse(PAIR.encode()), PAIR.index("target.check")
     end = start + len("target.check()") if kind == "line" else len(PAIR) - 1
     request = GenerationRequest(kind, tree=tree, function=functions(tree)[1], start=start, end=end)
-    text = model.tokenizer.decode(piece_ids(model._generation_input(request)[0]))
+    text = model.tokenizer.decode(piece_ids(model._asked(request).ids))
     assert "source.check_reader()\n" in text and "target.check()" not in text
     alone = replace(model.network.config, siblings=False)
     monkeypatch.setattr(model.network, "config", alone)
-    text = model.tokenizer.decode(piece_ids(model._generation_input(request)[0]))
+    text = model.tokenizer.decode(piece_ids(model._asked(request).ids))
     assert "source.check_reader()" not in text
+
+
+def test_lines_of_the_file_compete_with_what_the_decoder_writes(
+    model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, start = parse(PAIR.encode()), PAIR.index("target.check")
+    request = GenerationRequest(
+        "line", tree=tree, function=functions(tree)[1], start=start, end=start + 14
+    )
+    asked = model._asked(request)
+    assert asked.lines[0] == "source.check_reader()"
+    assert "return Reader(source)" in asked.lines, "with the spaces that it has in the file"
+    worth = model._judged(Generate(), asked)
+    assert [text for text, _ in worth] == [*asked.lines]
+    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[("x = 1", -100.0)]])
+    assert set(model.generate(request)) == {"x = 1", *asked.lines}
+    assert model.generate(request)[-1] == "x = 1"
+    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[("x = 1", 0.0)]])
+    assert model.generate(request)[0] == "x = 1"
+
+
+TWINS = """
+def disable_reader(self, name, force):
+    \"\"\"Disable the reader of a name.\"\"\"
+    found = self.readers.get(name, force)
+    found.close()
+    return found
+
+
+def disable_writer(self, name, force):
+    found = self.writers.get(name, force)
+    found.close()
+    return found
+
+
+def something(other):
+    yield from other[1:]
+"""
+
+
+def test_what_a_similar_function_says_is_said_of_this_one(
+    model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    def write(task: object, inputs: list[Ints], beams: int) -> list[list[str]]:
+        asked.append(len(inputs))
+        return [["Say."] for _ in inputs]
+
+    monkeypatch.setattr(model, "_write", write)
+    tree = parse(TWINS.encode())
+    assert model.summarize(tree, functions(tree)) == [
+        "Say.",
+        "Disable the writer of a name.",
+        "Say.",
+    ]
+    assert sum(asked) == 2
+    monkeypatch.setattr(model.network, "config", replace(model.network.config, siblings=False))
+    assert model.summarize(tree, functions(tree)) == ["Say."] * 3
 
 
 def test_an_unfinished_line_does_not_hide_the_functions_below(model: TorchPredictor) -> None:
@@ -303,7 +362,7 @@ def test_an_unfinished_line_does_not_hide_the_functions_below(model: TorchPredic
     request = GenerationRequest(
         "line", tree=tree, function=functions(tree)[0], start=start, end=source.index("\n", start)
     )
-    text = model.tokenizer.decode(piece_ids(model._generation_input(request)[0]))
+    text = model.tokenizer.decode(piece_ids(model._asked(request).ids))
     assert "source.check_reader()\n" in text and "returnWriter(target)\n" in text
 
 
@@ -332,10 +391,10 @@ def test_what_the_docstring_says_is_read_where_a_body_is_written(model: TorchPre
         "body", tree=tree, function=functions(tree)[0], start=at, end=len(source) - 1
     )
     said = model.tokenizer.encode("Return the area of a square.")
-    ids, _ = model._generation_input(request)
+    ids, *_ = model._asked(request)
     assert " ".join(map(str, said)) in " ".join(map(str, ids.tolist()))
     for other in (replace(request, text="Double it."), replace(request, kind="line")):
-        ids, _ = model._generation_input(other)
+        ids, *_ = model._asked(other)
         assert " ".join(map(str, said)) not in " ".join(map(str, ids.tolist()))
 
 

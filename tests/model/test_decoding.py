@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from codemtl.model.config import PRESETS
-from codemtl.model.decoding import beam_search
+from codemtl.model.decoding import beam_search, log_probabilities
 from codemtl.model.layers import embed
 from codemtl.model.network import Network
 from codemtl.model.text_head import Memory, TextHead
@@ -124,3 +124,21 @@ def test_no_run_of_pieces_comes_twice_where_that_is_asked(
 def _repeats(pieces: list[int]) -> bool:
     pairs = list(pairwise(pieces))
     return len(set(pairs)) < len(pairs)
+
+
+def test_texts_are_as_probable_as_their_loss_says(
+    network: Network, inputs: dict[str, Tensor]
+) -> None:
+    more = inputs["input_more_slot"] < inputs["input_ids"].shape[1]
+    one = {
+        key: value[more] if key.startswith("input_more") else value[:1]
+        for key, value in inputs.items()
+    }
+    texts = [[9, 8, 7], [9], [3, 4, 5, 6]]
+    found = log_probabilities(network, "generate", one, texts, bos=5, eos=6)
+    for text, value in zip(texts, found, strict=True):
+        labels = torch.tensor([[*text, 6]])
+        batch = {**one, "decoder_ids": torch.tensor([[5, *text]]), "labels": labels}
+        with torch.no_grad():
+            loss = network.losses("generate", batch)["text"]
+        assert value == pytest.approx(-float(loss), rel=1e-4)

@@ -1,0 +1,232 @@
+"""What the torch runtime writes: summaries, lines and bodies, and whole functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from codemtl.errors import UsageError
+from codemtl.inference.predictor import (
+    GenerationRequest,
+)
+from codemtl.inference.prompts import dedented, header, lines_as_written, with_hole
+from codemtl.inference.rewording import reworded
+from codemtl.model.decoding import beam_search, log_probabilities
+from codemtl.model.network import Network
+from codemtl.model.respelling import Respelling
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.syntax.definitions import Definition
+from codemtl.syntax.definitions import functions as definitions
+from codemtl.syntax.docstrings import summary_of
+from codemtl.syntax.sites import FunctionSites
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks.batches import Arrays, encoder_input, text_inputs
+from codemtl.tasks.building import (
+    HOLE,
+    build_example,
+    model_context,
+    siblings,
+    text_pieces,
+    with_mask,
+)
+from codemtl.tasks.example import Example, Ints, piece_ids, window_around, windows
+from codemtl.tasks.generate import Generate, prompt
+from codemtl.tasks.registry import TASKS
+from codemtl.tasks.similar import most_similar, similar_lines
+from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
+
+BATCH_PIECES = 4096
+NO_SITES = FunctionSites([], [])
+ALIKE = 0.2  # bodies of functions of which one's summary, reworded, is the other's
+MOST_LINES = 4  # of the file that are tried in the place of a masked one
+LESS_ALIKE = 0.5  # nats a piece that each has to be better than the one before
+
+
+class _Asked(NamedTuple):
+    """What is asked of the decoder of code."""
+
+    ids: Ints  # the encoder input, with <mask> where text is wanted
+    level: int  # spaces that the line of the mask begins with
+    lines: Sequence[str] = ()  # of the file that may stand there, the likeliest first
+
+
+class TextRuntime:
+    """The half of `torch_runtime.TorchPredictor` that writes texts."""
+
+    def __init__(
+        self, network: Network, tokenizer: CodeTokenizer, respelling: Respelling | None = None
+    ) -> None:
+        """``respelling`` of a network whose encoder is a trunk."""
+        self.network, self.tokenizer, self.respelling = network, tokenizer, respelling
+        self.vocabulary = Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
+        self.specials, self.layout = self.vocabulary
+
+    def _windows(
+        self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""
+    ) -> list[Example]:
+        config = self.network.config
+        example = build_example(
+            tree, function.node, sites, model_context(tree, function), self.tokenizer,
+            summary=summary, context_limit=config.context_limit,
+        )  # fmt: skip
+        return windows(example, config.window, self.layout)
+
+    # --- text
+
+    def _read(self, tree: SourceTree, function: Definition) -> Example:
+        """A function as the text tasks read it, a long one by its beginning."""
+        found = self._windows(tree, function, NO_SITES)[0]
+        if self.network.config.siblings:
+            found.siblings = siblings(tree, function, self.tokenizer)
+        return found
+
+    def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
+        """One sentence for each function: of a similar one in the file, or of the decoder's own."""
+        texts = {one: self._reworded(tree, one) for one in functions}
+        others = [one for one, text in texts.items() if text is None]
+        texts.update(zip(others, self.write("summarize", tree, others), strict=True))
+        return [texts[one] or "" for one in functions]
+
+    def _reworded(self, tree: SourceTree, function: Definition) -> str | None:
+        """What the summary of a similar function says of this one, if there is any."""
+        example = self._read(tree, function)
+        found = most_similar(example)
+        if found is None or found[1] < ALIKE or example.siblings is None:
+            return None
+        summary = self.tokenizer.decode(example.siblings.summaries[found[0]])
+        code = self.tokenizer.decode(piece_ids(example.siblings.functions[found[0]]))
+        name = code.partition("(")[0].removeprefix("async").removeprefix("def")
+        return reworded(summary, name, function.name)
+
+    def write(self, name: str, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
+        """What a task with a function as input writes of each; long functions by their beginning.
+
+        Raises UsageError if there is no such task, ModelError if the model has no head for it.
+        """
+        task = TASKS.get(name)
+        if not isinstance(task, FunctionToText):
+            known = [one for one, kind in TASKS.items() if isinstance(kind, FunctionToText)]
+            raise UsageError(
+                f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
+            )
+        inputs = [task.prompt(self._read(tree, one), self.vocabulary) for one in functions]
+        texts = [""] * len(functions)
+        numbered = list(enumerate(inputs))
+        for batch in by_length(numbered, [len(ids) for ids in inputs]):
+            found = self._write(task, [ids for _, ids in batch], task.beams)
+            for (index, _), hypotheses in zip(batch, found, strict=True):
+                texts[index] = task.text(hypotheses[0]) if hypotheses else ""
+        return texts
+
+    def generate(self, request: GenerationRequest) -> list[str]:
+        """See ``inference.predictor.Predictor``."""
+        asked = self._asked(request)
+        beams = max(_GENERATE.beams, request.candidates)
+        found = self._hypotheses(_GENERATE, [asked.ids], beams)[0]
+        found += self._judged(_GENERATE, asked)
+        best = [text for text, _ in sorted(found, key=lambda one: -one[1])]
+        texts = list(dict.fromkeys(text.rstrip() for text in best if text.strip()))
+        if request.kind == "text":
+            return [f"{header(request.text)}\n    {text}" for text in texts]
+        return [dedented(text, asked.level) for text in texts]
+
+    def _asked(self, request: GenerationRequest) -> _Asked:
+        if request.kind == "text" or request.tree is None or request.function is None:
+            source, summary = f"{header(request.text)}\n    {HOLE}\n", request.text
+            tree = parse(source.encode())
+            if request.kind == "line" and request.tree is not None:
+                tree, summary = with_hole(request), ""
+            pieces, level = self._masked(self._node_pieces(tree))
+            prefix = np.array(self.tokenizer.encode(summary)[:64] if summary else [], np.int32)
+            none = np.zeros(0, np.int32)
+            return _Asked(encoder_input(self.specials, none, pieces, prefix)[0], level)
+        tree = with_hole(request)
+        start = request.function.node.start_byte
+        function = next((one for one in definitions(tree) if one.node.start_byte == start), None)
+        example = self._windows(request.tree, request.function, NO_SITES)[0]
+        if function is not None and self.network.config.siblings:
+            example.siblings = siblings(tree, function, self.tokenizer)
+        says = request.text
+        if not says and request.kind == "body":  # a line is no better for it (data/LOG.md)
+            says = summary_of(request.tree, request.function.node)
+        told = np.array(self.tokenizer.encode(says)[:64] if says else [], np.int32)
+        pieces, level = self._masked(self._node_pieces(tree, function and function.node))
+        extent = "body" if request.kind == "body" else "line"
+        ids = prompt(example, pieces, told, self.vocabulary, extent)
+        lines = similar_lines(example, pieces, self.specials.mask, self.layout)
+        as_written = lines_as_written(tree, lines, self.tokenizer) if extent == "line" else []
+        return _Asked(ids, level, as_written[:MOST_LINES])
+
+    def _judged(self, task: TextTask, asked: _Asked) -> list[tuple[str, float]]:
+        """The lines of the file as hypotheses: worth what the network says of them by the piece.
+
+        Each is worth less than the one before; both were chosen on lines of validation projects.
+        """
+        space, limit = self.layout.space, task.limit - 1
+        pieces = [text_pieces(line, self.tokenizer, space)[:limit] for line in asked.lines]
+        if not pieces:
+            return []
+        arrays = self._tensors(text_inputs(self.specials, [asked.ids]))
+        bos, eos = self.specials.bos, self.specials.eos
+        sums = log_probabilities(self.network, task.name, arrays, pieces, bos=bos, eos=eos)
+        return [
+            (line, total / (len(text) + 1) - LESS_ALIKE * rank)
+            for rank, (line, text, total) in enumerate(zip(asked.lines, pieces, sums, strict=True))
+        ]
+
+    def _masked(self, pieces: Any) -> tuple[Any, int]:
+        """The lines around the hole with <mask> in its place, and the spaces that they begin with.
+
+        The view sets each level of a function four spaces deeper, whatever the file does.
+        """
+        masked, at = with_mask(pieces, self.tokenizer, self.specials.mask)
+        line = self.tokenizer.decode(piece_ids(masked[:at])).rpartition("\n")[2]
+        around = window_around(masked, at, self.network.config.window, self.layout)
+        return around, len(line) - len(line.lstrip(" "))
+
+    def _node_pieces(self, tree: SourceTree, node: Any = None) -> Any:
+        example = build_example(
+            tree, tree.root if node is None else node, NO_SITES, [], self.tokenizer
+        )
+        return example.pieces
+
+    def _write(self, task: TextTask, inputs: Sequence[Any], beams: int) -> list[list[str]]:
+        """Texts of the hypotheses for each encoder input, best first."""
+        found = self._hypotheses(task, inputs, beams)
+        return [[text for text, _ in row] for row in found]
+
+    def _hypotheses(
+        self, task: TextTask, inputs: Sequence[Any], beams: int
+    ) -> list[list[tuple[str, float]]]:
+        """The same with their scores."""
+        arrays = text_inputs(self.specials, inputs)
+        found = beam_search(
+            self.network, task.name, self._tensors(arrays),
+            bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,
+            no_repeat=task.no_repeat,
+        )  # fmt: skip
+        return [[(self.tokenizer.decode(pieces), score) for pieces, score in row] for row in found]
+
+    def _tensors(self, arrays: Arrays) -> dict[str, torch.Tensor]:
+        if self.respelling is not None:
+            arrays = {**arrays, **self.respelling.arrays(arrays)}
+        return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+_GENERATE = Generate()
+
+
+def by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:
+    """Items of similar length together, at most BATCH_PIECES padded pieces a batch."""
+    order = sorted(range(len(items)), key=lambda index: lengths[index])
+    batch: list[Any] = []
+    for index in order:
+        if batch and (len(batch) + 1) * (lengths[index] + 80) > BATCH_PIECES:
+            yield batch
+            batch = []
+        batch.append(items[index])
+    if batch:
+        yield batch
