@@ -150,6 +150,7 @@ def load_newest(trainer: Trainer, out: Path) -> bool:
 _MAY_DIFFER = (
     "log_every", "evaluate_every", "evaluate_batches", "checkpoint_every", "workers",
     "diagnose_every", "affinity_every",
+    "threads",  # what they come to is compared instead
 )  # fmt: skip
 
 

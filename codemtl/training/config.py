@@ -7,6 +7,7 @@ and one `[tasks.NAME]` a task. ``--set tasks.repair.weight=2`` overrides one key
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -22,6 +23,7 @@ from codemtl.training.weighting import check
 
 T = TypeVar("T")
 PRECISIONS = ("auto", "no", "bf16")
+LARGEST_SEED = 2**32 - 1  # that numpy takes
 _POSITIVE = (
     "steps", "accumulation", "micro_tokens", "learning_rate", "clip", "log_every",
     "evaluate_every", "evaluate_batches", "checkpoint_every", "diagnose_every", "real_every",
@@ -89,12 +91,15 @@ class TrainingConfig:
         if self.precision not in PRECISIONS:
             known = ", ".join(PRECISIONS)
             raise UsageError(f"precision is {self.precision!r}; it must be one of {known}")
+        _check_finite(self)
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
+        if self.seed > LARGEST_SEED:
+            raise UsageError(f"seed is {self.seed}; it must be at most {LARGEST_SEED}")
         for name in ("data_fraction", "validation_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0, at most 1")
@@ -154,6 +159,19 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""
         return {**asdict(self), "model": self.model.to_dict()}
+
+
+def _check_finite(config: TrainingConfig) -> None:
+    """Raise UsageError that names a setting, in tables too, that is inf or nan."""
+    values = asdict(config)
+    del values["model"]["trunk"]  # is no setting
+    pending: list[tuple[str, Any]] = [("", values)]
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, dict):
+            pending += [(f"{name}.{key}".lstrip("."), inner) for key, inner in value.items()]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{name} is {value}; it must be a finite number")
 
 
 def _check_task(name: str, task: TaskConfig) -> None:

@@ -22,6 +22,7 @@ from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
 from codemtl.training.shards import FORMAT, SUFFIX
 
 FOLDER, MARK, COMPLETE = "shards", "prepared.json", "complete"
+SUMMARY = "summary.json"  # of a corpus, written last
 Progress = Callable[[int, int], None]
 
 
@@ -44,6 +45,11 @@ def shards_folder(
             f"{data} holds neither shards nor a corpus; name the folder that `codemtl mine` wrote, "
             "or a prepared one such as data/tiny in the repository"
         )
+    if not (data / SUMMARY).is_file():
+        raise DataError(
+            f"{data} has no {SUMMARY}: `codemtl mine` was stopped before its corpus was whole; "
+            "give the same command again to mine it"
+        )
     folder, tokenizer = data / FOLDER, tokenizer or SHIPPED_MODEL
     wanted = _source(data, config, tokenizer)
     if _read_mark(folder) == {**wanted, COMPLETE: True}:
@@ -63,7 +69,7 @@ def shards_folder(
 
 def _source(data: Path, config: ModelConfig, tokenizer: Path) -> dict[str, Any]:
     """What decides the content of the shards."""
-    summary, pieces = data / "summary.json", tokenizer / FILE_NAME
+    summary, pieces = data / SUMMARY, tokenizer / FILE_NAME
     return {
         "codemtl": __version__, "corpus": _digest(summary), "tokenizer": _digest(pieces),
         "format": FORMAT, "context_limit": config.context_limit, "window": config.window,

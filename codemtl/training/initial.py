@@ -6,6 +6,9 @@ The last is for fine-tuning and for transfer to another task.
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
 from codemtl.model.trunk import TrunkEncoder
 from codemtl.training.config import TrainingConfig
+from codemtl.training.precision import resolve_precision
 from codemtl.training.processes import join
 
 _INHERITED = ("name", "calibration", "calibrated_on")  # of config.json
@@ -63,6 +67,37 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     known = {name: value for name, value in found.state_dict().items() if name in state}
     network.load_state_dict({**state, **known})
     return inherited(folder)
+
+
+def resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> TrainingConfig:
+    """The configuration with what data and machine decide: vocabulary, precision, compilation."""
+    size, stated = tokenizer.vocab_size, config.model.vocab_size
+    if stated not in (size, ModelConfig().vocab_size):
+        raise UsageError(
+            f"model.vocab_size is {stated}, but {data / FILE_NAME} has {size} pieces; "
+            "leave the setting out"
+        )
+    precision = resolve_precision(config.precision, join().default_device)
+    return replace(
+        config, model=replace(config.model, vocab_size=size), precision=precision,
+        compile=config.compile and (bool(config.model.encoder) or _can_compile()),
+    )  # fmt: skip
+
+
+def _can_compile() -> bool:
+    """Whether torch finds what it compiles layers with; if it does not, say so."""
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    name = os.environ.get("CXX", usual)
+    fetched = sys.platform == "linux" and os.environ.get("TORCH_INDUCTOR_INSTALL_GXX")
+    if join().device.type != "cpu" or fetched or shutil.which(name):
+        return True
+    if join().is_main_process:
+        print(
+            f"codemtl: there is no C++ compiler {name!r}, so nothing is compiled (compile = false) "
+            "and training is slower; install one to change that",
+            file=sys.stderr,
+        )
+    return False
 
 
 def with_trunk(

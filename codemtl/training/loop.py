@@ -23,6 +23,7 @@ from codemtl.errors import UsageError
 from codemtl.model.network import Network
 from codemtl.training.clock import Clock
 from codemtl.training.config import TrainingConfig
+from codemtl.training.divergence import check_gradient
 from codemtl.training.gradients import (
     TaskGradients,
     agreed,
@@ -86,7 +87,10 @@ class Trainer:
         self.data = ""  # fingerprint of what is learned from, which checkpoints note
 
     def train_step(self, window: list[MicroBatch]) -> dict[str, float]:
-        """One optimizer step over a window of micro-batches; returns what to log."""
+        """One optimizer step over a window of micro-batches; returns what to log.
+
+        Raises UsageError on all ranks if the gradient is not finite; the network is spoilt then.
+        """
         self.clock.start()
         rate = learning_rate(self.config, self.step, self.clock.progress, self.clock.warmup)
         for group in self.optimizer.param_groups:
@@ -97,8 +101,10 @@ class Trainer:
         norm = clip_gradients(self.parameters, self.config.clip, self.accelerator)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
         row, losses = self._report(self._over_ranks(sums), counts, weights)
+        # only here, where the sums were waited for: a wait of its own would hold up a GPU
+        check_gradient(float(norm), losses, self.config, self.step + 1, self.accelerator)
+        self.step += 1
         self.weighting.observe(losses, norms)
         if self.weighting.probe_every and self.step % self.weighting.probe_every == 0:
             assert self.probes is not None, "this weighting needs validation data"

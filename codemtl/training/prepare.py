@@ -119,6 +119,11 @@ def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: i
         work += _fix_jobs(corpus, out, tokenizer, config, seed, rows)
     if not work:
         raise DataError(f"{corpus} holds no function; mine more source")
+    if len(files) == 1 and not any(_split(job) == "train" for job in work):
+        raise DataError(
+            f"{corpus} holds functions of one file alone, which is too little: at least two files "
+            "are needed, one to learn from and one to validate with; mine more source"
+        )
     return work
 
 
@@ -189,9 +194,13 @@ def _path_hash(path: str) -> bytes:
     return hashlib.blake2b(path.encode(), digest_size=8).digest()
 
 
+def _split(job: _Job) -> str:
+    return job.target.name.partition("-")[0]
+
+
 def _run(job: _Job) -> tuple[str, int]:
     """Make one shard; returns its split and number of examples."""
-    split = job.target.name.partition("-")[0]
+    split = _split(job)
     if job.target.exists():
         return split, 0
     examples = list(_fix_examples(job) if job.fixes else _examples(job))

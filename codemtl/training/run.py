@@ -19,11 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.data import DataLoader
 
-from codemtl.errors import UsageError
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import CONFIG as CONFIG_NAME
 from codemtl.model.checkpoints import save_network
-from codemtl.model.config import ModelConfig
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
 from codemtl.training.checkpoints import (
     gathered_state,
@@ -33,16 +31,24 @@ from codemtl.training.checkpoints import (
 )
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.dataset import fingerprint, shards_folder
+from codemtl.training.divergence import check_weights
 from codemtl.training.evaluation import Validation, score, scored
 from codemtl.training.gradients import agreed
-from codemtl.training.initial import check_frozen, inherited, make_network, with_trunk
+from codemtl.training.initial import (
+    check_frozen,
+    inherited,
+    make_network,
+    resolved,
+    with_trunk,
+)
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches, workers_context
 from codemtl.training.packing import pack_micro_batch
-from codemtl.training.precision import resolve_precision
+from codemtl.training.place import check_begun, check_free, check_writable, unwritable
 from codemtl.training.probes import SIZE, Probes, as_row
 from codemtl.training.processes import join, on_cpu
+from codemtl.training.records import add_row, read_json, rewind_log
 from codemtl.training.report import LOG, METRICS, write_report
 from codemtl.training.report.summary import Summary, summarize_run
 from codemtl.training.shards import Shards
@@ -76,8 +82,9 @@ def train(
     changes += [f"seconds={time_budget}"] if time_budget is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     settings = load_config(config, preset, changes)
-    if resume and not (out / "checkpoints").exists():
-        raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
+    check_writable(out)
+    if resume:
+        check_begun(out)
     return train_as(settings, data, out, resume=resume, init=init)
 
 
@@ -91,10 +98,7 @@ def train_as(
 ) -> dict[str, float]:
     """As `train`, by a configuration that is made; ``resume`` begins where nothing is yet."""
     if not resume:
-        if (out / "checkpoints").exists():
-            raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
-        if (out / CONFIG_NAME).exists():
-            raise UsageError(f"{out} holds a model already; choose another --out")
+        check_free(out)
     newest = newest_state(out) if resume else None
     check_frozen(settings, init, begun=newest is not None)
     if newest is not None and settings.precision == "auto":
@@ -104,7 +108,7 @@ def train_as(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
+        raise unwritable(out, error) from error
     return Run(settings, folder, out, init).go()
 
 
@@ -145,7 +149,7 @@ class Run:
         torch.backends.cuda.enable_cudnn_sdp(False)  # makes a plan for each new shape: 0.1 s
         set_seed(config.seed)
         tokenizer = CodeTokenizer.load(data)
-        config, self.respelling = with_trunk(_resolved(config, tokenizer, data), tokenizer, init)
+        config, self.respelling = with_trunk(resolved(config, tokenizer, data), tokenizer, init)
         self.config = config
         AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
@@ -316,8 +320,7 @@ class Run:
     def _log(self, row: dict[str, float]) -> None:
         self.accelerator.log(row, step=self.trainer.step)
         if self.accelerator.is_main_process:
-            with open(self.out / LOG, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": self.trainer.step, **_rounded(row)}) + "\n")
+            add_row(self.out / LOG, self.trainer.step, row)
 
     def _evaluate(self) -> None:
         """Evaluate on the main process; a better score becomes the run's model.
@@ -325,6 +328,7 @@ class Run:
         Where the trunk is spread over processes, all of them take part.
         """
         sharded, main = self.trainer.sharded, self.accelerator.is_main_process
+        self._check_weights()
         if not main and not sharded:
             return
         row = self.validation.run(self.trainer.network, self.accelerator.device)
@@ -353,46 +357,19 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         step = self.trainer.step
-        chosen = _read_json(self.out / METRICS)
+        chosen = read_json(self.out / METRICS)
         if step and chosen is not None:  # of a later step too: the model is there
             self.best = (chosen["score"], chosen["step"])
-        path = self.out / LOG
-        if path.exists():
-            rows = [_parsed(line) for line in path.read_text("utf-8").splitlines()]
-            kept = [row for row in rows if step and row is not None and row["step"] <= step]
-            write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        rewind_log(self.out / LOG, step)
+
+    def _check_weights(self) -> None:
+        """Nothing is saved that could not be loaded."""
+        trainer = self.trainer
+        check_weights(trainer.parameters, self.config, trainer.step, self.accelerator)
 
     def _checkpoint(self) -> None:
+        self._check_weights()
         if self.accelerator.is_main_process or self.trainer.sharded:
             save_checkpoint(self.trainer, self.out)
         self.accelerator.wait_for_everyone()
         self.resumable = True
-
-
-def _resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> TrainingConfig:
-    """The configuration with what data and machine decide: vocabulary and precision."""
-    size, stated = tokenizer.vocab_size, config.model.vocab_size
-    if stated not in (size, ModelConfig().vocab_size):
-        raise UsageError(
-            f"model.vocab_size is {stated}, but {data / FILE_NAME} has {size} pieces; "
-            "leave the setting out"
-        )
-    precision = resolve_precision(config.precision, join().default_device)
-    return replace(config, model=replace(config.model, vocab_size=size), precision=precision)
-
-
-def _rounded(row: dict[str, float]) -> dict[str, float]:
-    return {key: round(value, 5) for key, value in row.items()}
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    return _parsed(path.read_text("utf-8")) if path.exists() else None
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    """None for what was cut off in the middle of a write."""
-    try:
-        value: dict[str, Any] = json.loads(text)
-    except ValueError:
-        return None
-    return value

@@ -16,7 +16,7 @@ from codemtl.syntax.actions import ACTIONS
 from codemtl.tasks.example import ALL_FAMILIES, piece_ids
 from codemtl.training import dataset
 from codemtl.training.dataset import shards_folder
-from codemtl.training.prepare import _split_as, _with_validation, prepare
+from codemtl.training.prepare import _jobs, _split_as, _with_validation, prepare
 from codemtl.training.run import train
 from codemtl.training.shards import Shards
 
@@ -57,6 +57,10 @@ def test_a_folder_with_nothing_to_train_from_is_explained(tmp_path: Path, tiny: 
     (tmp_path / "train-00000.safetensors.xz").write_bytes(b"x")
     with pytest.raises(DataError, match=r"shards but no tokenizer\.json"):
         shards_folder(tmp_path, SMALL)
+    (tmp_path / "stopped" / "functions").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"has no summary\.json: `codemtl mine` was stopped"):
+        shards_folder(tmp_path / "stopped", SMALL)
+    assert not (tmp_path / "stopped" / "shards").exists()
     with pytest.raises(DataError, match="neither shards nor a corpus"):
         train(preset="tiny", data=tmp_path / "empty", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -147,6 +151,23 @@ def test_real_fixes_of_a_corpus_become_examples(corpus: Path, tiny: Path, tmp_pa
     site, action = bug.fix.tolist()
     assert ALL_FAMILIES[bug.site_family[site]] == "comparison"
     assert ACTIONS[action].label == "<"
+
+
+def test_one_file_is_too_little_to_learn_from(tmp_path: Path, tiny: Path) -> None:
+    tokenizer = tiny / "tokenizer.json"
+    for number, wanted in ((1, None), (2, {"train", "validation"})):
+        source, corpus = tmp_path / f"project_{number}", tmp_path / f"corpus_{number}"
+        source.mkdir()
+        for name in range(number):
+            (source / f"module_{name}.py").write_text(MODULE.format(n=name))
+        build([source], corpus, jobs=1, any_licence=True)
+        if wanted is None:
+            with pytest.raises(DataError, match=r"functions of one file alone.*at least two files"):
+                prepare(corpus, tmp_path / "out", tokenizer, SMALL, jobs=1)
+            continue
+        assert {job.target.name.partition("-")[0] for job in _jobs(
+            corpus, tmp_path / "out", tokenizer, SMALL, 0
+        )} == wanted  # fmt: skip
 
 
 def test_functions_know_their_place_in_the_file(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,8 +17,10 @@ from codemtl.errors import ModelError, UsageError
 from codemtl.model.checkpoints import load_network, save_network
 from codemtl.model.config import ModelConfig
 from codemtl.model.network import Network
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.training.config import load_config
-from codemtl.training.initial import load_initial
+from codemtl.training.initial import load_initial, resolved
+from codemtl.training.processes import join
 from codemtl.training.run import Run, train, train_as
 
 SIZES = ModelConfig(
@@ -133,6 +136,25 @@ def test_layers_are_not_frozen_as_they_begin_at_random(
     settings = load_config(preset="tiny", overrides=[*SETTINGS, "frozen_layers=1"])
     with pytest.raises(UsageError, match=r"frozen_layers is 1, but .* name trained weights by"):
         train_as(settings, tiny, tmp_path / "run", resume=resume)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_without_a_compiler_a_run_on_the_cpu_goes_on_without_compiling(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    tokenizer, wanted = CodeTokenizer.load(tiny), load_config(preset="small")
+    monkeypatch.setattr(join(), "device", torch.device(device))
+    monkeypatch.delenv("TORCH_INDUCTOR_INSTALL_GXX", raising=False)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert resolved(wanted, tokenizer, tiny).compile is (device == "cuda")
+    complaints = capsys.readouterr().err
+    assert complaints.count("\n") == (device == "cpu")
+    if device == "cpu":
+        assert "there is no C++ compiler 'no-such-compiler', so nothing is compiled" in complaints
+    monkeypatch.setenv("CXX", sys.executable)  # any program
+    assert resolved(wanted, tokenizer, tiny).compile
+    assert not resolved(replace(wanted, compile=False), tokenizer, tiny).compile
+    assert capsys.readouterr().err == ""
 
 
 def test_noise_and_parts_of_the_data_are_for_training_alone(tiny: Path, tmp_path: Path) -> None:

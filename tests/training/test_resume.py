@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from codemtl.errors import DataError, UsageError
 from codemtl.model.checkpoints import load_network
+from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch, Trainer
-from codemtl.training.run import train
+from codemtl.training.place import check_writable
+from codemtl.training.run import train, train_as
 
 SETTINGS = [
     "threads=1", "accumulation=2", "micro_tokens=1024", "checkpoint_every=4", "evaluate_every=10",
@@ -164,8 +168,9 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_configuration(
     shutil.move(finished / "checkpoints", finished.parent / "aside")
     with pytest.raises(UsageError, match="holds a model already; choose another --out"):
         again(finished, tiny, resume=False)
-    with pytest.raises(UsageError, match="holds no run to go on with; leave --resume out"):
+    with pytest.raises(UsageError, match="holds a model but no checkpoint to go on from; choose"):
         again(finished, tiny)
+    assert (finished / "model.safetensors").read_bytes() == before
     shutil.move(finished.parent / "aside", finished / "checkpoints")
     with pytest.raises(UsageError, match=r"was made with learning_rate = 0\.003, not 1") as caught:
         again(finished, tiny, "learning_rate=1")
@@ -180,6 +185,66 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_configuration(
         again(finished, other)
     assert again(finished, tiny, "precision=auto", "log_every=7")["step"] in (2, 4)
     assert (finished / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [(), ("checkpoints",), ("checkpoints", ".partial-0000004")])
+def test_what_has_no_checkpoint_begins_anew_only_without_resume(
+    tiny: Path, tmp_path: Path, left: tuple[str, ...]
+) -> None:
+    out = tmp_path / "run"
+    out.joinpath(*left).mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds no checkpoint to go on from; leave --resume out"):
+        again(out, tiny)
+    again(out, tiny, resume=False)
+    assert (out / "checkpoints" / "step-0000004").is_dir()
+
+
+def test_a_comparison_may_go_on_with_a_run_that_has_no_checkpoint_yet(
+    tiny: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    settings = load_config(preset="tiny", overrides=[*SHORT, "steps=2"])
+    assert train_as(settings, tiny, tmp_path / "run", resume=True)["step"] == 2
+
+
+def test_threads_are_compared_by_what_they_come_to(finished: Path, tiny: Path) -> None:
+    assert torch.get_num_threads() == 1
+    before = (finished / "model.safetensors").read_bytes()
+    assert again(finished, tiny, "threads=0")["step"] in (2, 4)  # one, as torch decides here
+    try:
+        with pytest.raises(UsageError, match=r"with 1 threads, not 2; .* needs --set threads=1"):
+            again(finished, tiny, "threads=2")
+    finally:
+        torch.set_num_threads(1)
+    assert again(finished, tiny, "threads=1")["step"] in (2, 4)
+    assert (finished / "model.safetensors").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_data_are_prepared(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> Path:
+        raise AssertionError("data were prepared")
+
+    monkeypatch.setattr("codemtl.training.run.prepared", never)
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "inner" / "run"):
+        for resume in (False, True):
+            with pytest.raises(UsageError, match=f"cannot write to --out {out}: Not a directory;"):
+                again(out, tiny, resume=resume)
+
+    def read_only(dir: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("codemtl.training.place.tempfile.TemporaryFile", read_only)
+    with pytest.raises(UsageError, match=r"cannot write to --out .*: Read-only file system;"):
+        again(tmp_path / "run", tiny, resume=False)
+
+
+def test_whether_a_folder_can_be_written_leaves_no_trace(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "run")
+    check_writable(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_of_an_older_version_that_lacked_settings_goes_on(finished: Path, tiny: Path) -> None:
