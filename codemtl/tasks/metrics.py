@@ -278,14 +278,14 @@ def _corpus_score(
 ) -> Interval:
     if not texts:
         return Interval(float("nan"), float("nan"), float("nan"))
-    resample = metric._aggregate_and_compute
+    resample = metric._compute_score_from_stats
 
     def as_float(*args: Any) -> Any:  # sacrebleu's statistics refuse numpy's floats beside Python's
         found = resample(*args)
         found.score = float(found.score)
         return found
 
-    metric._aggregate_and_compute = as_float
+    metric._compute_score_from_stats = as_float
     score = metric.corpus_score(list(texts), [list(references)], n_bootstrap=max(rounds, 2))
     half = float(score._ci)  # sacrebleu shows it only rounded, in a text
     middle = float(score._mean)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from codemtl.tasks import metrics
-from codemtl.tasks.metrics import NOTHING, Array
+from codemtl.tasks.metrics import NOTHING, Array, bleu, chrf
 
 
 def brute_recall(clean: Array, scores: Array, right: Array, rate: float) -> float:
@@ -222,3 +222,10 @@ def test_similar_texts_are_similar() -> None:
     one, other = "return a.b(c)", "return a.b(d)"
     ratio = difflib.SequenceMatcher(None, one, other).ratio()
     assert metrics.edit_similarity(one, other) == pytest.approx(ratio, abs=0.01)
+
+
+def test_a_corpus_of_mostly_empty_texts_has_a_score() -> None:
+    texts = ["", "", "Return the sum of all values.", ""]
+    references = ["Say it.", "Do it.", "Return the sum.", "Close it."]
+    for found in (chrf(texts, references), bleu(texts, references)):
+        assert 0 <= found.low <= found.value <= found.high <= 100
