@@ -9,9 +9,7 @@ import numpy as np
 import torch
 
 from codemtl.errors import UsageError
-from codemtl.inference.predictor import (
-    GenerationRequest,
-)
+from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.prompts import dedented, header, lines_as_written, with_hole
 from codemtl.inference.rewording import reworded
 from codemtl.model.decoding import beam_search, log_probabilities
@@ -38,7 +36,7 @@ from codemtl.tasks.registry import TASKS
 from codemtl.tasks.similar import most_similar, similar_lines
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
-BATCH_PIECES = 4096
+BATCH_PIECES = 4096  # padded, that are looked at together
 NO_SITES = FunctionSites([], [])
 ALIKE = 0.2  # bodies of functions of which one's summary, reworded, is the other's
 MOST_LINES = 4  # of the file that are tried in the place of a masked one
@@ -154,11 +152,11 @@ class TextRuntime:
             says = summary_of(request.tree, request.function.node)
         told = np.array(self.tokenizer.encode(says)[:64] if says else [], np.int32)
         pieces, level = self._masked(self._node_pieces(tree, function and function.node))
-        extent = "body" if request.kind == "body" else "line"
-        ids = prompt(example, pieces, told, self.vocabulary, extent)
+        if request.kind == "body":
+            return _Asked(prompt(example, pieces, told, self.vocabulary, "body"), level)
         lines = similar_lines(example, pieces, self.specials.mask, self.layout)
-        as_written = lines_as_written(tree, lines, self.tokenizer) if extent == "line" else []
-        return _Asked(ids, level, as_written[:MOST_LINES])
+        as_written = lines_as_written(tree, lines, self.tokenizer)[:MOST_LINES]
+        return _Asked(prompt(example, pieces, told, self.vocabulary, "line"), level, as_written)
 
     def _judged(self, task: TextTask, asked: _Asked) -> list[tuple[str, float]]:
         """The lines of the file as hypotheses: worth what the network says of them by the piece.
