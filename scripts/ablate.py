@@ -58,6 +58,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "tasks.repair.share=0.67", "tasks.summarize.share=0.16", "tasks.generate.share=0.17",
     ),
     "decoders copy nothing": ("model.copying=false",),
+    "runs are not copied the more readily": ("model.copy_runs=false",),
     "texts read the function alone": ("model.siblings=false",),
     "deep and narrow": ("model.layers=8", "model.width=96", "model.hidden=256"),
     "flat and wide": ("model.layers=2", "model.width=176", "model.hidden=576"),

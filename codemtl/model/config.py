@@ -44,6 +44,7 @@ class ModelConfig:
     hidden: int = 512  # of the gated feed-forward
     decoder_layers: int = 2
     copying: bool = False  # decoders may copy pieces of the input
+    copy_runs: bool = False  # the more readily the more pieces before them were just written
     siblings: bool = False  # texts are written with what other functions of the file say
     context_limit: int = 64  # pieces of file context at most
     window: int = 384  # pieces of a function at most; longer ones are read in windows
@@ -111,10 +112,24 @@ class ModelConfig:
 
 PRESETS: dict[str, ModelConfig] = {
     "tiny": ModelConfig(
-        width=64, layers=2, heads=2, hidden=128, decoder_layers=1, copying=True, siblings=True
+        width=64,
+        layers=2,
+        heads=2,
+        hidden=128,
+        decoder_layers=1,
+        copying=True,
+        copy_runs=True,
+        siblings=True,
     ),
     "small": ModelConfig(
-        width=256, layers=6, heads=4, hidden=768, decoder_layers=2, copying=True, siblings=True
+        width=256,
+        layers=6,
+        heads=4,
+        hidden=768,
+        decoder_layers=2,
+        copying=True,
+        copy_runs=True,
+        siblings=True,
     ),
     "base": ModelConfig(
         width=512,
@@ -123,6 +138,7 @@ PRESETS: dict[str, ModelConfig] = {
         hidden=1024,
         decoder_layers=3,
         copying=True,
+        copy_runs=True,
         siblings=True,
         context_limit=128,
     ),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from codemtl.model.copying import Recent
 from codemtl.model.layers import embed
 from codemtl.model.network import Heads
 from codemtl.model.text_head import Memory, TextHead, reorder_cache
@@ -57,7 +58,7 @@ def log_probabilities(
     labels, ids = labels.to(memory.mask.device), ids.to(memory.mask.device)
     hidden = head.states(embed(ids, embedding), memory)
     asked = torch.nonzero(labels >= 0, as_tuple=True)
-    found = head.log_probabilities(embedding, hidden, asked, memory)
+    found = head.log_probabilities(embedding, hidden, Recent.of(ids), asked, memory)
     each = found.gather(1, labels[asked].unsqueeze(1)).squeeze(1)
     sums = torch.zeros(len(texts), device=each.device).index_add(0, asked[0], each)
     return [float(one) for one in sums]
@@ -100,7 +101,7 @@ def _one(
         chosen = torch.tensor(keep, device=ids.device)
         sequences = [[*sequences[int(rows[i])], int(pieces[i])] for i in keep]
         totals = best.values[chosen]
-        ids = pieces[chosen].unsqueeze(1)
+        ids = torch.cat((ids[rows[chosen]], pieces[chosen].unsqueeze(1)), 1)
         reorder_cache(cache, rows[chosen])
     else:
         done += [

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
-from codemtl.model.copying import Copying, Places, Source
+from codemtl.model.copying import Copying, Places, Recent, Source
 from codemtl.model.layers import (
     CrossAttention,
     GatedFeedForward,
@@ -118,32 +118,42 @@ class TextHead(nn.Module):
         return y_BUD
 
     def log_probabilities(
-        self, embedding: Tensor, hidden_BUD: Tensor, asked: Places, memory: Memory
+        self,
+        embedding: Tensor,
+        hidden_BUD: Tensor,
+        recent: Recent,
+        asked: Places,
+        memory: Memory,
     ) -> Tensor:
-        """[N, V] of the pieces after those at the places ``asked`` of [B, U], in fp32."""
+        """[N, V] of the pieces after those at the places ``asked`` of [B, U], in fp32.
+
+        ``recent`` is what was written up to each place.
+        """
         logits = functional.linear(hidden_BUD[asked], embedding).float()
         if self.copying is None or memory.source is None:
             return logits.log_softmax(-1)
-        return self.copying.mixed(logits, hidden_BUD, asked, memory.source)
+        return self.copying.mixed(logits, hidden_BUD, recent, asked, memory.source)
 
     def loss(
         self, embedding: Tensor, memory: Memory, batch: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """Summed cross-entropy over the labels, and how many are predicted exactly."""
-        hidden = self.states(embed(batch["decoder_ids"], embedding), memory)
+        ids = batch["decoder_ids"]
+        hidden = self.states(embed(ids, embedding), memory)
         asked = torch.nonzero(batch["labels"] >= 0, as_tuple=True)
-        found = self.log_probabilities(embedding, hidden, asked, memory)
+        found = self.log_probabilities(embedding, hidden, Recent.of(ids), asked, memory)
         target = batch["labels"][asked]
         return {
             "text": functional.nll_loss(found, target, reduction="sum"),
             "text_correct": (found.argmax(-1) == target).sum().detach(),
         }
 
-    def next_piece(self, embedding: Tensor, ids_B1: Tensor, memory: Memory, cache: Cache) -> Tensor:
-        """Log-probabilities [B, V] of the piece after ``ids``; extends the cache in place."""
-        hidden = self.states(embed(ids_B1, embedding), memory, cache)
-        asked = torch.nonzero(torch.ones_like(ids_B1), as_tuple=True)
-        return self.log_probabilities(embedding, hidden, asked, memory)
+    def next_piece(self, embedding: Tensor, ids_BU: Tensor, memory: Memory, cache: Cache) -> Tensor:
+        """Log-probabilities [B, V] of the piece after ``ids``; extends the cache by the last."""
+        hidden = self.states(embed(ids_BU[:, -1:], embedding), memory, cache)
+        asked = torch.nonzero(torch.ones_like(ids_BU[:, -1:]), as_tuple=True)
+        recent = Recent.of(ids_BU).last()
+        return self.log_probabilities(embedding, hidden, recent, asked, memory)
 
     @staticmethod
     def new_cache(layers: int) -> Cache:

@@ -20,7 +20,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from codemtl.errors import ModelError
 from codemtl.tasks.batches import SpecialIds
-from codemtl.tasks.example import CONTINUES, Layout
+from codemtl.tasks.example import CONTINUES, SPACE, Layout
 
 FILE_NAME: Final = "tokenizer.json"
 SPECIALS: Final = (
@@ -56,6 +56,10 @@ class CodeTokenizer:
                     f"{FILE_NAME}: {special} must have id {expected}, found "
                     f"{backend.token_to_id(special)}; it belongs to another model"
                 )
+        if backend.decode([SPACE]) != " ":
+            raise ModelError(
+                f"{FILE_NAME}: the piece {SPACE} must be a space; it belongs to another model"
+            )
         # Source text that happens to spell "<pad>" is text, not a control piece.
         backend.encode_special_tokens = True
         backend.no_padding()

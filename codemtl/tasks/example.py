@@ -25,6 +25,7 @@ from codemtl.syntax.actions import FAMILIES, Site
 Ints = NDArray[np.int32]
 
 CONTINUES = 1 << 15  # set on a piece that goes on with the word of the piece before it
+SPACE = 236  # the piece of a single space in every vocabulary
 NEAR = 128  # siblings of a function on either side
 
 ALL_FAMILIES: tuple[str, ...] = (*FAMILIES, "name", "attribute")

@@ -29,6 +29,7 @@ from codemtl.training.config import TrainingConfig
 from codemtl.training.precision import resolve_precision
 from codemtl.training.processes import join
 
+_MAY_BE_NEW = ("copying", "copy_runs", "siblings")  # of the model's configuration
 _INHERITED = ("name", "calibration", "calibrated_on")  # of config.json
 
 
@@ -41,7 +42,7 @@ def inherited(folder: Path) -> dict[str, Any]:
 def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     """Give ``network`` the weights of a model folder.
 
-    Further tasks' heads may be new, so may be copying and that siblings are read.
+    Further tasks' heads may be new, so may be copying, and by runs, and that siblings are read.
 
     Returns what the run's model keeps of the folder's config.json. Raises ModelError if the folder
     is no sound model, UsageError if its sizes or its tokenizer are not those of the run on
@@ -50,7 +51,7 @@ def load_initial(network: Network, folder: Path, data: Path) -> dict[str, Any]:
     found, _ = load_network(folder)
     theirs, ours = found.config.to_dict(), network.config.to_dict()
     for name, value in ours.items():
-        may_be_new = name == "added_tasks" or (name in ("copying", "siblings") and value)
+        may_be_new = name == "added_tasks" or (name in _MAY_BE_NEW and value)
         if not may_be_new and theirs[name] != value:
             other = json.dumps(theirs[name])
             raise UsageError(

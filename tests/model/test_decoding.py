@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from codemtl.model.config import PRESETS
+from codemtl.model.copying import Recent
 from codemtl.model.decoding import beam_search, log_probabilities
 from codemtl.model.layers import embed
 from codemtl.model.network import Network
@@ -47,7 +48,8 @@ def following(network: Network, pieces: Tensor, memory: Memory) -> Tensor:
     head, embedding = network.summarize, network.encoder.embedding.weight
     ids = pieces.view(1, -1)
     hidden = head.states(embed(ids, embedding), memory)
-    return head.log_probabilities(embedding, hidden, ids >= 0, memory)
+    places = torch.nonzero(ids >= 0, as_tuple=True)
+    return head.log_probabilities(embedding, hidden, Recent.of(ids), places, memory)
 
 
 def greedy(network: Network, memory: Memory) -> list[int]:
@@ -87,7 +89,7 @@ def test_the_cache_changes_nothing(network: Network, inputs: dict[str, Tensor]) 
     whole = [following(network, row, memory.row(at)) for at, row in enumerate(ids)]
     cache = TextHead.new_cache(len(head.layers))
     for position in range(ids.shape[1]):
-        step = head.next_piece(embedding, ids[:, position : position + 1], memory, cache)
+        step = head.next_piece(embedding, ids[:, : position + 1], memory, cache)
         wanted = torch.stack([row[position] for row in whole])
         torch.testing.assert_close(step, wanted, rtol=1e-4, atol=1e-4)
 

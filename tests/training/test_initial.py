@@ -16,6 +16,7 @@ import torch
 from codemtl.errors import ModelError, UsageError
 from codemtl.model.checkpoints import load_network, save_network
 from codemtl.model.config import ModelConfig
+from codemtl.model.copying import GOING_ON
 from codemtl.model.network import Network
 from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.training.config import load_config
@@ -31,6 +32,7 @@ SIZES = ModelConfig(
     hidden=16,
     decoder_layers=1,
     copying=True,
+    copy_runs=True,
     siblings=True,
 )
 SETTINGS = [
@@ -112,7 +114,7 @@ def test_where_only_texts_learn_the_encoder_stays_to_the_bit_and_decoders_copy(
 ) -> None:
     rising = iter(range(100))  # else the weights that it began with may be chosen
     monkeypatch.setattr("codemtl.training.run.score", lambda row: next(rising))
-    save_network(Network(replace(SIZES, copying=False, siblings=False)), folder)
+    save_network(Network(replace(SIZES, copying=False, copy_runs=False, siblings=False)), folder)
     train(
         preset="tiny", data=tiny, out=tmp_path / "run", max_steps=2, init=folder,
         overrides=[
@@ -127,6 +129,7 @@ def test_where_only_texts_learn_the_encoder_stays_to_the_bit_and_decoders_copy(
     assert new and all(name.partition(".")[2].startswith("copying.") for name in new)
     for head in ("summarize", "generate"):
         assert after[f"{head}.copying.whether"].any(), "it begins at zero"
+        assert (after[f"{head}.copying.going_on"] != GOING_ON).any()
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -175,6 +178,9 @@ def test_what_does_not_fit_is_explained(folder: Path, tiny: Path, tmp_path: Path
     plain = Network(replace(SIZES, copying=False))
     with pytest.raises(UsageError, match=r"give --set model\.copying=true$"):
         load_initial(plain, folder, tiny)
+    piece_by_piece = Network(replace(SIZES, copy_runs=False))
+    with pytest.raises(UsageError, match=r"give --set model\.copy_runs=true$"):
+        load_initial(piece_by_piece, folder, tiny)
     alone = Network(replace(SIZES, siblings=False))
     with pytest.raises(UsageError, match=r"give --set model\.siblings=true$"):
         load_initial(alone, folder, tiny)
