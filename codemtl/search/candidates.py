@@ -22,6 +22,7 @@ from codemtl.search.priors import COMPARISON_SHARES, RULES, SITE_RULES
 from codemtl.search.rules.calls import call_rules
 from codemtl.search.rules.conditions import condition_rules
 from codemtl.search.rules.literals import literal_rules
+from codemtl.search.rules.omissions import function_rules, word_rules
 from codemtl.search.rules.proposal import Proposal
 from codemtl.search.rules.statements import statement_rules
 from codemtl.search.rules.terms import item_rules, term_rules
@@ -34,7 +35,7 @@ TRUST, DOUBT = 0.15, 0.03  # how far the repair head's probabilities move ours
 MAX_PROPOSALS = 80  # of one rule at one node, those with the largest shares
 _LINE_FEED = re.compile(r"(?<!\r)\n")
 Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
-EXPRESSION_RULES = (literal_rules, term_rules, call_rules, condition_rules)
+EXPRESSION_RULES = (literal_rules, term_rules, call_rules, condition_rules, word_rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def _all(view: FunctionView, location: Location) -> Iterator[Group]:
             yield from _by_rule(rules(view, node), node)
     for node in _items(view.body):
         yield from _by_rule(item_rules(view, node), node)
+    for node in view.statements[:1]:
+        yield from _by_rule(function_rules(view), node)
     for node in view.statements:
         head = _head(node)
         if not location(head.start_byte, head.end_byte):

@@ -96,6 +96,19 @@ RULES: dict[str, Rule] = {
     "swap-returns": Rule(4.0, "rewrite"),
     "flip-returns": Rule(4.0, "literal"),
     "return-pair": Rule(0.1, "rewrite"),
+    # what was forgotten
+    "shared-default": Rule(10.0, "rewrite"),
+    "await": Rule(6.0, "rewrite"),
+    "of-self": Rule(6.0, "rewrite"),
+    "parentheses": Rule(6.0, "call-misuse"),
+    "f-string": Rule(8.0, "literal"),
+    "get": Rule(2.0, "call-misuse"),
+    "negate": Rule(8.0, "negation"),
+    "none-test": Rule(6.0, "comparison"),
+    "exception": Rule(6.0, "rewrite"),
+    "effect": Rule(12.0, "rewrite"),
+    "update-self": Rule(6.0, "missing-statement"),
+    "advance": Rule(15.0, "missing-statement"),
     # the generation head
     "written": Rule(3.0, "rewrite"),
 }

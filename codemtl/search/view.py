@@ -76,6 +76,7 @@ class FunctionView:
         self.body = body if body is not None else self.node
         self._kinds: dict[int, str] = {}
         self._visible: dict[int, frozenset[str]] = {}
+        self._members: dict[str, list[str]] = {}
         self.free_names: dict[int, frozenset[str]] = {}  # by node; a cache of the templates
         self.names: dict[str, str] = {}  # local name -> kind
         self.expressions = list(self._expressions(self.body))
@@ -170,6 +171,27 @@ class FunctionView:
     def words(self) -> list[str]:
         """The words of the docstring."""
         return list(dict.fromkeys(_WORD.findall(self.docstring)))
+
+    # --- the object of a method
+
+    @cached_property
+    def owner(self) -> str:
+        """What a method calls its object; "" in a plain function."""
+        parent = self.definition.parent
+        parameters = self.node.child_by_field_name("parameters")
+        first = parameters.named_children[:1] if parameters is not None else []
+        method = parent is not None and parent.kind == "class"
+        return self.text(first[0]) if method and first and first[0].type == "identifier" else ""
+
+    def members(self, pattern: str) -> list[str]:
+        """Names that a pattern finds in the class; OWNER in it stands for the object."""
+        parent = self.definition.parent
+        if not self.owner or parent is None:
+            return []
+        if pattern not in self._members:
+            found = re.findall(pattern.replace("OWNER", self.owner), self.text(parent.node))
+            self._members[pattern] = list(dict.fromkeys(found))
+        return self._members[pattern]
 
     # --- names
 

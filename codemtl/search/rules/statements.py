@@ -8,6 +8,7 @@ from itertools import islice
 from tree_sitter import Node
 
 from codemtl.search.rules.conditions import conditions
+from codemtl.search.rules.omissions import ENDS, lost_rules
 from codemtl.search.rules.proposal import Proposal, exchange
 from codemtl.search.rules.terms import reaches
 from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, FunctionView, inside
@@ -17,7 +18,6 @@ COMPOUND = frozenset({
     "if_statement", "for_statement", "while_statement", "with_statement", "try_statement",
     "function_definition", "class_definition", "match_statement", "decorated_definition",
 })  # fmt: skip
-_ENDS = frozenset({"return_statement", "break_statement", "continue_statement", "raise_statement"})
 _LOOPS = ("for_statement", "while_statement")
 MAX_COPIED = 24  # statements around a place that may be copied there
 MAX_DONOR_STATEMENT = 80  # characters
@@ -32,6 +32,7 @@ def statement_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     yield from _guarded(view, node)
     yield from _inserted(view, node)
     yield from _turned(view, node)
+    yield from lost_rules(view, node)
 
 
 # --- lines of a statement
@@ -241,7 +242,7 @@ def _inserted(view: FunctionView, node: Node) -> Iterator[Proposal]:
             for value, weight in values:
                 lines = f"{depth}if {condition}:\n{depth}{view.unit}return {value}\n"
                 yield Proposal("insert-return", (_insertion(view, node, lines),), share * weight)
-    if block and block[-1] == node and node.type not in _ENDS and _ends_cleanly(view, node):
+    if block and block[-1] == node and node.type not in ENDS and _ends_cleanly(view, node):
         for text in [*leaves, *(f"return {v}" for v in _returned(view))]:
             yield Proposal("insert-end", (_after(view, node, f"{depth}{text}\n"),))
     yield from _updates(view, node, depth, in_loop, bool(block) and block[-1] == node)
@@ -282,7 +283,7 @@ def _updates(
             if not share:
                 continue
             yield Proposal("insert-update", (_insertion(view, node, f"{depth}{text}\n"),), share)
-            if last and node.type not in _ENDS:
+            if last and node.type not in ENDS:
                 yield Proposal("insert-update", (_after(view, node, f"{depth}{text}\n"),), share)
 
 

@@ -84,9 +84,7 @@ def _chain(view: FunctionView, node: Node) -> Iterator[Proposal]:
     parts = _flatten(node)
     for at in range(0, len(parts), 2):
         if at:
-            yield Proposal(
-                "drop-operand", (Edit(parts[at - 1].start_byte, parts[at].end_byte, ""),)
-            )
+            yield Proposal("drop-operand", (Edit(parts[at - 2].end_byte, parts[at].end_byte, ""),))
         if at + 1 < len(parts):
             end = parts[at + 2].start_byte
             yield Proposal("drop-operand", (Edit(parts[at].start_byte, end, ""),))
