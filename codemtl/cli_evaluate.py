@@ -29,8 +29,9 @@ def evaluate(
         typer.Option(metavar="DIR", help="Where the corpus was mined: other files of a project."),
     ] = None,
     split: Annotated[
-        Literal["validation", "test"], typer.Option(help="Which of the held-out projects.")
-    ] = "validation",
+        Literal["validation", "test"] | None,
+        typer.Option(help="Which of the held-out projects (validation)."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="At most so many cases a suite.")
     ] = None,
@@ -55,12 +56,13 @@ def evaluate(
     from codemtl import report
     from codemtl.configuration import load_settings
     from codemtl.evaluation import pages
-    from codemtl.evaluation.run import TASKS, Options, run
+    from codemtl.evaluation.options import Options
+    from codemtl.evaluation.run import run
 
     if out is not None:
         pages.check_extra()
     done = run(Options(
-        suites=_split(suite), tasks=_split(task) or TASKS, corpus=corpus, data=data,
+        suites=_split("--suite", suite), tasks=_split("--task", task), corpus=corpus, data=data,
         benchmarks=benchmarks, split=split, limit=limit, jobs=jobs, seed=seed, uniform=uniform,
         one_edit=one_edit, model=load_settings([], {"model": model}).model,
         repositories=repositories,
@@ -69,6 +71,11 @@ def evaluate(
     return report.evaluated(done.document(), files, style=output)
 
 
-def _split(text: str | None) -> tuple[str, ...]:
-    """The names in a comma-separated list."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+def _split(option: str, text: str | None) -> tuple[str, ...]:
+    """The names in a comma-separated list, none without one. UsageError for an empty list."""
+    from codemtl.errors import UsageError
+
+    names = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    if text is not None and not names:
+        raise UsageError(f"{option} must name something; leave it out to have all")
+    return names

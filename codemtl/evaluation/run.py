@@ -5,14 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from codemtl import inference
-from codemtl.errors import UsageError
 from codemtl.evaluation.benchmarks import docstring_tasks, infilling_tasks
 from codemtl.evaluation.cases import repair_cases, text_cases
 from codemtl.evaluation.corpus import ANY, Corpus
@@ -20,6 +19,7 @@ from codemtl.evaluation.docstring_corpus import docstring_suite
 from codemtl.evaluation.frozen import FrozenList, freeze_list, list_name, read_list
 from codemtl.evaluation.infilling import infilling_suite
 from codemtl.evaluation.ngram import NgramModel
+from codemtl.evaluation.options import EXTERNAL, SUITES, TASKS, Options, chosen_suites
 from codemtl.evaluation.repair_suites import Setting, repair_suite
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import SuiteResult
@@ -27,37 +27,6 @@ from codemtl.evaluation.sampling import SAMPLERS, Sizes, fix_rows
 from codemtl.evaluation.scoring import Make, Scorer, scorer_of
 from codemtl.evaluation.text_suites import lines_suite, summaries_suite
 from codemtl.inference.predictor import Predictor
-
-# Suite -> the tasks that it judges.
-SUITES: Mapping[str, tuple[str, ...]] = {
-    "real-bugs": ("repair",),
-    "synthetic": ("repair",),
-    "summaries": ("summarize",),
-    "masked-lines": ("generate",),
-    "docstring-corpus": ("summarize", "generate"),
-    "humaneval-infilling": ("generate",),
-}
-EXTERNAL = ("docstring-corpus", "humaneval-infilling")  # their files come from --benchmarks
-TASKS = ("repair", "summarize", "generate")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to evaluate on; the defaults are what the command line does without arguments."""
-
-    suites: tuple[str, ...] = ()  # none: all that can be run
-    tasks: tuple[str, ...] = TASKS
-    corpus: Path | None = None  # None: the samples that ship
-    data: Path | None = None  # a corpus without frozen lists: all of it
-    benchmarks: Path | None = None
-    split: str = "validation"
-    limit: int | None = None
-    jobs: int = 1
-    seed: int = 0
-    uniform: bool = False  # made bugs of any kind, also unlikely ones
-    one_edit: bool = False  # of real bugs only those that one edit of our kinds repairs
-    model: Path | None = None
-    repositories: Path | None = None  # those that the corpus was mined from
 
 
 @dataclass(slots=True)
@@ -81,7 +50,7 @@ def run(options: Options) -> Evaluation:
     started = time.perf_counter()
     suites = chosen_suites(options)
     inputs = _Inputs(options)
-    if options.data is not None and "real-bugs" not in options.suites:
+    if options.data is not None and not options.one_edit and "real-bugs" not in options.suites:
         suites = [name for name in suites if name != "real-bugs" or fix_rows(inputs.corpus)]
     if options.model is not None:
         inference.check_model_folder(options.model)
@@ -93,7 +62,7 @@ def run(options: Options) -> Evaluation:
         "command": shlex.join(["codemtl", *sys.argv[1:]]),
         "seed": options.seed,
         "model": {"name": loaded.name, "revision": loaded.revision},
-        "split": options.split if options.data is None else ANY,
+        "split": options.held_out if options.data is None else ANY,
         "corpus": inputs.what,
     })  # fmt: skip
     make = _Makers(options.model, loaded, options.jobs, repositories)
@@ -101,37 +70,6 @@ def run(options: Options) -> Evaluation:
         done.results.append(_suite(name, cases, options, inputs, make))
     done.facts["seconds"] = round(time.perf_counter() - started, 1)
     return done
-
-
-def chosen_suites(options: Options) -> list[str]:
-    """The suites to run, in their order; UsageError for a name that is none."""
-    _known("suite", options.suites, SUITES)
-    _known("task", options.tasks, TASKS)
-    named = options.suites or tuple(
-        name for name in SUITES if name not in EXTERNAL or options.benchmarks is not None
-    )
-    found = [name for name in SUITES if name in named and set(SUITES[name]) & set(options.tasks)]
-    if not found:
-        tasks, suites = ", ".join(options.tasks), ", ".join(named)
-        raise UsageError(f"none of the suites {suites} is about {tasks}; name others")
-    for name in found:
-        if name in EXTERNAL and options.benchmarks is None:
-            raise UsageError(f"suite {name} needs --benchmarks DIR, the folder with its files")
-    if (
-        options.split == "test"
-        and options.data is options.corpus is None
-        and set(found) - {*EXTERNAL}
-    ):
-        raise UsageError("the samples have no test split; name a corpus by --corpus DIR")
-    if options.data is not None and options.corpus is not None:
-        raise UsageError("name DATA or --corpus, not both")
-    return found
-
-
-def _known(noun: str, names: Sequence[str], known: Any) -> None:
-    for name in names:
-        if name not in known:
-            raise UsageError(f"there is no {noun} {name!r}; the {noun}s are {', '.join(known)}")
 
 
 class _Inputs:
@@ -147,7 +85,7 @@ class _Inputs:
     def corpus(self) -> Corpus:
         """Opened when a suite first needs it."""
         if self._corpus is None:
-            split = self.options.split if self.options.data is None else ANY
+            split = self.options.held_out if self.options.data is None else ANY
             self._corpus = Corpus(self.folder, split)
         return self._corpus
 
@@ -157,7 +95,7 @@ class _Inputs:
         if suite in EXTERNAL:
             assert options.benchmarks is not None
             if suite == "docstring-corpus":
-                return docstring_tasks(options.benchmarks, options.split)[: options.limit]
+                return docstring_tasks(options.benchmarks, options.held_out)[: options.limit]
             return infilling_tasks(options.benchmarks)[: options.limit]
         name = "synthetic-uniform" if options.uniform and suite == "synthetic" else suite
         frozen = self._list(name)
@@ -167,7 +105,7 @@ class _Inputs:
 
     def _list(self, name: str) -> FrozenList:
         """From the corpus folder, or from the lists that ship; DATA has all that it can have."""
-        file = list_name(name, self.options.split)
+        file = list_name(name, self.options.held_out)
         if self.options.data is not None:
             sizes = Sizes()
             limit = self.options.limit
@@ -211,8 +149,8 @@ def _same(predictor: Predictor) -> Predictor:
 def _suite(name: str, cases: Any, options: Options, inputs: _Inputs, make: _Makers) -> SuiteResult:
     jobs, seed = make.jobs, options.seed
     if name == "docstring-corpus":
-        tasks = frozenset(options.tasks)
-        return docstring_suite(cases, make.predictor(), jobs, options.split, tasks)
+        tasks = frozenset(options.tasks or TASKS)
+        return docstring_suite(cases, make.predictor(), jobs, options.held_out, tasks)
     if name == "humaneval-infilling":
         learned = inputs.corpus if options.corpus is not None else None
         return infilling_suite(cases, learned, make.predictor(), jobs, seed)

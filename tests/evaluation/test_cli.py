@@ -105,6 +105,34 @@ def test_wrong_input_ends_in_one_message(
     assert outcome.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--suite", "summaries", "--benchmarks", "b"], "--benchmarks has no effect on summaries"),
+        (["--task", "repair", "--benchmarks", "b"], "no effect on real-bugs, synthetic"),
+        (["--suite", "summaries", "--repositories", "b"], "--repositories has no effect"),
+        (["--task", "generate", "--uniform"], "--uniform has no effect on masked-lines"),
+        (["--suite", "real-bugs", "--uniform"], "--uniform has no effect"),
+        (["--suite", "synthetic", "--one-edit"], "--one-edit has no effect on synthetic"),
+        (["b", "--split", "test"], "of DATA all is asked"),
+        (["b", "--suite", "docstring-corpus", "--benchmarks", "b"], "DATA has no effect"),
+        (["--corpus", "b", "--suite", "docstring-corpus", "--benchmarks", "b"], "--corpus has no"),
+        (
+            ["--split", "test", "--suite", "humaneval-infilling", "--benchmarks", "b"],
+            "--split has no effect on humaneval-infilling",
+        ),
+        (["--suite", "real-bugs,summaries", "--task", "repair"], "suite summaries is not about"),
+        (["--suite", "summaries", "--task", "repair,summarize"], "is about repair; leave it out"),
+        (["--suite", ","], "--suite must name something"),
+        (["--task", ""], "--task must name something"),
+    ],
+)
+def test_an_option_without_effect_is_told(run: Run, arguments: list[str], message: str) -> None:
+    outcome = run("evaluate", *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert message in outcome.err and outcome.err.count("\n") == 1
+
+
 def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
     code = (
         "import time\nold = FakePredictor.repair\n"

@@ -19,7 +19,8 @@ from codemtl.evaluation.benchmarks import (
     print_code,
 )
 from codemtl.evaluation.infilling import indentation, placed
-from codemtl.evaluation.run import Options, run
+from codemtl.evaluation.options import Options
+from codemtl.evaluation.run import run
 from codemtl.inference import Predictor
 from codemtl.inference.fake import FakePredictor
 

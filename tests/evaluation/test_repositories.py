@@ -10,8 +10,9 @@ import pytest
 
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import Origin, RepairCase
+from codemtl.evaluation.options import Options
 from codemtl.evaluation.repositories import Repositories
-from codemtl.evaluation.run import Options, run
+from codemtl.evaluation.run import run
 from codemtl.evaluation.scoring import Scorer
 from codemtl.inference import Predictor
 from codemtl.inference.fake import FakePredictor

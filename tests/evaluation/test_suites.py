@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from codemtl.evaluation import pages
-from codemtl.evaluation.run import SUITES, Options, run
+from codemtl.evaluation.options import SUITES, Options
+from codemtl.evaluation.run import run
 from codemtl.inference import Predictor
 from codemtl.tasks.generate import Generate
 from codemtl.tasks.summarize import Summarize
