@@ -8,7 +8,7 @@ Annotations are no strings in the modules of commands: typer would compile each 
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,6 +26,9 @@ from codemtl.cli_options import (
     Paths,
     StdinName,
     WriteFlag,
+    no_effect,
+    places_of,
+    reads_stdin,
 )
 from codemtl.cli_search import TestOption
 from codemtl.cli_serve import serve
@@ -188,18 +191,24 @@ def repair(
     from codemtl.inference.sources import find_targets
 
     mode = _mode(output, diff=diff, write=write, check=check)
-    stdin = _reads_stdin(paths, write, output)
+    stdin = reads_stdin(paths, write, output, stdin_filename)
+    if diff:
+        no_effect({"--candidates": candidates}, "with --diff, which holds one for each place")
+    if test is not None:
+        by_model = {
+            "--baseline": baseline, "--min-confidence": min_confidence,
+            "--max-findings": max_findings,
+        }  # fmt: skip
+        no_effect(by_model, "with --test, which searches by the tests")
     flags = {
         "min_confidence": min_confidence, "max_findings": max_findings, "candidates": candidates,
         "time_budget": time_budget, "jobs": jobs, "select": select, "ignore": ignore,
         "model": model,
     }  # fmt: skip
-    settings = load_settings(_places(paths, stdin_filename), flags)
+    settings = load_settings(places_of(paths, stdin_filename), flags)
     targets = find_targets(paths, stdin_filename)
     if test is not None and stdin:
         raise UsageError("--test needs files, and - is standard input")
-    if test is not None and baseline is not None:
-        raise UsageError("--baseline says nothing to --test, which searches by the tests")
     if test is not None:
         load = partial(_load, settings.model, settings.jobs)
         return repair_by_tests(targets, load, settings, test, mode=mode, output=output)
@@ -249,9 +258,14 @@ def summarize(
     if missing_only and replace:
         raise UsageError("--missing-only and --replace exclude each other; drop one of them")
     mode = _mode(output, diff=diff, write=write)
-    stdin = _reads_stdin(paths, write, output)
+    if not (diff or write):
+        no_effect(
+            {"--style": style, "--replace": replace},
+            "without --diff or --write, which make docstrings",
+        )
+    stdin = reads_stdin(paths, write, output, stdin_filename)
     settings = load_settings(
-        _places(paths, stdin_filename), {"style": style, "jobs": jobs, "model": model}
+        places_of(paths, stdin_filename), {"style": style, "jobs": jobs, "model": model}
     )
     targets = find_targets(paths, stdin_filename)
     predictor = _load(settings.model, settings.jobs)
@@ -293,7 +307,10 @@ def generate(
     from codemtl.inference.generate import generate as run
     from codemtl.inference.generate import is_place
 
-    places = _places([what], stdin_filename) if is_place(what) else []
+    if test is None:
+        no_effect({"--time-budget": time_budget}, "without --test")
+    reads_stdin([what], False, output, stdin_filename)
+    places = places_of([what], stdin_filename) if is_place(what) else []
     flags = {
         "candidates": candidates, "jobs": jobs, "model": model, "time_budget": time_budget,
     }  # fmt: skip
@@ -356,23 +373,3 @@ def _mode(output: str, *, diff: bool, write: bool, check: bool = False) -> "Mode
     if mode in ("diff", "check") and output != "text":
         raise UsageError(f"--{mode} is a form of text; drop --format {output}")
     return mode
-
-
-def _reads_stdin(paths: Sequence[str], write: bool, output: str) -> bool:
-    from codemtl.errors import UsageError
-    from codemtl.inference.sources import STDIN, split_argument
-
-    stdin = any(split_argument(path)[0] == STDIN for path in paths)
-    if stdin and write and len(paths) > 1:
-        raise UsageError("- with --write prints the new text, so it cannot stand beside files")
-    if stdin and write and output != "text":
-        raise UsageError(f"- with --write prints the new text; drop --format {output}")
-    return stdin
-
-
-def _places(paths: Sequence[str], stdin_filename: str | None) -> list[str]:
-    """The paths by which to look for the configuration."""
-    from codemtl.inference.sources import STDIN, split_argument
-
-    named = [path for path in paths if split_argument(path)[0] != STDIN]
-    return [*named, stdin_filename] if stdin_filename else named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,3 +35,35 @@ SetOption = Annotated[
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")]
+
+
+def no_effect(given: Mapping[str, object], why: str) -> None:
+    """Raise UsageError for the first option that was given: it would change nothing."""
+    from codemtl.errors import UsageError
+
+    for name, value in given.items():
+        if value is not None and value is not False:
+            raise UsageError(f"{name} has no effect {why}; leave it out")
+
+
+def reads_stdin(paths: Sequence[str], write: bool, output: str, stdin_filename: str | None) -> bool:
+    """Whether one of the paths is ``-``. Raises UsageError for options that do not go with that."""
+    from codemtl.errors import UsageError
+    from codemtl.inference.sources import STDIN, split_argument
+
+    stdin = any(split_argument(path)[0] == STDIN for path in paths)
+    if not stdin:
+        no_effect({"--stdin-filename": stdin_filename}, "without -, which it names")
+    if stdin and write and len(paths) > 1:
+        raise UsageError("- with --write prints the new text, so it cannot stand beside files")
+    if stdin and write and output != "text":
+        raise UsageError(f"- with --write prints the new text; drop --format {output}")
+    return stdin
+
+
+def places_of(paths: Sequence[str], stdin_filename: str | None) -> list[str]:
+    """The paths by which to look for the configuration."""
+    from codemtl.inference.sources import STDIN, split_argument
+
+    named = [path for path in paths if split_argument(path)[0] != STDIN]
+    return [*named, stdin_filename] if stdin_filename else named

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from codemtl.cli_options import DataOption, FormatOption, OutFolder, SetOption
+from codemtl.cli_options import DataOption, FormatOption, OutFolder, SetOption, no_effect
 
 _DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
 
@@ -89,6 +89,11 @@ def train(
 
     data = data_folder(data)
     seconds = time_budget_seconds(time_budget)
+    own = {"steps": ("--max-steps", max_steps), "seconds": ("--time-budget", seconds),
+           "seed": ("--seed", seed)}  # fmt: skip
+    for key in (override.partition("=")[0].strip() for override in overrides or []):
+        if key in own and own[key][1] is not None:
+            no_effect({f"--set {key}": True}, f"with {own[key][0]}")
     from codemtl.training.processes import join
     from codemtl.training.run import train as run
 

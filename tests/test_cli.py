@@ -286,6 +286,60 @@ def test_summarize_diff_and_write(run: Run, file: Path) -> None:
     assert run("summarize", file, "--missing-only", "--replace").code == 2
 
 
+def test_a_named_function_that_is_documented_is_told(run: Run, file: Path) -> None:
+    text = 'def f(a):\n    """Say."""\n\n\ndef g(a):\n    return a\n'
+    file.write_text(text)
+    for mode in ("--write", "--diff"):
+        outcome = run("summarize", "a.py::f", mode)
+        assert (outcome.code, outcome.out, file.read_text()) == (0, "", text)
+        assert outcome.err == (
+            "codemtl: a.py: f is documented already; give --replace to write over that\n"
+        )
+    outcome = run("summarize", "a.py::f", "--missing-only")
+    assert outcome.out == "" and "f is documented already; leave out --missing-only" in outcome.err
+    (one,) = json.loads(run("summarize", "a.py::f", "--write", "--format", "json").out)["files"]
+    assert one["status"] == "skipped" and "--replace" in one["message"]
+    outcome = run("summarize", "a.py::f", "a.py::g", "--write")
+    assert outcome.out == "a.py: 1 docstring written\n" and "f is documented" in outcome.err
+    outcome = run("summarize", "a.py", "--write")
+    assert (outcome.out, outcome.err) == ("", "")
+    assert run("summarize", "a.py::f", "--write", "--replace").err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["repair", "a.py", "--stdin-filename", "b.py"],
+            "--stdin-filename has no effect without -",
+        ),
+        (
+            ["repair", "a.py", "--diff", "--candidates", "2"],
+            "--candidates has no effect with --diff",
+        ),
+        (["repair", "a.py", "--test", "true", "--min-confidence", "0.9"], "effect with --test"),
+        (["repair", "a.py", "--test", "true", "--max-findings", "1"], "effect with --test"),
+        (["repair", "a.py", "--test", "true", "--baseline", "b"], "effect with --test"),
+        (["summarize", "a.py", "--style", "google"], "--style has no effect without --diff or"),
+        (["summarize", "a.py", "--replace"], "--replace has no effect without --diff or --write"),
+        (["summarize", "a.py", "--stdin-filename", "b.py"], "--stdin-filename has no effect"),
+        (["generate", "a.py::f", "--stdin-filename", "b.py"], "--stdin-filename has no effect"),
+        (["generate", "a.py::f", "--time-budget", "9s"], "--time-budget has no effect without"),
+        (
+            ["train", "--data", ".", "--max-steps", "2", "--set", "steps=1"],
+            "--set steps has no effect with --max-steps",
+        ),
+        (["train", "--data", ".", "--seed", "2", "--set", "seed = 1"], "effect with --seed"),
+    ],
+)
+def test_an_option_without_effect_is_told(
+    run: Run, file: Path, arguments: list[str], message: str
+) -> None:
+    outcome = run(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert message in outcome.err and outcome.err.endswith("; leave it out\n")
+
+
 def test_generate(run: Run, file: Path, predictor: FakePredictor) -> None:
     predictor.generated = ["one = 1", "return 1", "return ("]  # the second is no function
     outcome = run("generate", "give one", "--candidates", "3")

@@ -74,6 +74,7 @@ def summarize_source(
     if chosen and options.insert and source.path.suffix == ".pyi" and not qualnames:
         _tell(result, "skipped", [_STUB])
         return result
+    _tell(result, result.status if chosen else "skipped", _documented(tree, options, qualnames))
     texts = predictor.summarize(tree, chosen) if chosen else []
     said = list(zip(chosen, texts, strict=True))
     edits, refused = _insert(tree, said if options.insert else [], options.style)
@@ -99,13 +100,32 @@ def _choose(
     tree: SourceTree, options: SummarizeOptions, qualnames: Sequence[str], trouble: SyntaxTrouble
 ) -> list[Definition]:
     """The functions to summarize, in source order."""
-    keep_documented = options.replace or not (options.missing_only or options.insert)
     return [
         one
         for one in select_functions(tree, qualnames)
         if not trouble.touches(one)
-        and (keep_documented or docstring_node(one.node) is None)
+        and (_keeps_documented(options) or docstring_node(one.node) is None)
         and not (options.insert and _is_overload(tree, one))
+    ]
+
+
+def _keeps_documented(options: SummarizeOptions) -> bool:
+    return options.replace or not (options.missing_only or options.insert)
+
+
+def _documented(tree: SourceTree, options: SummarizeOptions, qualnames: Sequence[str]) -> list[str]:
+    """Which of the names are left out, as all that they mean has docstrings, and the way out."""
+    if _keeps_documented(options):
+        return []
+    instead = " instead of --missing-only" if options.missing_only else ""
+    way = f"give --replace{instead} to write over that"
+    if not options.insert:
+        way = "leave out --missing-only to have a summary"
+    named = [(name, select_functions(tree, [name])) for name in qualnames]
+    return [
+        f"{name} is documented already; {way}"
+        for name, found in named
+        if found and all(docstring_node(one.node) is not None for one in found)
     ]
 
 
