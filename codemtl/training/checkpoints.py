@@ -25,6 +25,7 @@ from codemtl.training.loop import Trainer
 from codemtl.training.sharding import gathered, spread_as
 
 STATE = "state.json"
+PARTIAL = "checkpoints/.partial-{}"  # what is left of one is removed with the next checkpoint
 _KEYS = {"step", "threads", "processes", "weighting", "config", "sha256"}
 
 
@@ -39,7 +40,7 @@ def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
     if not trainer.accelerator.is_main_process:
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".partial-{trainer.step:07d}"
+    partial = out / PARTIAL.format(f"{trainer.step:07d}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     files = {

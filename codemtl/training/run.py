@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -24,6 +25,7 @@ from codemtl.model.checkpoints import CONFIG as CONFIG_NAME
 from codemtl.model.checkpoints import save_network
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
 from codemtl.training.checkpoints import (
+    PARTIAL,
     gathered_state,
     load_newest,
     newest_state,
@@ -133,6 +135,14 @@ def progress_bar() -> Progress:
     )  # fmt: skip
 
 
+class Speed(NamedTuple):
+    """Seconds of each part of a run."""
+
+    step: float
+    evaluation: float  # after which the model is written
+    checkpoint: float
+
+
 class Run:
     """The parts of one run, and its loop.
 
@@ -212,10 +222,10 @@ class Run:
             "step": chosen["step"], "score": chosen["score"], **scored(chosen["validation"])
         }  # fmt: skip
 
-    def measure(self, steps: int, seconds: float) -> tuple[float, float]:
-        """Seconds of a step and of an evaluation; the run must not go on afterwards.
+    def measure(self, steps: int, seconds: float) -> Speed:
+        """How long each part takes here; the run must not go on afterwards.
 
-        From so many steps, or fewer where ``seconds`` are over before.
+        A step: from so many of them, or fewer where ``seconds`` are over before.
         """
         stamps = [time.perf_counter()]
         for window in windows(iter(self._loader()), self.config.accumulation):
@@ -223,10 +233,18 @@ class Run:
             stamps.append(time.perf_counter())
             if len(stamps) > steps or stamps[-1] - stamps[0] > seconds:
                 break
-        self.validation.run(self.trainer.network, self.accelerator.device)
-        evaluation = time.perf_counter() - stamps[-1]
         warm = stamps[1:] if len(stamps) > 2 else stamps  # the first step allocates memory
-        return (warm[-1] - warm[0]) / (len(warm) - 1), evaluation
+        step = (warm[-1] - warm[0]) / (len(warm) - 1)
+        since = time.perf_counter()
+        place = self.out / PARTIAL.format("measured")
+        try:
+            save_checkpoint(self.trainer, place)
+            checkpoint = time.perf_counter() - since
+            self.validation.run(self.trainer.network, self.accelerator.device)
+            save_network(self.trainer.network, place)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        return Speed(step, time.perf_counter() - since - checkpoint, checkpoint)
 
     def _steps(self) -> None:
         config, trainer = self.config, self.trainer

@@ -21,7 +21,7 @@ from codemtl.model.checkpoints import read_config
 from codemtl.model.config import ModelConfig
 from codemtl.tasks.registry import SHIPPED, TASKS
 from codemtl.training.config import TaskConfig, TrainingConfig
-from codemtl.training.run import Run
+from codemtl.training.run import Run, Speed
 from codemtl.training.shards import Shards
 
 LEARNING_RATE = 2e-4
@@ -81,16 +81,29 @@ def make_plan(model: Path, shards: Path, out: Path, seconds: float) -> Plan:
     trial = Plan(_MEASURED, _MEASURED, _MEASURED, torch.get_num_threads(), tasks, real)
     config = trial.config(model)
     since = time.monotonic()
-    step, evaluation = Run(config, shards, out, model).measure(_MEASURED, _MEASURING * seconds)
-    left = max(seconds - (time.monotonic() - since), 0.0)
-    evaluations = min(EVALUATIONS, max(1, int(_EVALUATING * left / evaluation)))
-    steps = int((left - (evaluations + 1) * evaluation) / step)
+    run = Run(config, shards, out, model)
+    setup = time.monotonic() - since  # once more where the plan is run
+    speed = run.measure(_MEASURED, _MEASURING * seconds)
+    left = max(seconds - (time.monotonic() - since) - setup, 0.0)
     most = math.ceil(PASSES * words / (config.accumulation * config.micro_tokens))
+    steps, evaluations = _affordable(speed, left)
     steps = max(min(steps, most), LEAST_STEPS)
     return Plan(
-        steps, math.ceil(steps / evaluations), max(1, min(steps, int(_CHECKPOINT / step))),
+        steps, math.ceil(steps / evaluations), min(steps, _between(speed)),
         trial.threads, tasks, real,
     )  # fmt: skip
+
+
+def _affordable(speed: Speed, seconds: float) -> tuple[int, int]:
+    """How many steps and evaluations there is time for, the first and last checkpoint paid."""
+    evaluations = min(EVALUATIONS, max(1, int(_EVALUATING * seconds / speed.evaluation)))
+    left = seconds - (evaluations + 1) * speed.evaluation - 2 * speed.checkpoint
+    return int(left / (speed.step + speed.checkpoint / _between(speed))), evaluations
+
+
+def _between(speed: Speed) -> int:
+    """Steps from one checkpoint to the next."""
+    return max(1, int(_CHECKPOINT / speed.step))
 
 
 def tune(model: Path, shards: Path, out: Path, plan: Plan) -> dict[str, float]:
