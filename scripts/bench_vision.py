@@ -72,8 +72,9 @@ def run(options: argparse.Namespace, model: str, tasks: str, seed: int) -> dict[
     if not metrics.is_file():
         command = [
             sys.executable, "-m", "codemtl", "vision", "train", "--model", model,
-            "--tasks", tasks, "--seed", str(seed), "--out", str(out), "--resume",
+            "--tasks", tasks, "--seed", str(seed), "--out", str(out),
         ]  # fmt: skip
+        command += ["--resume"] if (out / "checkpoints").exists() else []
         command += [part for one in options.set for part in ("--set", one)]
         print(f"{out.name} ...", file=sys.stderr)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
