@@ -14,9 +14,9 @@ def finetune(
     ],
     out: OutFolder = Path("codemtl-finetuned"),
     time_budget: Annotated[
-        str,
-        typer.Option(metavar="DURATION", help="For everything, some minutes at least: 15m, 2h."),
-    ] = "15m",
+        str | None,
+        typer.Option(metavar="DURATION", help="For everything, minutes at least: 2h (15m)."),
+    ] = None,
     output: FormatOption = "text",
     model: ModelOption = None,
 ) -> int:
@@ -26,15 +26,14 @@ def finetune(
     what later commits wrote. Call it again with the same --out to go on after a stop.
     """
     from codemtl import report
-    from codemtl.configuration import load_settings
+    from codemtl.configuration import load_settings, time_budget_seconds
     from codemtl.finetune.run import finetune as run
 
-    flags = {"model": model, "time_budget": time_budget}
-    settings = load_settings([str(path) for path in repositories], flags)
-    assert settings.time_budget is not None
+    settings = load_settings([str(path) for path in repositories], {"model": model})
+    seconds = time_budget_seconds(time_budget)
     with (
         report.interruptible(f"call it again with --out {out} to go on"),
         report.stage_progress("finetune") as say,
     ):
-        document = run(repositories, settings.model, out, settings.time_budget, say)
+        document = run(repositories, settings.model, out, seconds, say)
     return report.finetuned(document, style=output)

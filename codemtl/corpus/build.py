@@ -61,7 +61,7 @@ def build(
         max_bytes_per_project, seed, any_licence, include_tests, exclusions, history
     )
     summary = BuildSummary()
-    beside = _beside(paths, sources)
+    beside = folders_beside(paths, sources)
     if beside:
         summary.rejected_projects[_PLAIN] = beside
     with locked(out) as parts_folder:
@@ -108,7 +108,7 @@ def sources_at(paths: Sequence[Path]) -> list[Source]:
     return sorted(found.values(), key=lambda one: (one.project.casefold(), one.location))
 
 
-def _beside(paths: Sequence[Path], sources: Sequence[Source]) -> int:
+def folders_beside(paths: Sequence[Path], sources: Sequence[Source]) -> int:
     """How many folders with code beside repositories no source takes in."""
     taken = {Path(one.location).resolve() for one in sources if one.kind == "folder"}
     found = {folder.resolve() for path in paths for folder in plain_folders(path)}

@@ -118,7 +118,8 @@ def _running(
 def _open(git: Path | str, arguments: tuple[str, ...], stdin: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            ["git", f"--git-dir={git}", *arguments],
+            ["git", f"--git-dir={os.path.abspath(git)}", *arguments],
+            cwd=os.sep,  # in a folder of a work tree git would tell of that folder alone
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

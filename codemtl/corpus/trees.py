@@ -54,6 +54,17 @@ def find_sources(path: Path) -> list[Source]:
     return sorted(found, key=lambda source: (source.project.casefold(), source.location))
 
 
+def repository_around(path: Path) -> Source | None:
+    """The repository whose commit holds a folder, if that is below its root and none itself."""
+    path = path.resolve()
+    for one in path.parents:
+        folder = _git_folder(one)
+        if folder is not None:
+            found, inside = _repository(one, folder), path.relative_to(one).as_posix()
+            return found if git.output(folder, "ls-tree", "-d", found.commit, inside) else None
+    return None
+
+
 def plain_folders(path: Path) -> list[Path]:
     """Folders at or below ``path`` with code that belongs to none of the repositories there.
 
@@ -172,7 +183,7 @@ def _git_folder(path: Path) -> Path | None:
     if not found.is_file():
         return None
     head, _, where = _text(found.read_bytes()).strip().partition(": ")
-    folder = path / where
+    folder = (path / where).resolve()
     return folder if head == "gitdir" and folder.is_dir() else None
 
 

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from codemtl import inference
-from codemtl.corpus.build import sources_at
 from codemtl.corpus.divide import build_divided, shared_functions
 from codemtl.corpus.trees import Source
 from codemtl.errors import DataError, MissingExtraError
 from codemtl.evaluation.corpus import Corpus
 from codemtl.finetune.comparison import compare, notes
 from codemtl.finetune.measuring import MEASURES, Kept
-from codemtl.finetune.sources import remarks
+from codemtl.finetune.sources import found_at, remarks
 from codemtl.finetune.state import State
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import CONFIG, read_config
@@ -39,22 +38,23 @@ Say = Callable[[str], None]  # what is being done
 
 
 def finetune(
-    repositories: Sequence[Path], model: Path | None, out: Path, seconds: float, say: Say
+    repositories: Sequence[Path], model: Path | None, out: Path, seconds: float | None, say: Say
 ) -> dict[str, Any]:
     """Fine-tune ``model`` (the shipped one if None) on repositories into the folder ``out``.
 
-    Called again with the same ``out`` it goes on where it was stopped. Returns the document that
-    ``out/finetune.json`` holds. Raises UsageError, DataError, ModelError or MissingExtraError.
+    ``seconds`` are the budget, `state.SECONDS` if None. Called again with the same ``out`` it goes
+    on where it was stopped. Returns the document that ``out/finetune.json`` holds. Raises
+    UsageError, DataError, ModelError or MissingExtraError.
     """
     for package, extra in (("accelerate", "train"), ("sacrebleu", "evaluate")):
         if find_spec(package) is None:
             raise MissingExtraError(package, extra)
     base = inference.check_model_folder(model)
-    sources = sources_at([path.resolve() for path in repositories])
+    sources, told = found_at(repositories)
     values = read_config(base)
     about = {"name": str(values.get("name", "codemtl")), "revision": str(values.get("sha256"))[:12]}
     with closing(State.open(out, sources, about, seconds)) as state:
-        return _finetuned(_Stages(state, base, out, say), about)
+        return _finetuned(_Stages(state, base, out, say, told), about)
 
 
 def _finetuned(stages: _Stages, about: dict[str, str]) -> dict[str, Any]:
@@ -74,7 +74,8 @@ def _finetuned(stages: _Stages, about: dict[str, str]) -> dict[str, Any]:
         "seconds": {"budget": state.seconds, "spent": round(state.spent(), 1),
                     "training": state.spent("training") + state.broken_off("training")},
         "notes": [
-            *divided["remarks"], *notes(before), *stages.remarks(metrics), *_heads_left_out(base),
+            *divided["remarks"], *state.outdated(), *notes(before), *stages.remarks(metrics),
+            *_heads_left_out(base),
         ],
     }  # fmt: skip
     write_atomic(out / RESULT, (json.dumps(document, indent=2) + "\n").encode())
@@ -90,8 +91,10 @@ def _heads_left_out(base: Path) -> list[str]:
 class _Stages:
     """What the stages do."""
 
-    def __init__(self, state: State, base: Path, out: Path, say: Say) -> None:
-        self.state, self.base, self.out, self.say = state, base, out, say
+    def __init__(
+        self, state: State, base: Path, out: Path, say: Say, told: Sequence[str] = ()
+    ) -> None:
+        self.state, self.base, self.out, self.say, self.told = state, base, out, say, told
 
     def mine(self) -> dict[str, Any]:
         """The divided corpus below ``out``; how each project was divided, and counts."""
@@ -103,7 +106,7 @@ class _Stages:
         if shared:
             raise DataError(f"splits share functions: {dict(shared)}; this is an error of codemtl")
         counts = ("functions", "pairs", "masked_lines", "fixes")
-        found = [text for source in sources for text in remarks(source)]
+        found = [*self.told, *(text for source in sources for text in remarks(source))]
         found += [f"{one.project}: divided by file, as {one.reason}; whether later code gets"
                   " better is not known" for one in divided if one.by == "file"]  # fmt: skip
         if summary.rejected_files["cap"]:

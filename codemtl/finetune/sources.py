@@ -1,11 +1,34 @@
-"""What a user should know about the repositories as they stand: what of them is not read."""
+"""The repositories that are meant, and what a user should know about them as they stand."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from codemtl.corpus import git
-from codemtl.corpus.trees import Source
+from codemtl.corpus.build import folders_beside, sources_at
+from codemtl.corpus.trees import Source, repository_around
+
+
+def found_at(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
+    """The projects at some paths, and what else of them is read, or is not.
+
+    A folder of a repository means the whole repository, which has the history. Raises DataError.
+    """
+    sources = sources_at([path.resolve() for path in paths])
+    found: dict[str, Source] = {}
+    told = []
+    for one in sources:
+        whole = repository_around(Path(one.location)) if one.kind == "folder" else None
+        if whole is not None:
+            told.append(f"{one.location} is a part of {whole.project}, all of which is read")
+        found.setdefault((whole or one).location, whole or one)
+    beside = folders_beside([path.resolve() for path in paths], sources)
+    if beside:
+        told.append(
+            f"{beside} folders with code beside repositories are not read; name them by themselves"
+        )
+    return sorted(found.values(), key=lambda one: (one.project.casefold(), one.location)), told
 
 
 def remarks(source: Source) -> list[str]:
@@ -14,9 +37,10 @@ def remarks(source: Source) -> list[str]:
         return []
     found = []
     folder = Path(source.location)
-    if folder.name == ".git":
+    work = _work_tree(folder)
+    if work is not None:
         status = ("status", "--porcelain", "--untracked-files=no")
-        changed = git.output(folder, f"--work-tree={folder.parent.absolute()}", *status)
+        changed = git.output(folder, f"--work-tree={work}", *status)
         count = len(changed.splitlines())
         if count:
             found.append(
@@ -28,3 +52,17 @@ def remarks(source: Source) -> list[str]:
             " --unshallow` brings the rest"
         )
     return found
+
+
+def _work_tree(folder: Path) -> Path | None:
+    """Where the files of a git directory are checked out; None of a bare repository.
+
+    A linked worktree's git directory names the ``.git`` there, a submodule's configuration it.
+    """
+    if folder.name == ".git":
+        return folder.parent.absolute()
+    link = folder / "gitdir"
+    if link.is_file():
+        return (folder / link.read_text("utf-8", "surrogateescape").strip()).parent
+    named = git.output(folder, "config", "--local", "--get", "core.worktree").strip()
+    return (folder / named).resolve() if named else None

@@ -25,6 +25,7 @@ from codemtl.model.atomic import write_atomic
 T = TypeVar("T")
 FOLDER, FILE, LOCK = "finetune", "state.json", ".lock"
 FORMAT = 1
+SECONDS = 900.0  # the time budget where none is asked for
 
 
 class State:
@@ -34,18 +35,24 @@ class State:
         self.file = out / FOLDER / FILE
         self.values = values
         self.lock: IO[str] | None = None
+        self.newest: list[Source] = []  # the projects as they are now
 
     @classmethod
-    def open(cls, out: Path, sources: list[Source], model: dict[str, str], seconds: float) -> State:
+    def open(
+        cls, out: Path, sources: list[Source], model: dict[str, str], seconds: float | None
+    ) -> State:
         """The state in ``out``, or a new one.
 
         Once a stage is finished, what was asked for first counts: commits and time of a call that
         goes on are those of the first. Until then a new request takes its place. Raises UsageError
-        if ``out`` holds something else, or is in use.
+        if ``out`` holds something else, began with another time, or is in use.
         """
         places = [[one.project, one.kind, one.location, one.commit] for one in sources]
-        asked = {"format": FORMAT, "sources": places, "model": model, "seconds": seconds}
+        asked = {
+            "format": FORMAT, "sources": places, "model": model, "seconds": seconds or SECONDS,
+        }  # fmt: skip
         state = cls(out, {"request": asked, "stages": {}})
+        state.newest = sources
         if not state.file.exists():
             if out.exists() and (not out.is_dir() or set(os.listdir(out)) - {FOLDER}):
                 raise UsageError(f"--out {out} exists and holds no fine-tuning; name a new folder")
@@ -59,6 +66,7 @@ class State:
         state._acquire()
         try:
             state._load(asked, out)
+            state._check_time(seconds, out)
         except BaseException:
             state.close()
             raise
@@ -83,6 +91,23 @@ class State:
             raise UsageError(f"--out {out} holds a fine-tuning on other code; name another --out")
         if not same_model:
             raise UsageError(f"--out {out} began with another model; name another --out")
+
+    def _check_time(self, seconds: float | None, out: Path) -> None:
+        if seconds not in (None, self.seconds):
+            raise UsageError(
+                f"--out {out} began with a --time-budget of {self.seconds:g} s, which stays; leave"
+                " it out to go on, or name another --out"
+            )
+
+    def outdated(self) -> list[str]:
+        """What should be known of commits made since the first call: they are not read."""
+        known = {(one.location, one.commit) for one in self.sources}
+        return [
+            f"{one.project}: its commits since the first call are not read; name another --out to"
+            " take them in"
+            for one in self.newest
+            if (one.location, one.commit) not in known
+        ]
 
     def close(self) -> None:
         """Let another process work in the folder."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +22,6 @@ from codemtl.evaluation.corpus import Corpus
 from codemtl.finetune.cases import line_cases, repair_blocks, summary_cases
 from codemtl.finetune.comparison import compare, notes
 from codemtl.finetune.measuring import _until
-from codemtl.finetune.sources import remarks
 from codemtl.finetune.state import State
 from codemtl.inference import load_predictor
 from codemtl.model.checkpoints import read_config
@@ -199,7 +197,7 @@ def test_more_code_is_taken_in_where_it_was_too_little(
 def test_a_request_is_kept_once_a_stage_is_finished(tmp_path: Path) -> None:
     out, model = tmp_path / "out", {"name": "m", "revision": "r"}
 
-    def asked(commit: str, project: str = "shop", seconds: float = 60.0) -> State:
+    def asked(commit: str, project: str = "shop", seconds: float | None = 60.0) -> State:
         return State.open(out, [Source(project, "git", project, commit)], model, seconds)
 
     def fail() -> None:
@@ -217,20 +215,14 @@ def test_a_request_is_kept_once_a_stage_is_finished(tmp_path: Path) -> None:
         assert state.sources == []
     with closing(asked("c")) as state:
         state.stage("mining", dict)
-    with closing(asked("d", seconds=9.0)) as state:
+        assert not state.outdated()
+    with closing(asked("d", seconds=None)) as state:
         assert state.sources[0].commit == "c" and state.seconds == 60.0
+        (told,) = state.outdated()
+        assert told.startswith("shop: its commits since the first call are not read")
+    with pytest.raises(UsageError, match="began with a --time-budget of 60 s"):
+        asked("c", seconds=9.0)
     with pytest.raises(UsageError, match="on other code"):
         asked("c", "till")
     with pytest.raises(UsageError, match="another model"):
-        State.open(out, [Source("shop", "git", "shop", "c")], {"name": "n", "revision": "r"}, 9.0)
-
-
-def test_what_of_a_repository_is_not_read(work: Work, tmp_path: Path) -> None:
-    clone = tmp_path / "shop"
-    command = ["git", "clone", "-q", "--depth", "2", f"file://{work.path}", str(clone)]
-    subprocess.run(command, check=True)
-    (clone / "shop" / "part1.py").write_text("x = 1\n")
-    told = remarks(sources_at([clone])[0])
-    assert len(told) == 2
-    assert "1 files have uncommitted changes" in told[0] and "a shallow clone" in told[1]
-    assert remarks(sources_at([work.path])[0]) == []
+        State.open(out, [Source("shop", "git", "shop", "c")], {"name": "n", "revision": "r"}, None)
