@@ -1,7 +1,9 @@
 """The arguments of ``codemtl serve``, and what its servers are told of the rest of the house."""
 
+import os
+import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -45,14 +47,14 @@ def serve(
         with _listen(http) as listening:
             predictor = inference.load_predictor(settings.model, settings.jobs)
             predictor.remember(REMEMBERED)
-            _serve_http(listening, http, predictor, partial(_asked, settings))
+            _serve_http(listening, http, predictor, settings)
         return report.OK
     from codemtl.serving.lsp_server import make_server
 
     predictor = inference.load_predictor(settings.model, settings.jobs)
     predictor.remember(REMEMBERED)
     make_server(predictor, lambda path: _options(load_settings([str(path)], {}))).start_io()
-    return report.OK
+    os._exit(report.OK)  # without waiting for what the model may be at, for nobody
 
 
 def _options(settings: "Settings") -> "RepairOptions":
@@ -93,7 +95,7 @@ def _serve_http(
     listening: socket.socket,
     asked: str,
     predictor: "Predictor",
-    options: Callable[[Mapping[str, Any]], "RepairOptions"],
+    settings: "Settings",
 ) -> None:
     import uvicorn
 
@@ -107,13 +109,18 @@ def _serve_http(
         summarized=lambda one, seconds: documents.summarize_document([one], model, seconds),
         generated=lambda made: documents.generate_document(made, model),
         info=lambda: {"version": 1, "codemtl": __version__, "model": model._asdict()},
-        options=options,
+        options=partial(_asked, settings),
+        style=settings.style,
+        candidates=settings.candidates,
     )
     host, port = listening.getsockname()[:2]
     open_to = "" if ip_address(host).is_loopback else "; whoever reaches this machine can use it"
     report.complain(f"serving at http://{f'[{host}]' if ':' in host else host}:{port}{open_to}")
     names = {"localhost", asked.rpartition(":")[0].lower(), socket.gethostname().lower()}
     config = uvicorn.Config(
-        make_app(predictor, wording, names), log_level="warning", access_log=False
+        make_app(predictor, wording, names), log_level="warning", access_log=False, lifespan="off"
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        os._exit(128 + signal.SIGINT)  # the second one does not wait for the model

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -181,7 +182,7 @@ def _one_file(
             result.written = True
     except CodemtlError as error:
         result.patched = None
-        result.status, result.message = "error", _named(target.path, str(error))
+        result.status, result.message = "error", named(target.path, str(error))
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
@@ -190,7 +191,12 @@ def _one_file(
 
 
 def internal_error(error: Exception, path: str | None = None) -> str:
-    """One line for what should not have happened, with what to do about it."""
+    """One line for what should not have happened, with what to do about it.
+
+    A server goes on after it, so that it is here that the traceback is shown.
+    """
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
     where = f"{path}: " if path else ""
     return (
         f"{where}internal error: {type(error).__name__}: {error}; please report it with the"
@@ -198,5 +204,6 @@ def internal_error(error: Exception, path: str | None = None) -> str:
     )
 
 
-def _named(path: str, message: str) -> str:
+def named(path: str, message: str) -> str:
+    """A message that says of which file it is."""
     return message if path in message else f"{path}: {message}"

@@ -94,26 +94,32 @@ def _patch(result: FileResult) -> dict[str, Any] | None:
     patch = result.patch
     if patch is None:
         return None
-    versions = [one for one in (result.patched, *patch.alternatives) if one is not None]
-    mark = _MARK * result.bom
-    diffs = [
-        patch_text(result.path, mark + result.data.decode(), mark + one.decode())
-        for one in versions
-    ]  # fmt: skip
     return {
         "status": patch.status,
-        "diff": diffs[0] if diffs else "",
+        "diff": _diff(result, result.patched) or "",
         "message": patch.message,
         "candidates_tried": patch.candidates_tried,
         "seconds": round(patch.seconds, 3),
-        "alternatives": diffs[1:],
+        "alternatives": [_diff(result, one) for one in patch.alternatives],
     }
+
+
+def _diff(result: FileResult | Generated, new: bytes | None) -> str | None:
+    """From the text of a file to a new one; None without either."""
+    if new is None or result.path is None:
+        return None
+    texts = (_MARK * result.bom + text.decode() for text in (result.data, new))
+    return patch_text(result.path, *texts)
 
 
 def summarize_document(
     results: Sequence[FileResult], model: Model, seconds: float
 ) -> dict[str, Any]:
-    """The JSON form of summarized files; ``docstring`` is the literal a patch inserts."""
+    """The JSON form of summarized files.
+
+    ``docstring`` is the literal that is inserted, ``diff`` what is to be written or was, if
+    anything.
+    """
     files = []
     for result in results:
         summaries = [
@@ -127,7 +133,7 @@ def summarize_document(
             for one in result.summaries
         ]
         head = {**_file_head(result), "written": result.written}
-        files.append({**head, "summaries": summaries})
+        files.append({**head, "summaries": summaries, "diff": _diff(result, result.patched)})
     total = sum(len(one.summaries) for one in results)
     return {
         "version": 1,
@@ -139,13 +145,9 @@ def summarize_document(
 
 def generate_document(result: Generated, model: Model) -> dict[str, Any]:
     """The JSON form of candidates; ``diff`` is None for a text that goes nowhere."""
-    candidates = []
-    for one in result.candidates:
-        diff = None
-        if one.patched is not None and result.path is not None:
-            texts = (_MARK * result.bom + text.decode() for text in (result.data, one.patched))
-            diff = patch_text(result.path, *texts)
-        candidates.append({"text": one.text, "diff": diff})
+    candidates = [
+        {"text": one.text, "diff": _diff(result, one.patched)} for one in result.candidates
+    ]
     place = {"path": result.path, "function": result.function, "line": result.line}
     document = {"version": 1, "model": model._asdict(), **place, "candidates": candidates}
     counts = {"dropped": result.dropped, "failed": result.failed, "untested": result.untested}

@@ -5,6 +5,7 @@
     POST /generate   {"text": "parse an ISO date"} or {"source": "...", "line": 3}
     GET  /info
 
+What a request leaves open is as in the pyproject.toml of the folder where the server starts.
 Nothing is read from the disk or written to it; ``path`` is only a name. It answers to addresses and
 its own names and takes JSON alone, so that no web page can make a browser talk to it.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import time
-from asyncio import Lock, get_running_loop
+from asyncio import CancelledError, Lock, get_running_loop
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -42,20 +43,22 @@ Values = dict[str, Any]  # of a request or an answer
 
 
 class Wording(NamedTuple):
-    """How results are said, and how settings are read: the parts of other rooms that it needs."""
+    """How results are said, and what settings are: the parts of other rooms that it needs."""
 
     repaired: Callable[[FileResult, float], Values]  # and the seconds that it took
     summarized: Callable[[FileResult, float], Values]
     generated: Callable[[Generated], Values]
     info: Callable[[], Values]
     options: Callable[[Mapping[str, Any]], RepairOptions]  # of repair; raises UsageError
+    style: Style  # of docstrings, where a request names none
+    candidates: int  # to generate, the same
 
 
 def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> Starlette:
     """The application; ``hosts`` are the names besides addresses under which it may be called.
 
     Errors are ``{"version": 1, "error": "..."}`` with status 400 (a mistake of the request, or
-    source that cannot be read), 404, 405, 413, 415, 421 or 500.
+    source that cannot be read), 404, 405, 413, 415, 421, 500, or 503 (stopped).
     """
     answers = _Answers(predictor, wording)
     thread, turn = ThreadPoolExecutor(1), Lock()  # the model has one at a time
@@ -72,6 +75,8 @@ def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> 
                     return _json(*await loop.run_in_executor(thread, _answered, answer, body))
             except ClientDisconnect:
                 return Response()  # nobody reads it
+            except CancelledError:  # by a second Ctrl-C
+                return _json(503, _error("the server was stopped"))
 
         return Route(path, endpoint, methods=["POST"])
 
@@ -79,9 +84,16 @@ def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> 
         _check_host(request, hosts)
         return _json(200, wording.info())
 
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _json(error.status_code, _error(error.detail))
+        message, headers = error.detail, error.headers or {}
+        if error.status_code == 404:
+            message += "; there are /repair, /summarize, /generate and /info"
+        if "Allow" in headers:
+            message += f"; {request.url.path} takes {headers['Allow']}"
+        answer = _json(error.status_code, _error(message))
+        answer.headers.update(headers)
+        return answer
 
     return Starlette(
         routes=[
@@ -162,10 +174,10 @@ class _Answers:
         return self.wording.repaired(result, time.monotonic() - start)
 
     def summarize(self, values: Values) -> Values:
-        """As `codemtl summarize`; with ``insert`` there are docstrings."""
+        """As `codemtl summarize`; with ``insert`` there are docstrings, and the diff to them."""
         source, path = _source(values)
         function = _take(values, "function", str, None)
-        style = _take(values, "style", str, "plain")
+        style = _take(values, "style", str, self.wording.style)
         if style not in get_args(Style):
             raise UsageError(f"style must be one of {', '.join(get_args(Style))}, not {style!r}")
         options = SummarizeOptions(
@@ -175,14 +187,20 @@ class _Answers:
             replace=_take(values, "replace", bool, False),
         )
         _nothing_else(values)
+        if options.missing_only and options.replace:
+            raise UsageError("missing-only and replace exclude each other; drop one of them")
+        if options.replace and not options.insert:
+            raise UsageError("replace says what to do with insert; add it")
         start, chosen = time.monotonic(), [function] if function else []
         result = summarize_source(source, self.predictor, options, chosen)
-        result.path = path
-        return self.wording.summarized(result, time.monotonic() - start)
+        result.path = _plain_name(path)
+        document = self.wording.summarized(result, time.monotonic() - start)
+        document["files"][0]["path"] = path
+        return document
 
     def generate(self, values: Values) -> Values:
         """As `codemtl generate`: a text, a line of a source, or the body of a function of it."""
-        candidates = _take(values, "candidates", int, 1)
+        candidates = _take(values, "candidates", int, self.wording.candidates)
         if candidates < 1:
             raise UsageError("candidates must be at least 1")
         if "text" in values:
@@ -190,8 +208,7 @@ class _Answers:
             _nothing_else(values)
             return self.wording.generated(generate_text(text, self.predictor, candidates))
         source, path = _source(values)
-        name = Path(path).name  # of a diff that is made without a look at the disk
-        source = replace(source, path=Path("source.py" if name in ("", "..", "-") else name))
+        source = replace(source, path=Path(_plain_name(path)))
         line, function = _take(values, "line", int, None), _take(values, "function", str, None)
         _nothing_else(values)
         if line is not None:
@@ -220,6 +237,12 @@ def _source(values: Values) -> tuple[SourceFile, str]:
     """The source that was sent, without a name, so that no files are looked for; and its name."""
     path = _take(values, "path", str, "-")
     return SourceFile.from_text(_take(values, "source", str), NAMELESS), path
+
+
+def _plain_name(path: str) -> str:
+    """For a diff that is made without a look at the disk."""
+    name = Path(path).name
+    return "source.py" if name in ("", "..", "-") else name
 
 
 def _nothing_else(values: Values) -> None:

@@ -8,6 +8,7 @@ found in a text that is no more the newest is not shown.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +19,11 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from codemtl import __version__
-from codemtl.errors import CodemtlError
+from codemtl.errors import CodemtlError, UsageError
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects
 from codemtl.inference.repair import RepairOptions, repair_source
-from codemtl.inference.sources import internal_error
+from codemtl.inference.sources import internal_error, named
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
@@ -65,7 +66,8 @@ def make_server(
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     async def saved(params: types.DidSaveTextDocumentParams) -> None:
         documents.projects = Projects()  # what was saved may define what another file lacks
-        await documents.look(params.text_document.uri, 0.0)
+        if params.text_document.uri in documents.turns:  # it is open
+            await documents.look(params.text_document.uri, 0.0)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseTextDocumentParams) -> None:
@@ -95,6 +97,7 @@ class _Documents:
         self.count = itertools.count()
         self.turns: dict[str, int] = {}  # the newest text of each, by a number of its own
         self.found: dict[str, _Found] = {}
+        self.mistakes: set[str] = set()  # in settings, that were told
 
     async def look(self, uri: str, pause: float) -> None:
         """Show what is found in the newest text of a document."""
@@ -115,10 +118,7 @@ class _Documents:
             )
             found = _Found(version) if result is None else _found(result, version, self._encoding())
         except Exception as error:
-            message = str(error) if isinstance(error, CodemtlError) else internal_error(error)
-            self.server.window_log_message(
-                types.LogMessageParams(types.MessageType.Warning, f"{path}: {message}")
-            )
+            self._tell(path, error)
             found = _Found(version)
         if newest():
             self.found[uri] = found
@@ -141,9 +141,8 @@ class _Documents:
             best = True
             for one, edit in zip(found.diagnostics, found.fixes, strict=True):
                 if edit is not None and _overlap(one.range, params.range):
-                    title = f"Replace by {edit.new_text!r}" if edit.new_text else "Remove"
                     yield types.CodeAction(
-                        title, kind=_QUICK, diagnostics=[one], is_preferred=best,
+                        _title(edit), kind=_QUICK, diagnostics=[one], is_preferred=best,
                         edit=self._change(uri, found.version, [edit]),
                     )  # fmt: skip
                     best = False
@@ -166,6 +165,15 @@ class _Documents:
         source, options = SourceFile.from_text(text, path), self.options_for(path)
         return repair_source(source, self.predictor, options, projects=self.projects)
 
+    def _tell(self, path: Path, error: Exception) -> None:
+        """Log it; a mistake in settings silences many files, so that it is shown too, once."""
+        message = str(error) if isinstance(error, CodemtlError) else internal_error(error)
+        level = types.MessageType.Warning
+        self.server.window_log_message(types.LogMessageParams(level, named(str(path), message)))
+        if isinstance(error, UsageError) and message not in self.mistakes:
+            self.mistakes.add(message)
+            self.server.window_show_message(types.ShowMessageParams(level, f"{NAME}: {message}"))
+
     def _encoding(self) -> Encoding:
         chosen = self.server.workspace.position_encoding
         return "utf-8" if chosen == "utf-8" else "utf-32" if chosen == "utf-32" else "utf-16"
@@ -179,11 +187,12 @@ class _Documents:
 
 
 def _found(result: FileResult, version: int | None, encoding: Encoding) -> _Found:
-    positions = Positions(result.data)
+    mark = codecs.BOM_UTF8 * result.bom  # which the editor's text has
+    positions = Positions(mark + result.data)
 
     def place(one: Finding | Edit) -> types.Range:
-        start, end = positions.units(one.start, encoding), positions.units(one.end, encoding)
-        return types.Range(types.Position(*start), types.Position(*end))
+        ends = (positions.units(len(mark) + at, encoding) for at in (one.start, one.end))
+        return types.Range(*(types.Position(*end) for end in ends))
 
     def edit(one: Finding | Edit) -> types.TextEdit:
         return types.TextEdit(place(one), one.replacement)
@@ -200,8 +209,15 @@ def _found(result: FileResult, version: int | None, encoding: Encoding) -> _Foun
 
 
 def _wanted(kind: str, only: Sequence[str] | None) -> bool:
-    """Whether the editor asks for a kind of action, or for one above it."""
-    return only is None or any(kind == one or kind.startswith(one + ".") for one in only)
+    """Whether the editor asks for a kind of action, or for one above it, as the empty one is."""
+    return only is None or any(one in ("", kind) or kind.startswith(one + ".") for one in only)
+
+
+def _title(edit: types.TextEdit) -> str:
+    if not edit.new_text:
+        return "Remove"
+    verb = "Insert" if edit.range.start == edit.range.end else "Replace by"
+    return f"{verb} {edit.new_text!r}"
 
 
 def _overlap(one: types.Range, other: types.Range) -> bool:

@@ -71,13 +71,15 @@ class SourceFile:
     def from_text(cls, text: str, path: str | os.PathLike[str] = "-") -> SourceFile:
         """Take text that is decoded already, whatever its coding cookie says."""
         try:
-            data = text.encode()
+            raw = text.encode()
         except UnicodeEncodeError as error:
             raise SourceError(f"{path}: holds half a character (a lone surrogate)") from error
-        if len(data) > SIZE_LIMIT or "\0" in text:
-            return cls.from_bytes(data, path)  # says what is wrong
-        digest = hashlib.sha256(data).hexdigest()
-        return cls(Path(path), data, "utf-8", bom=False, sha256=digest, resolved=None)
+        if len(raw) > SIZE_LIMIT or "\0" in text:
+            return cls.from_bytes(raw, path)  # says what is wrong
+        bom = raw.startswith(codecs.BOM_UTF8)
+        digest = hashlib.sha256(raw).hexdigest()
+        data = raw[len(codecs.BOM_UTF8) * bom :]
+        return cls(Path(path), data, "utf-8", bom, sha256=digest, resolved=None)
 
     @classmethod
     def _decoded(cls, raw: bytes, path: Path, resolved: Path | None) -> SourceFile:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
@@ -15,6 +18,19 @@ import pytest
 from ..conftest import Outcome, start
 
 SOURCE = "leng = None\n\n\ndef f(items):\n    return leng(items)\n\n\ndef g():\n    pass\n"
+FAKE = """
+import time
+
+class Fake(FakePredictor):
+    def repair(self, tree, *arguments):
+        if b"slow" in tree.data:
+            time.sleep(60)
+        if b"fault" in tree.data:
+            raise ValueError("a fault")
+        return super().repair(tree, *arguments)
+
+fake = Fake({"leng": "len"}, generated=["pass", "return 1", "return 2"])
+"""
 
 
 class Server:
@@ -37,8 +53,10 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
-    (folder / "pyproject.toml").write_text("[tool.codemtl]\nmin-confidence = 0.5\n")
-    with start("", "serve", "--http", "127.0.0.1:0", cwd=folder) as process:
+    (folder / "pyproject.toml").write_text(
+        '[tool.codemtl]\nmin-confidence = 0.5\nstyle = "google"\ncandidates = 2\n'
+    )
+    with start(FAKE, "serve", "--http", "127.0.0.1:0", cwd=folder) as process:
         assert process.stderr is not None
         line = process.stderr.readline().decode()
         assert line.startswith("codemtl: serving at http://127.0.0.1:"), line
@@ -71,11 +89,36 @@ def test_summarize(server: Server) -> None:
     assert status == 200
     one, two = document["files"][0]["summaries"]
     assert (one["function"], two["function"]) == ("f", "g")
-    assert one["summary"] in one["docstring"]
+    assert one["summary"] in one["docstring"] and "Args:" in one["docstring"]  # as settings say
+    plain = server.ask("/summarize", {"source": SOURCE, "insert": True, "style": "plain"})[1]
+    assert "Args:" not in plain["files"][0]["summaries"][0]["docstring"]
+    assert server.ask("/summarize", {"source": SOURCE})[1]["files"][0]["diff"] is None
+
+
+def test_summarize_gives_a_diff(server: Server, tmp_path: Path) -> None:
+    asked = {"source": SOURCE, "insert": True, "path": "/nowhere/x/a.py", "function": "g"}
+    (file,) = server.ask("/summarize", asked)[1]["files"]
+    assert file["path"] == "/nowhere/x/a.py"
+    (tmp_path / "a.py").write_text(SOURCE)
+    run(["git", "apply", "-"], input=file["diff"].encode(), cwd=tmp_path, check=True)
+    new = (tmp_path / "a.py").read_text()
+    assert new == SOURCE.replace("def g():\n", 'def g():\n    """Do what the name says."""\n')
+
+
+def test_a_byte_order_mark_is_no_text(server: Server) -> None:
+    """As of a file: no column counts it, and Python reads what follows."""
+    source = "\ufeffdef f(a): return leng, undefd, a\nleng = 1\n"
+    (file,) = server.ask("/repair", {"source": source})[1]["files"]
+    assert (file["status"], file["message"]) == ("ok", None)
+    found = {one["kind"]: one["column"] for one in file["findings"]}
+    assert found == {"variable-misuse": 17, "undefined-name": 23}
 
 
 def test_generate(server: Server) -> None:
     assert server.ask("/generate", {"text": "add one"})[1]["candidates"]
+    for wish, count in (({}, 2), ({"candidates": 1}, 1)):
+        asked = {"source": SOURCE, "line": 5, **wish}
+        assert len(server.ask("/generate", asked)[1]["candidates"]) == count
     status, document = server.ask("/generate", {"source": SOURCE, "path": "a.py", "line": 5})
     assert (status, document["line"], document["path"]) == (200, 5, "a.py")
     assert server.ask("/generate", {"source": SOURCE, "function": "g"})[0] == 200
@@ -98,12 +141,21 @@ def test_info(server: Server) -> None:
         ("/repair", {"source": "", "\ud800": 1}, 400, "there is no \ud800"),
         ("/repair", {"source": "", "select": []}, 400, "no kind of findings is left"),
         ("/repair", b"[" * 200_000, 400, "this is no JSON"),
-        ("/repairs", {}, 404, "Not Found"),
-        ("/info", {}, 405, "Method Not Allowed"),
+        ("/repairs", {}, 404, "Not Found; there are /repair, /summarize, /generate and /info"),
+        ("/info", {}, 405, "Method Not Allowed; /info takes "),
+        ("/repair", None, 405, "Method Not Allowed; /repair takes POST"),
+        ("/repair", {"source": "# fault\n"}, 500, "ValueError: a fault"),
         ("/repair", {"source": "", "min-confidence": 2}, 400, "must be a number from 0 to 1"),
         ("/repair", {"source": SOURCE, "function": "h"}, 400, "no function or class 'h'"),
         ("/summarize", {"source": "", "style": "loud"}, 400, "style must be one of google"),
         ("/summarize", {"source": "", "x": 1, "y": 2}, 400, "there is no x, y"),
+        ("/summarize", {"source": "", "replace": True}, 400, "replace says what to do with insert"),
+        (
+            "/summarize",
+            {"source": "", "replace": True, "missing-only": True},
+            400,
+            "missing-only and replace exclude each other",
+        ),
         ("/generate", {"source": SOURCE}, 400, "say what to write"),
         ("/generate", {"text": "x", "candidates": True}, 400, "must be of type int"),
         ("/generate", {"text": "x", "candidates": 0}, 400, "at least 1"),
@@ -141,6 +193,39 @@ def test_a_caller_that_hangs_up_is_no_fault(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head + b"Content-Length: 100\r\n\r\n{")
     assert server.ask("/info")[0] == 200  # and nothing is said at the end: see the fixture
+
+
+def test_what_a_path_takes_is_said_in_the_head_too(server: Server) -> None:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request("DELETE", "/repair")
+        assert connection.getresponse().getheader("Allow") == "POST"
+
+
+def test_a_second_ctrl_c_waits_for_nothing(tmp_path: Path) -> None:
+    with start(FAKE, "serve", "--http", "127.0.0.1:0", cwd=tmp_path) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(b":")[2])
+        kind = {"Content-Type": "application/json"}
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("POST", "/repair", json.dumps({"source": "# slow\n"}), kind)
+            for _ in range(2):
+                time.sleep(1)
+                process.send_signal(signal.SIGINT)
+            assert connection.getresponse().status == 503
+        assert process.wait(20) == 130
+        assert process.stderr.read() == b""
+
+
+def test_the_traceback_of_a_fault_can_be_had(tmp_path: Path) -> None:
+    code = FAKE + "import os; os.environ['CODEMTL_DEBUG'] = '1'\n"
+    with start(code, "serve", "--http", "127.0.0.1:0", cwd=tmp_path) as process:
+        assert process.stderr is not None
+        server = Server(int(process.stderr.readline().rpartition(b":")[2]))
+        assert server.ask("/repair", {"source": "# fault\n"})[0] == 500
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        said = process.stderr.read()
+    assert said.startswith(b"Traceback") and said.endswith(b"ValueError: a fault\n")
 
 
 @pytest.mark.parametrize("place", ["8000", "localhost:", ":1", "localhost:99999", "localhost:x"])

@@ -14,16 +14,25 @@ from pygls.lsp.client import LanguageClient
 
 PROGRAM = """
 import time
+from dataclasses import replace
 import codemtl.inference as inference
 from codemtl.inference.fake import FakePredictor
 
 class Fake(FakePredictor):
     def repair(self, tree, *arguments):
+        if b"for ever" in tree.data:
+            time.sleep(60)
         if b"slow" in tree.data:
             time.sleep(1.5)
         if b"fault" in tree.data:
             raise ValueError("a fault")
-        return super().repair(tree, *arguments)
+        found = super().repair(tree, *arguments)
+        if b"missing" in tree.data:
+            found = [[insertion(one) for one in row] for row in found]
+        return found
+
+def insertion(one):
+    return replace(one, end=one.start, original="", replacement="not ")
 
 inference.load_predictor = lambda model=None, threads=None: Fake({"leng": "len"})
 from codemtl.cli import main
@@ -43,6 +52,7 @@ class Editor:
         self.client = LanguageClient("test", "1")
         self.shown: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
         self.logged: list[str] = []
+        self.told: list[str] = []
 
         @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def shown(params: types.PublishDiagnosticsParams) -> None:
@@ -51,6 +61,10 @@ class Editor:
         @self.client.feature(types.WINDOW_LOG_MESSAGE)
         def logged(params: types.LogMessageParams) -> None:
             self.logged.append(params.message)
+
+        @self.client.feature(types.WINDOW_SHOW_MESSAGE)
+        def told(params: types.ShowMessageParams) -> None:
+            self.told.append(params.message)
 
     async def __aenter__(self) -> Editor:
         await self.client.start_io(sys.executable, "-c", PROGRAM, "serve", "--lsp", cwd=self.folder)
@@ -69,7 +83,8 @@ class Editor:
         self.client.exit(None)
         process = self.client._server
         assert process is not None and process.stderr is not None
-        assert (await process.wait(), await process.stderr.read()) == (0, b"")
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await process.stderr.read() == b""
         await self.client.stop()
 
     def open(self, text: str) -> None:
@@ -133,6 +148,7 @@ def test_findings_and_repairs_in_the_editor_s_columns(
             assert edits(quick) == edits(everything) == [types.TextEdit(place, "len")]
             kinds = [types.CodeActionKind.Source]
             assert [one.kind for one in await editor.actions(place, [*kinds])] == ["source.fixAll"]
+            assert await editor.actions(place, [""]) == [quick, everything]
             start = types.Range(types.Position(0, 0), types.Position(0, 0))
             assert await editor.actions(start, [types.CodeActionKind.QuickFix]) == []
 
@@ -214,5 +230,68 @@ def test_settings_are_those_of_the_file(tmp_path: Path) -> None:
             editor.change(2, TEXT)
             assert list((await editor.diagnostics()).diagnostics) == []
             assert "has no key 'no'" in editor.logged[-1]
+            editor.change(3, TEXT)
+            await editor.diagnostics()
+            (told,) = editor.told  # once, for it comes again with each change
+            assert told.startswith(f"codemtl: {tmp_path / 'pyproject.toml'}: [tool.codemtl] has no")
+
+    run(dialogue())
+
+
+@pytest.mark.parametrize(("encoding", "column"), [("utf-16", 18), ("utf-8", 20), ("utf-32", 18)])
+def test_a_byte_order_mark_of_the_editor_s_text(tmp_path: Path, encoding: str, column: int) -> None:
+    async def dialogue() -> None:
+        async with Editor(tmp_path, encoding) as editor:
+            editor.open("\ufeffdef f(a): return leng, a\nleng = 1\n")
+            (one,) = (await editor.diagnostics()).diagnostics
+            place = types.Range(types.Position(0, column), types.Position(0, column + 4))
+            assert one.range == place
+            editor.change(2, "\ufeffdef f(a):\n    return undefd\n")
+            (one,) = (await editor.diagnostics()).diagnostics
+            assert one.code == "undefined-name"
+            assert one.range.start == types.Position(1, 11)
+
+    run(dialogue())
+
+
+def test_what_cannot_be_read_is_named_once(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with Editor(tmp_path) as editor:
+            editor.open("x = '\0'\n")
+            await editor.diagnostics()
+            (said,) = editor.logged
+            assert said.count("a.py") == 1 and "NUL" in said
+
+    run(dialogue())
+
+
+def test_a_repair_that_only_adds_says_so(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with Editor(tmp_path) as editor:
+            editor.open("def f(a):\n    return a and leng\n\n\nleng = 1  # missing\n")
+            await editor.diagnostics()
+            quick, _ = await editor.actions(WHOLE)
+            assert quick.title == "Insert 'not '"
+
+    run(dialogue())
+
+
+def test_a_save_of_what_is_not_open_is_no_fault(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with Editor(tmp_path) as editor:
+            identifier = types.TextDocumentIdentifier(editor.uri)
+            editor.client.text_document_did_save(types.DidSaveTextDocumentParams(identifier))
+            editor.open(TEXT)
+            assert len((await editor.diagnostics()).diagnostics) == 1
+            assert editor.told == []
+
+    run(dialogue())
+
+
+def test_the_end_does_not_wait_for_the_model(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with Editor(tmp_path) as editor:
+            editor.open(TEXT + "# for ever\n")
+            await asyncio.sleep(0.5)
 
     run(dialogue())

@@ -399,3 +399,9 @@ def test_extended_attributes_are_kept(tmp_path: Path) -> None:
     SourceFile.read(place).write(b"x = 2\n")
     assert place.read_text() == "x = 2\n"
     assert os.getxattr(place, "user.note") == b"mine"
+
+
+def test_a_byte_order_mark_of_text_is_no_text() -> None:
+    source = SourceFile.from_text("\ufeffx = 'é'\n")
+    assert (source.text, source.bom, source.encoding) == ("x = 'é'\n", True, "utf-8")
+    assert source.raw(source.data) == b"\xef\xbb\xbfx = '\xc3\xa9'\n"
