@@ -177,6 +177,25 @@ def test_a_baseline_of_several_candidates_knows_one_place_once(
     assert outcome.code == 1 and "1 finding, 1 in the baseline" in outcome.out
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_baseline_as_other_shells_write_it(run: Run, file: Path, encoding: str) -> None:
+    text = run("repair", file, "--format", "json").out
+    Path("known.json").write_text(text, encoding)
+    assert run("repair", file, "--baseline", "known.json").code == 0
+
+
+def test_a_baseline_does_not_know_what_was_fixed(run: Run, file: Path) -> None:
+    before = file.read_text()
+    Path("known.json").write_text(run("repair", file, "--write", "--format", "json").out)
+    file.write_text(before)
+    assert run("repair", file, "--baseline", "known.json").code == 1
+
+
+def test_a_wrong_baseline_is_not_to_be_written_over(run: Run, file: Path) -> None:
+    outcome = run("repair", file, "--baseline", file)
+    assert outcome.code == 2 and "> a.py" not in outcome.err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -12,7 +12,7 @@ from codemtl import report
 from codemtl.report.documents import github_lines, repair_document, sarif_document
 from codemtl.report.output import percent
 from codemtl.syntax.findings import KINDS, Finding
-from codemtl.syntax.results import FileResult
+from codemtl.syntax.results import FileResult, Patch
 
 MODEL = report.Model("fake", "0")
 SOURCE = "# é🎉\nx = '🎉' if a else leng(a)\n"
@@ -66,6 +66,7 @@ def test_json_has_every_field_of_the_contract() -> None:
                         "confidence": 0.8765,
                         "message": "m",
                         "validated": None,
+                        "fixed": False,
                     }
                 ],
                 "patch": None,
@@ -128,9 +129,46 @@ def test_what_was_written_does_not_remain() -> None:
     assert list(github_lines(written)) == []
     assert sarif_document([written])["runs"][0]["results"] == []
     assert report.exit_code([written]) == report.OK
+    (file,) = repair_document([written], MODEL, 0.0)["files"]
+    assert file["findings"][0]["fixed"] is True
     left = result(finding(), written=True, unresolved=[finding()])
+    (file,) = repair_document([left], MODEL, 0.0)["files"]
+    assert file["findings"][0]["fixed"] is False
     assert report.exit_code([left]) == report.FOUND
     assert report.exit_code([left, FileResult("x", "error", "m")]) == report.FAILED
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_paths_begin_where_the_repository_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
+) -> None:
+    """As GitHub reads them, wherever a job has its working directory."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "back end").mkdir()
+    monkeypatch.chdir(tmp_path / "back end")
+    path = str(tmp_path / "back end" / "a.py") if absolute else "a.py"
+    found = result(finding(), path=path)
+    (line,) = github_lines(found)
+    assert line.startswith("::warning file=back end/a.py,line=2")
+    (one,) = sarif_document([found])["runs"][0]["results"]
+    places = (
+        one["locations"][0]["physicalLocation"]["artifactLocation"],
+        one["fixes"][0]["artifactChanges"][0]["artifactLocation"],
+    )
+    assert places == ({"uri": "back%20end/a.py"},) * 2
+
+
+def test_a_search_without_a_patch_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    patch = Patch("not-fixed", "none of 9 candidates makes a::b, c::d pass", 9, 1.0)
+    results = [result(patch=patch), result(path="b.py", patch=patch)]
+    why = "not fixed: none of 9 candidates makes a::b, c::d pass"
+    assert report.repaired(results, MODEL, mode="report", style="github") == report.FOUND
+    assert capsys.readouterr() == (f"::warning title=codemtl::{why}\n", "")
+    assert report.repaired(results, MODEL, mode="diff", style="text") == report.FOUND
+    assert capsys.readouterr() == ("", f"codemtl: {why}\n")
+    (run_,) = sarif_document(results)["runs"]
+    (note,) = run_["invocations"][0]["toolExecutionNotifications"]
+    assert note == {"level": "warning", "message": {"text": why}}
 
 
 def test_text_shows_place_message_and_diff(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,13 +24,15 @@ def read_baseline(file: Path) -> Known:
 
     Raises UsageError if it is none.
     """
-    way_out = f"make one by `codemtl repair PATH... --format json > {file}`"
+    way_out = "make one by `codemtl repair PATH... --format json > known.json`"
     try:
-        document = json.loads(file.read_text("utf-8"))
+        document = json.loads(file.read_bytes())  # of any encoding that a shell writes
         found: defaultdict[str, Counter[Key]] = defaultdict(Counter)
         for one in _list(document["files"]):
             places = set()
             for row in _list(one["findings"]):
+                if row.get("fixed"):
+                    continue
                 key = row["function"], str(row["kind"]), str(row["original"])
                 place = row["line"], row["column"], row["end_line"], row["end_column"]
                 if (key, place) not in places:  # else another candidate for the same
@@ -38,7 +40,7 @@ def read_baseline(file: Path) -> Known:
                     found[os.path.abspath(one["path"])][key] += 1
     except OSError as error:
         raise UsageError(f"--baseline {file}: {error.strerror}; {way_out}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"--baseline {file} holds no findings of repair; {way_out}") from error
     return found
 

@@ -18,9 +18,11 @@ from codemtl.report.documents import (
     Span,
     generate_document,
     github_lines,
+    github_note,
     patch_text,
     repair_document,
     sarif_document,
+    search_verdict,
     span,
     summarize_document,
 )
@@ -79,6 +81,11 @@ def repaired(
         elif style == "text":
             _repaired_text(result, mode, stdin)
     seconds = time.monotonic() - start
+    verdict = search_verdict(done)
+    if verdict is not None and style == "github":
+        print_line(github_note(verdict))
+    elif verdict is not None and style == "text" and mode == "diff":
+        complain(verdict)
     if style == "json":
         print_json(repair_document(done, model, seconds))
     elif style == "sarif":

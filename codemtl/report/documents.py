@@ -1,7 +1,7 @@
 """What machines read: the JSON documents, SARIF, and GitHub's annotations.
 
 The schema of ``repair_document`` is part of the contract; lines are counted from 1, columns from 0
-in code points. SARIF and GitHub count columns from 1.
+in code points. SARIF and GitHub count columns from 1, and paths from the root of the repository.
 """
 
 from __future__ import annotations
@@ -59,7 +59,11 @@ def span(positions: Positions, finding: Finding) -> Span:
 
 
 def repair_document(results: Sequence[FileResult], model: Model, seconds: float) -> dict[str, Any]:
-    """The JSON form of repaired files; its schema is part of the contract."""
+    """The JSON form of repaired files; its schema is part of the contract.
+
+    All that was found is in it, where it stood in the file as it was read; what was written is
+    ``fixed``.
+    """
     files = []
     for result in results:
         positions = Positions(result.data)
@@ -73,6 +77,7 @@ def repair_document(results: Sequence[FileResult], model: Model, seconds: float)
                 "confidence": round(one.confidence, 4),
                 "message": one.message,
                 "validated": one.validated,
+                "fixed": result.written and one not in result.unresolved,
             }
             for one in result.findings
         ]
@@ -175,6 +180,8 @@ def sarif_document(results: Sequence[FileResult]) -> dict[str, Any]:
         for one in results
         if one.message
     ]
+    if (verdict := search_verdict(results)) is not None:
+        notes.append({"level": "warning", "message": {"text": verdict}})
     run = {
         "tool": {"driver": {"name": "codemtl", "version": __version__, "rules": rules}},
         "columnKind": "unicodeCodePoints",
@@ -221,9 +228,20 @@ def _sarif_results(result: FileResult) -> Iterator[dict[str, Any]]:
         yield found
 
 
+def search_verdict(results: Sequence[FileResult]) -> str | None:
+    """Why the search with tests has no patch, which is the same for all files; None if it has."""
+    patches = (one.patch for one in results if one.patch is not None)
+    return next((f"not fixed: {one.message}" for one in patches if one.status == "not-fixed"), None)
+
+
+def github_note(message: str) -> str:
+    """An annotation of no file."""
+    return f"::warning title=codemtl::{_escaped(message)}"
+
+
 def github_lines(result: FileResult) -> Iterator[str]:
     """Workflow commands that make GitHub annotate the changed files; what was written is fixed."""
-    file = _escaped(result.path, ":,")
+    file = _escaped(_from_root(result.path) or result.path, ":,")
     if result.message:
         level = "error" if result.status == "error" else "notice"
         yield f"::{level} file={file}::{_escaped(result.message)}"
@@ -249,14 +267,24 @@ def patch_text(path: str, old: str, new: str) -> str:
     The path begins at the root of the work tree; outside of one at the current folder, or else at
     the root of the file's own work tree.
     """
+    rooted = _from_root(path)
+    if rooted is not None:
+        return unified_diff(rooted, old, new, rooted=True)
     place, here = Path(os.path.abspath(path)), Path.cwd()
-    work_tree = next((one for one in (here, *here.parents) if os.path.exists(one / ".git")), None)
-    if work_tree is not None and place.is_relative_to(work_tree):
-        return unified_diff(place.relative_to(work_tree).as_posix(), old, new, rooted=True)
     for root in (here, *(one for one in place.parents if os.path.exists(one / ".git"))):
         if place.is_relative_to(root):
             return unified_diff(place.relative_to(root).as_posix(), old, new)
     return unified_diff(place.as_posix().lstrip("/"), old, new)
+
+
+def _from_root(path: str) -> str | None:
+    """The path from the root of the git work tree around the current folder; None outside of it."""
+    here = Path.cwd()
+    root = next((one for one in (here, *here.parents) if os.path.exists(one / ".git")), None)
+    place = Path(os.path.abspath(path))
+    if root is None or not place.is_relative_to(root):
+        return None
+    return place.relative_to(root).as_posix()
 
 
 def _summary(
@@ -271,7 +299,7 @@ def _file_head(result: FileResult) -> dict[str, Any]:
 
 
 def _uri(path: str) -> str:
-    place = Path(path)
+    place = Path(_from_root(path) or path)
     text = quote(os.fsencode(place.as_posix()))
     return f"file://{text}" if place.is_absolute() else text
 

@@ -62,7 +62,7 @@ def suppressions(tree: SourceTree) -> dict[int, frozenset[str] | None]:
             continue
         kinds = match["kinds"]
         line = positions.line_column(node.start_byte)[0]
-        found[line] = None if kinds is None else frozenset(re.findall(r"[\w-]+", kinds))
+        found[line] = None if kinds is None else frozenset(re.findall(r"[\w-]+", kinds.lower()))
     return found
 
 

@@ -16,6 +16,7 @@ def test_suppressions() -> None:
         "w = '😀'  # reason; codemtl: ignored\n"
         "v = 1  # noqa  # codemtl: ignore because it is so\n"
         "u = 1  # codemtl: ignore[]\n"
+        "s = 1  # Codemtl: Ignore[Literal]\n"
     )
     assert suppressions(parse(data.encode())) == {
         1: None,
@@ -23,6 +24,7 @@ def test_suppressions() -> None:
         7: frozenset({"negation"}),
         9: None,
         10: frozenset(),
+        11: frozenset({"literal"}),
     }
 
 
