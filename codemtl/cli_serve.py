@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -39,6 +40,8 @@ def serve(
 
     if lsp == (http is not None):
         raise UsageError("say for whom: --lsp for an editor, or --http HOST:PORT")
+    if lsp and sys.stdin is None:
+        raise UsageError("standard input is closed; --lsp is for an editor, which talks on it")
     for package in ("pygls",) if lsp else ("starlette", "uvicorn"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "serve")

@@ -127,6 +127,8 @@ class SyntaxTrouble(NamedTuple):
 
     def touches(self, function: Definition) -> bool:
         """Whether a function cannot be trusted to have been read as it is meant."""
+        if self.message is None:  # where lines end in carriage returns, nodes lack a hidden end
+            return False
         node = function.node
         first, last = node.start_point.row + 1, node.end_point.row + 1
         return node.has_error or first <= self.line <= last + 1

@@ -159,6 +159,13 @@ def test_good_functions_of_a_broken_file_are_handled() -> None:
     assert result.patched.endswith(text.encode()[-30:])
 
 
+def test_lines_that_end_in_carriage_returns() -> None:
+    result = repaired(
+        "def f(a):\r    return leng(a)\rleng = None\r", FakePredictor({"leng": "len"})
+    )
+    assert result.patched == b"def f(a):\r    return len(a)\rleng = None\r"
+
+
 def test_what_python_reads_and_the_grammar_does_not_is_no_error() -> None:
     result = repaired(TWO + "\n\ndef h(x):\n    (x.\nreal)\n", FakePredictor())
     assert result.status == "ok"

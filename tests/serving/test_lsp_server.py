@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -286,6 +287,13 @@ def test_a_save_of_what_is_not_open_is_no_fault(tmp_path: Path) -> None:
             assert editor.told == []
 
     run(dialogue())
+
+
+def test_a_closed_standard_input() -> None:
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-c", PROGRAM, "serve", "--lsp"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("codemtl: standard input is closed")
 
 
 def test_the_end_does_not_wait_for_the_model(tmp_path: Path) -> None:
