@@ -158,6 +158,16 @@ def test_paths_begin_where_the_repository_does(
     assert places == ({"uri": "back%20end/a.py"},) * 2
 
 
+def test_text_without_a_name_stands_in_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    (line,) = github_lines(result(finding(), path="-"))
+    assert line.startswith("::warning file=-,line=2")
+
+
 def test_a_search_without_a_patch_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     patch = Patch("not-fixed", "none of 9 candidates makes a::b, c::d pass", 9, 1.0)
     results = [result(patch=patch), result(path="b.py", patch=patch)]

@@ -278,11 +278,14 @@ def patch_text(path: str, old: str, new: str) -> str:
 
 
 def _from_root(path: str) -> str | None:
-    """The path from the root of the git work tree around the current folder; None outside of it."""
+    """The path from the root of the git work tree around the current folder.
+
+    None outside of it, and of text without a name.
+    """
     here = Path.cwd()
     root = next((one for one in (here, *here.parents) if os.path.exists(one / ".git")), None)
     place = Path(os.path.abspath(path))
-    if root is None or not place.is_relative_to(root):
+    if root is None or path == "-" or not place.is_relative_to(root):
         return None
     return place.relative_to(root).as_posix()
 

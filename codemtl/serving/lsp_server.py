@@ -32,7 +32,8 @@ from codemtl.syntax.results import FileResult, has_fix
 
 NAME = "codemtl"
 PAUSE = 0.3  # seconds without a change before a text is looked at
-_QUICK, _ALL = types.CodeActionKind.QuickFix, types.CodeActionKind.SourceFixAll
+_QUICK = types.CodeActionKind.QuickFix
+_ALL = f"{types.CodeActionKind.SourceFixAll.value}.{NAME}"  # so that editors can leave it out
 _FULL = types.TextDocumentSyncKind.Full
 
 

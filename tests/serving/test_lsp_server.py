@@ -148,7 +148,11 @@ def test_findings_and_repairs_in_the_editor_s_columns(
             assert quick.title == "Replace by 'len'" and quick.kind == "quickfix"
             assert edits(quick) == edits(everything) == [types.TextEdit(place, "len")]
             kinds = [types.CodeActionKind.Source]
-            assert [one.kind for one in await editor.actions(place, [*kinds])] == ["source.fixAll"]
+            assert await editor.actions(place, [*kinds]) == [everything]
+            assert everything.kind == "source.fixAll.codemtl"  # which a setting can name
+            for kind in ("source.fixAll", "source.fixAll.codemtl"):
+                assert await editor.actions(place, [kind]) == [everything]
+            assert await editor.actions(place, ["source.fixAll.other"]) == []
             assert await editor.actions(place, [""]) == [quick, everything]
             start = types.Range(types.Position(0, 0), types.Position(0, 0))
             assert await editor.actions(start, [types.CodeActionKind.QuickFix]) == []
