@@ -117,7 +117,8 @@ def _check_host(request: Request, hosts: Collection[str]) -> None:
         ip_address(name.strip("[]"))
     except ValueError:
         if name not in hosts:
-            raise HTTPException(421, f"{name} is no name of this server") from None
+            message = f"{name or 'nothing'} is no name of this server; call it by its address"
+            raise HTTPException(421, message) from None
 
 
 async def _body(request: Request) -> bytes:
@@ -204,6 +205,8 @@ class _Answers:
         if candidates < 1:
             raise UsageError("candidates must be at least 1")
         if "text" in values:
+            if "source" in values:
+                raise UsageError("send a text or a source, not both")
             text = _take(values, "text", str)
             _nothing_else(values)
             return self.wording.generated(generate_text(text, self.predictor, candidates))

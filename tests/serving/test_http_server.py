@@ -157,6 +157,7 @@ def test_info(server: Server) -> None:
             "missing-only and replace exclude each other",
         ),
         ("/generate", {"source": SOURCE}, 400, "say what to write"),
+        ("/generate", {"text": "x", "source": SOURCE}, 400, "a text or a source, not both"),
         ("/generate", {"text": "x", "candidates": True}, 400, "must be of type int"),
         ("/generate", {"text": "x", "candidates": 0}, 400, "at least 1"),
         ("/generate", {"source": SOURCE, "line": 99}, 400, "has no line 99"),
@@ -175,7 +176,8 @@ def test_no_page_in_a_browser_can_use_it(server: Server) -> None:
     assert server.ask("/repair", body, kind="text/plain")[0] == 415
     assert server.ask("/repair", body, kind="Application/JSON")[0] == 200
     status, document = server.ask("/repair", body, host="evil.example:80")
-    assert status == 421 and document["error"] == "evil.example is no name of this server"
+    message = "evil.example is no name of this server; call it by its address"
+    assert status == 421 and document["error"] == message
     for host in (f"LOCALHOST:{server.port}", "[::1]", "192.168.0.1", "127.0.0.1"):
         assert server.ask("/repair", body, host=host)[0] == 200
 
