@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
 
 from codemtl.inference.predictor import GenerationRequest
+from codemtl.inference.rewording import adapted
 from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.building import HOLE, spaced_lines
-from codemtl.tasks.example import Ints, piece_ids
+from codemtl.tasks.example import CONTINUES, Ints, piece_ids
+from codemtl.tasks.similar import Place
 
 _SMALL = (
     "a all an and are as at by for from given in into is it its of on or return returns that the"
@@ -53,9 +60,36 @@ def _cut(line: str, level: int) -> str:
     return line[min(level, len(line) - len(line.lstrip(" "))) :]
 
 
-def lines_as_written(tree: SourceTree, lines: Ints, tokenizer: CodeTokenizer) -> list[str]:
-    """The lines of ``tasks.similar.similar_lines`` with the spaces that they have in the file."""
+class Line(NamedTuple):
+    """A line of the file that may stand in the place of a masked one."""
+
+    text: str
+    adapted: bool  # its names were changed to those around the place
+
+
+def lines_of_the_file(
+    tree: SourceTree, name: str, places: Iterable[Place], tokenizer: CodeTokenizer, most: int
+) -> list[Line]:
+    """Lines at similar places, adapted to the function ``name`` and as they are, in their order.
+
+    They have the spaces that they have in the file.
+    """
     spaced = spaced_lines(tree)
-    told = tokenizer.decode(piece_ids(lines)).split("\n")
-    found = [spaced.get("".join(line.split()), "") for line in told]
-    return [line for line in found if line]
+    found: dict[str, bool] = {}
+    for place in places:
+        line = spaced.get("".join(tokenizer.decode(piece_ids(place.line)).split()))
+        if line is None:
+            continue
+        around = [(_words(a, tokenizer), _words(b, tokenizer)) for a, b in place.around]
+        theirs = next((w for w in _words(place.name, tokenizer) if w not in ("async", "def")), "")
+        changed = adapted(line, (theirs, name), around)
+        found.setdefault(changed, changed != line)
+        found.setdefault(line, False)
+        if len(found) >= most:
+            break
+    return [Line(text, changed) for text, changed in found.items()][:most]
+
+
+def _words(pieces: Ints, tokenizer: CodeTokenizer) -> list[str]:
+    starts = [*np.flatnonzero(pieces < CONTINUES).tolist(), len(pieces)]
+    return [tokenizer.decode(piece_ids(pieces[start:end])) for start, end in pairwise(starts)]

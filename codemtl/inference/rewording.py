@@ -1,15 +1,22 @@
-"""The summary of a similar function, told of another one.
+"""What is said of one function, or done in it, said of another or done in that.
 
-Example: ``disable_ldaps`` with "Disable LDAPS for a directory", told of ``enable_ldaps``:
-"Enable LDAPS for a directory".
+Examples: ``disable_ldaps`` with "Disable LDAPS for a directory", told of ``enable_ldaps``: "Enable
+LDAPS for a directory". And the line after ``self.source = source`` in one function, where the other
+one has ``self.reader = reader``: ``source.open()`` becomes ``reader.open()``.
 """
 
 from __future__ import annotations
 
+import keyword
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_NAME = re.compile(r"[^\W\d]\w*")
+ALIKE = 0.5  # of two lines that say which name stands for which
+
+Words = Sequence[str]
 
 
 def reworded(summary: str, name: str, other: str) -> str | None:
@@ -20,25 +27,60 @@ def reworded(summary: str, name: str, other: str) -> str | None:
     """
     if name == other:
         return summary
-    old, new = ([word.lower() for word in _WORD.findall(one)] for one in (name, other))
-    changes = {
-        old[start + at]: new[begin + at]
-        for tag, start, end, begin, stop in SequenceMatcher(
-            None, old, new, autojunk=False
-        ).get_opcodes()
-        if tag == "replace" and end - start == stop - begin
-        for at in range(end - start)
-    }
-    if not changes:
-        return None
-    pattern = "|".join(map(re.escape, sorted(changes, key=len, reverse=True)))
-    found = re.sub(
-        rf"(?<![A-Za-z])({pattern})(?![A-Za-z])",
-        lambda match: _as(match[1], changes[match[1].lower()]),
-        summary,
-        flags=re.IGNORECASE,
-    )
+    changes = _differences(name, other)
+    found = _replaced(summary, changes)
     return None if found == summary else found
+
+
+def adapted(line: str, names: tuple[str, str], around: Iterable[tuple[Words, Words]]) -> str:
+    """A line of one function as it would stand in another.
+
+    Args:
+        line: of the first function.
+        names: of both functions.
+        around: words of lines that stand alike around the line and around its place in the other.
+
+    Returns:
+        The line with names that differ in lines around it replaced, in other names the words that
+        these, or the functions' names, differ by.
+    """
+    changes: dict[str, str] = {}
+    words = _differences(*names)
+    for theirs, ours in around:
+        matcher = SequenceMatcher(None, theirs, ours, autojunk=False)
+        if matcher.ratio() < ALIKE:
+            continue
+        for old, new in _changed(matcher, theirs, ours):
+            if _is_name(old) and _is_name(new):
+                changes.setdefault(old, new)
+                words = _differences(old, new) | words
+    return _NAME.sub(lambda match: changes.get(match[0]) or _replaced(match[0], words), line)
+
+
+def _is_name(word: str) -> bool:
+    return word.isidentifier() and not keyword.iskeyword(word)
+
+
+def _differences(name: str, other: str) -> dict[str, str]:
+    """Which words of one name stand for which of the other, in small letters."""
+    old, new = ([word.lower() for word in _WORD.findall(one)] for one in (name, other))
+    return dict(_changed(SequenceMatcher(None, old, new, autojunk=False), old, new))
+
+
+def _changed(matcher: SequenceMatcher[str], old: Words, new: Words) -> Iterator[tuple[str, str]]:
+    for tag, start, end, begin, stop in matcher.get_opcodes():
+        if tag == "replace" and end - start == stop - begin:
+            yield from zip(old[start:end], new[begin:stop], strict=True)
+
+
+def _replaced(text: str, changes: dict[str, str]) -> str:
+    """``text`` with words changed, each in its own capitals."""
+
+    def other(match: re.Match[str]) -> str:
+        word = match[0]
+        return _as(word, changes[word.lower()]) if word.lower() in changes else word
+
+    return _WORD.sub(other, text)
 
 
 def _as(word: str, other: str) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from codemtl.errors import UsageError
 from codemtl.inference.predictor import GenerationRequest
-from codemtl.inference.prompts import dedented, header, lines_as_written, with_hole
+from codemtl.inference.prompts import Line, dedented, header, lines_of_the_file, with_hole
 from codemtl.inference.rewording import reworded
 from codemtl.model.decoding import beam_search, log_probabilities
 from codemtl.model.network import Network
@@ -33,14 +33,15 @@ from codemtl.tasks.building import (
 from codemtl.tasks.example import Example, Ints, piece_ids, window_around, windows
 from codemtl.tasks.generate import Generate, prompt
 from codemtl.tasks.registry import TASKS
-from codemtl.tasks.similar import most_similar, similar_lines
+from codemtl.tasks.similar import most_similar, similar_places
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096  # padded, that are looked at together
 NO_SITES = FunctionSites([], [])
 ALIKE = 0.2  # bodies of functions of which one's summary, reworded, is the other's
-MOST_LINES = 4  # of the file that are tried in the place of a masked one
+MOST_LINES = 12  # of the file that are tried in the place of a masked one
 LESS_ALIKE = 0.5  # nats a piece that each has to be better than the one before
+ADAPTED = 0.6  # nats a piece that one with the names of its new place may be worse
 
 
 class _Asked(NamedTuple):
@@ -48,7 +49,7 @@ class _Asked(NamedTuple):
 
     ids: Ints  # the encoder input, with <mask> where text is wanted
     level: int  # spaces that the line of the mask begins with
-    lines: Sequence[str] = ()  # of the file that may stand there, the likeliest first
+    lines: Sequence[Line] = ()  # of the file that may stand there, the likeliest first
 
 
 class TextRuntime:
@@ -154,24 +155,26 @@ class TextRuntime:
         pieces, level = self._masked(self._node_pieces(tree, function and function.node))
         if request.kind == "body":
             return _Asked(prompt(example, pieces, told, self.vocabulary, "body"), level)
-        lines = similar_lines(example, pieces, self.specials.mask, self.layout)
-        as_written = lines_as_written(tree, lines, self.tokenizer)[:MOST_LINES]
-        return _Asked(prompt(example, pieces, told, self.vocabulary, "line"), level, as_written)
+        places = similar_places(example, pieces, self.specials.mask, self.layout)
+        name = "" if function is None else function.name
+        lines = lines_of_the_file(tree, name, places, self.tokenizer, MOST_LINES)
+        return _Asked(prompt(example, pieces, told, self.vocabulary, "line"), level, lines)
 
     def _judged(self, task: TextTask, asked: _Asked) -> list[tuple[str, float]]:
         """The lines of the file as hypotheses: worth what the network says of them by the piece.
 
-        Each is worth less than the one before; both were chosen on lines of validation projects.
+        Each is worth less than the one before, and more if it was adapted to its place: by how
+        much was chosen on lines of validation projects.
         """
         space, limit = self.layout.space, task.limit - 1
-        pieces = [text_pieces(line, self.tokenizer, space)[:limit] for line in asked.lines]
+        pieces = [text_pieces(line.text, self.tokenizer, space)[:limit] for line in asked.lines]
         if not pieces:
             return []
         arrays = self._tensors(text_inputs(self.specials, [asked.ids]))
         bos, eos = self.specials.bos, self.specials.eos
         sums = log_probabilities(self.network, task.name, arrays, pieces, bos=bos, eos=eos)
         return [
-            (line, total / (len(text) + 1) - LESS_ALIKE * rank)
+            (line.text, total / (len(text) + 1) - LESS_ALIKE * rank + ADAPTED * line.adapted)
             for rank, (line, text, total) in enumerate(zip(asked.lines, pieces, sums, strict=True))
         ]
 

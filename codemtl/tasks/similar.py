@@ -16,7 +16,7 @@ collection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,11 +35,25 @@ NAME_WORDS = 3  # of a header: ``def name (``
 Floats = NDArray[np.float32]
 
 
+class Place(NamedTuple):
+    """A line of a sibling function that stands where the masked one would."""
+
+    line: Ints
+    score: float  # how alike what stands around is, 0 to 3.5
+    name: Ints  # the first words of its function
+    around: list[tuple[Ints, Ints]]  # a line around it, and the one around the masked line
+
+
 class _Lines(NamedTuple):
     """The L logical lines of some functions."""
 
     text: Ragged  # pieces of each, without indentation
     function: Ints  # [L]
+
+    def hole(self, mask: int) -> int:
+        """The line that has the piece ``mask``."""
+        at = np.flatnonzero(self.text.values == mask)[0]
+        return int(np.searchsorted(self.text.offsets[1:], at, side="right"))
 
 
 def similar_lines(example: Example, masked: Ints, mask: int, layout: Layout, run: int = 1) -> Ints:
@@ -55,21 +69,34 @@ def similar_lines(example: Example, masked: Ints, mask: int, layout: Layout, run
     Returns:
         At most LINES_LIMIT pieces; each line ends with the piece of a newline.
     """
-    hole = np.flatnonzero(masked == mask)
-    if example.siblings is None or not len(example.siblings.functions) or not len(hole):
-        return np.zeros(0, np.int32)
-    lines = _lines(example.siblings.functions, layout)
-    own = _lines(Ragged(masked, np.array([0, len(masked)], np.int32)), layout)
-    ends = own.text.offsets[1:]
-    at = np.flatnonzero(own.text.values == mask)[0]
-    scores = _places(lines, own, int(np.searchsorted(ends, at, side="right")), run)
+    lines, _, _, order = _ranked(example, masked, mask, layout, run)
     rows: list[Ints] = []
-    for place in np.argsort(-scores, kind="stable")[:LINES_LIMIT].tolist():
-        if scores[place] <= 0:
-            break
+    for place in order[:LINES_LIMIT]:
         together = lines.function[place : place + run] == lines.function[place]
         rows += [lines.text[place + more] for more in range(len(together)) if together[more]]
     return _joined([row for row in rows if len(row) <= LONGEST], layout, LINES_LIMIT)
+
+
+def similar_places(example: Example, masked: Ints, mask: int, layout: Layout) -> Iterator[Place]:
+    """The same lines, if they are no longer than LONGEST, with what stands around them."""
+    lines, own, scores, order = _ranked(example, masked, mask, layout, 1)
+    hole = own.hole(mask) if order else 0
+    for place in order:
+        function = lines.function[place]
+        around = [
+            (lines.text[place + offset], own.text[hole + offset])
+            for offset in sorted(WEIGHTS, key=abs)
+            if 0 <= place + offset < len(lines.function) and 0 <= hole + offset < len(own.text)
+            if lines.function[place + offset] == function
+        ]
+        if len(lines.text[place]) <= LONGEST:
+            assert example.siblings is not None
+            yield Place(
+                lines.text[place],
+                float(scores[place]),
+                _name(example.siblings.functions[function]),
+                around,
+            )
 
 
 def similar_summaries(example: Example, layout: Layout) -> Ints:
@@ -107,6 +134,22 @@ def _with_summary(example: Example) -> tuple[list[int], Floats]:
     alike = _alike(functions, example.pieces, rarity)
     both = alike + _alike(names, _name(example.pieces), rarity)
     return told[np.argsort(-both[told], kind="stable")].tolist(), alike
+
+
+def _ranked(
+    example: Example, masked: Ints, mask: int, layout: Layout, run: int
+) -> tuple[_Lines, _Lines, Floats, list[int]]:
+    """Lines of siblings, the own ones, how alike what stands around is, and the best first."""
+    none = _Lines(Ragged.of([]), np.zeros(0, np.int32))
+    if example.siblings is None or not len(example.siblings.functions):
+        return none, none, np.zeros(0, np.float32), []
+    if not (masked == mask).any():
+        return none, none, np.zeros(0, np.float32), []
+    lines = _lines(example.siblings.functions, layout)
+    own = _lines(Ragged(masked, np.array([0, len(masked)], np.int32)), layout)
+    scores = _places(lines, own, own.hole(mask), run)
+    order = np.argsort(-scores, kind="stable")
+    return lines, own, scores, order[scores[order] > 0].tolist()
 
 
 def _places(lines: _Lines, own: _Lines, hole: int, run: int) -> Floats:

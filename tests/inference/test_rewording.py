@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codemtl.inference.rewording import reworded
+from codemtl.inference.rewording import adapted, reworded
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,30 @@ def test_words_in_which_names_differ_are_replaced(
     summary: str, name: str, other: str, wanted: str | None
 ) -> None:
     assert reworded(summary, name, other) == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "around", "wanted"),
+    [
+        # a name that changes around it
+        ("source.close()", ("f", "f"), [("self . source = source", "self . target = target")],
+         "target.close()"),
+        # words of names, in the function's or around
+        ("self.open_reader(READER)", ("add_reader", "add_writer"), [],
+         "self.open_writer(WRITER)"),
+        ("return minWidth", ("f", "g"), [("x = maxWidth", "x = maxHeight")], "return minHeight"),
+        # the whole name before its words, the nearer before the farther
+        ("a_b", ("f", "g"), [("x = a_b", "x = c_d"), ("y = a_b", "y = e_f")], "c_d"),
+        ("b_a", ("f", "g"), [("x = a_b", "x = c_d"), ("y = a_b", "y = e_b")], "d_c"),
+        # operators, numbers, keywords and lines that have nothing in common say nothing
+        ("x = a + 1", ("f", "g"), [("y = 1 + z", "y = 2 - z")], "x = a + 1"),
+        ("return a", ("f", "g"), [("if a :", "b = c ( d )")], "return a"),
+        ("for item in items:", ("f", "g"), [("x in y", "x if y")], "for item in items:"),
+        # in strings too
+        ("log('reader')", ("reader", "writer"), [], "log('writer')"),
+    ],
+)  # fmt: skip
+def test_a_line_is_adapted_to_what_stands_around_its_new_place(
+    line: str, names: tuple[str, str], around: list[tuple[str, str]], wanted: str
+) -> None:
+    assert adapted(line, names, [(a.split(), b.split()) for a, b in around]) == wanted

@@ -305,12 +305,13 @@ def test_lines_of_the_file_compete_with_what_the_decoder_writes(
         "line", tree=tree, function=functions(tree)[1], start=start, end=start + 14
     )
     asked = model._asked(request)
-    assert asked.lines[0] == "source.check_reader()"
-    assert "return Reader(source)" in asked.lines, "with the spaces that it has in the file"
+    assert asked.lines[:2] == [("target.check_writer()", True), ("source.check_reader()", False)]
+    texts = [line.text for line in asked.lines]
+    assert "return Reader(source)" in texts, "with the spaces that it has in the file"
     worth = model._judged(Generate(), asked)
-    assert [text for text, _ in worth] == [*asked.lines]
+    assert [text for text, _ in worth] == texts
     monkeypatch.setattr(model, "_hypotheses", lambda *_: [[("x = 1", -100.0)]])
-    assert set(model.generate(request)) == {"x = 1", *asked.lines}
+    assert set(model.generate(request)) == {"x = 1", *texts}
     assert model.generate(request)[-1] == "x = 1"
     monkeypatch.setattr(model, "_hypotheses", lambda *_: [[("x = 1", 0.0)]])
     assert model.generate(request)[0] == "x = 1"

@@ -17,6 +17,7 @@ from codemtl.tasks.similar import (
     LINES_LIMIT,
     SUMMARIES_LIMIT,
     similar_lines,
+    similar_places,
     similar_summaries,
 )
 from codemtl.tasks.summarize import Summarize
@@ -92,6 +93,29 @@ def test_the_line_at_the_most_similar_place_comes_first(
     found = lines(tokenizer, vocabulary, "Writer.__init__", FILE)
     assert found[0] == "self.closed=False"
     assert len(set(found)) == len(found)
+
+
+def test_of_a_place_is_known_what_stands_around(
+    tokenizer: CodeTokenizer, vocabulary: Vocabulary
+) -> None:
+    one = example(tokenizer, "Writer.__init__")
+    with_hole = masked(tokenizer, one, vocabulary)
+    places = list(similar_places(one, with_hole, vocabulary.specials.mask, vocabulary.layout))
+
+    def text(pieces: Ints) -> str:
+        return tokenizer.decode(piece_ids(pieces))
+
+    assert text(places[0].line) == "self.closed=False"
+    assert text(places[0].name) == "def__init__("
+    assert [(text(a), text(b)) for a, b in places[0].around] == [
+        ("self.source=source", "self.target=target"),
+        ("self.lock=RLock()", "self.lock=RLock()"),
+        ("def__init__(self,source):", "def__init__(self,target):"),
+    ]
+    scores = [place.score for place in places]
+    assert scores == sorted(scores, reverse=True) and scores[-1] > 0
+    one.siblings = None
+    assert not list(similar_places(one, with_hole, vocabulary.specials.mask, vocabulary.layout))
 
 
 def test_a_run_of_lines_stays_in_its_function(
