@@ -12,6 +12,7 @@ import re
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from codemtl.inference.parallels import Parallels
 from codemtl.syntax.actions import ATTRIBUTE, NAME, Site
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes
@@ -21,7 +22,7 @@ _TARGET = re.compile(r"\s*(?:[\w\[\]'\"]+\.)*(\w+)[\]'\"]*\s*=[^=]")
 
 
 class Evidence(NamedTuple):
-    """Features of an edit, all 0 but where a name or attribute takes another's place."""
+    """Features of an edit, the first six 0 but where a name or attribute takes another's place."""
 
     renames: float = 0.0  # 1: it does
     alike: float = 0.0  # how alike the two are spelled, 0 to 1 (Ratcliff and Obershelp)
@@ -29,10 +30,18 @@ class Evidence(NamedTuple):
     habit: float = 0.0  # ln(1 + n), n: how often else it stands beside the same attribute or object
     new_habit: float = 0.0  # the same of what shall stand there
     target: float = 0.0  # how alike what stands there and the target of the assignment are
+    parallel: float = 0.0  # `Parallels.evidence` for what stands there
+    new_parallel: float = 0.0  # and for what shall stand there
 
 
-def evidence(scopes: Scopes, site: Site, edit: Edit) -> Evidence:
+def evidence(scopes: Scopes, site: Site, edit: Edit, parallels: Parallels) -> Evidence:
     """The evidence on an edit at a site."""
+    parallel, new_parallel = parallels.evidence(edit)
+    found = _of_names(scopes, site, edit)
+    return found._replace(parallel=parallel, new_parallel=new_parallel)
+
+
+def _of_names(scopes: Scopes, site: Site, edit: Edit) -> Evidence:
     if site.family not in (NAME, ATTRIBUTE):
         return Evidence()
     data = scopes.tree.data

@@ -80,9 +80,7 @@ def lines_of_the_file(
         line = spaced.get("".join(tokenizer.decode(piece_ids(place.line)).split()))
         if line is None:
             continue
-        around = [(_words(a, tokenizer), _words(b, tokenizer)) for a, b in place.around]
-        theirs = next((w for w in _words(place.name, tokenizer) if w not in ("async", "def")), "")
-        changed = adapted(line, (theirs, name), around)
+        changed = adapted_from(place, line, name, tokenizer)
         found.setdefault(changed, changed != line)
         found.setdefault(line, False)
         if len(found) >= most:
@@ -90,6 +88,14 @@ def lines_of_the_file(
     return [Line(text, changed) for text, changed in found.items()][:most]
 
 
-def _words(pieces: Ints, tokenizer: CodeTokenizer) -> list[str]:
+def adapted_from(place: Place, line: str, name: str, tokenizer: CodeTokenizer) -> str:
+    """The text ``line`` of a place as it would stand in the function ``name``."""
+    around = [(words_of(a, tokenizer), words_of(b, tokenizer)) for a, b in place.around]
+    header = [word for word in words_of(place.name, tokenizer) if word not in ("async", "def")]
+    return adapted(line, (header[0] if header else "", name), around)
+
+
+def words_of(pieces: Ints, tokenizer: CodeTokenizer) -> list[str]:
+    """The words that pieces spell."""
     starts = [*np.flatnonzero(pieces < CONTINUES).tolist(), len(pieces)]
     return [tokenizer.decode(piece_ids(pieces[start:end])) for start, end in pairwise(starts)]

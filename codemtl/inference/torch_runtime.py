@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from codemtl.errors import ModelError
 from codemtl.inference.evidence import contradicted, evidence
+from codemtl.inference.parallels import Parallels
 from codemtl.inference.predictor import (
     TOP_EDITS,
     Calibration,
@@ -62,6 +63,7 @@ class _Item(NamedTuple):
 
     request: int
     function: int
+    definition: Definition
     scopes: Scopes
     input: RepairInput
 
@@ -128,7 +130,7 @@ class TorchPredictor(TextRuntime):
                 sites = enumerate_sites(tree, function.node, scopes)
                 for part in self._windows(tree, function, sites):
                     if part.sites:
-                        items.append(_Item(number, index, scopes, as_input(part)))
+                        items.append(_Item(number, index, function, scopes, as_input(part)))
         for batch in by_length(items, [len(item.input.pieces) for item in items]):
             yield from self._score(batch, limit)
 
@@ -139,10 +141,16 @@ class TorchPredictor(TextRuntime):
             tree = one.scopes.tree
             undefined = {name.start for name in one.scopes.undefined_names}
             scored = decode(tree, one.input, *seen, limit, undefined)
-            yield one.request, one.function, [
-                WeighedEdit(edit, evidence(one.scopes, edit.site, edit.edit)) for edit in scored
-                if not contradicted(one.scopes, edit.site, edit.edit.replacement)
-            ]  # fmt: skip
+            parallels = Parallels(tree, one.definition, self.tokenizer, self.layout)
+            yield (
+                one.request,
+                one.function,
+                [
+                    WeighedEdit(edit, evidence(one.scopes, edit.site, edit.edit, parallels))
+                    for edit in scored
+                    if not contradicted(one.scopes, edit.site, edit.edit.replacement)
+                ],
+            )
 
     def _seen(self, items: Sequence[_Item]) -> list[_Seen]:
         """What the network says of each window; of what it remembers it is not asked."""

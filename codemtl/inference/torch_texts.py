@@ -33,7 +33,7 @@ from codemtl.tasks.building import (
 from codemtl.tasks.example import Example, Ints, piece_ids, window_around, windows
 from codemtl.tasks.generate import Generate, prompt
 from codemtl.tasks.registry import TASKS
-from codemtl.tasks.similar import most_similar, similar_places
+from codemtl.tasks.similar import Places, most_similar
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096  # padded, that are looked at together
@@ -155,9 +155,10 @@ class TextRuntime:
         pieces, level = self._masked(self._node_pieces(tree, function and function.node))
         if request.kind == "body":
             return _Asked(prompt(example, pieces, told, self.vocabulary, "body"), level)
-        places = similar_places(example, pieces, self.specials.mask, self.layout)
+        found = Places.around_mask(example, pieces, self.specials.mask, self.layout)
+        similar = () if found is None else found[0].similar(found[1])
         name = "" if function is None else function.name
-        lines = lines_of_the_file(tree, name, places, self.tokenizer, MOST_LINES)
+        lines = lines_of_the_file(tree, name, similar, self.tokenizer, MOST_LINES)
         return _Asked(prompt(example, pieces, told, self.vocabulary, "line"), level, lines)
 
     def _judged(self, task: TextTask, asked: _Asked) -> list[tuple[str, float]]:

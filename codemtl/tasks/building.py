@@ -16,7 +16,17 @@ from codemtl.syntax.docstrings import summary_of
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.lexical import LexicalToken, lexical_tokens, logical_lines
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.example import CONTINUES, FAMILY_ID, NEAR, Example, Ints, Ragged, Siblings
+from codemtl.tasks.example import (
+    CONTINUES,
+    FAMILY_ID,
+    NEAR,
+    Example,
+    Ints,
+    Layout,
+    Ragged,
+    Siblings,
+    line_spans,
+)
 
 HOLE = "__codemtl_hole__"  # a name that stands where text is wanted
 
@@ -133,8 +143,26 @@ def build_example(
     )
 
 
+def line_bytes(
+    tree: SourceTree, node: Node, tokenizer: TokenEncoder, layout: Layout
+) -> tuple[Ints, list[tuple[int, int]]]:
+    """The pieces of a function, and where each logical line begins and ends in its file.
+
+    (0, 0) where a line is part of a string of several.
+    """
+    pieces, _, _, starts, ends = _encode_tokens(lexical_tokens(tree, node), {}, tokenizer)
+    found = np.array(pieces, np.int32)
+    first = {piece: byte for byte, piece in starts.items()}
+    last = {piece: byte for byte, piece in ends.items()}
+    bounds = [
+        (first[start], last[end]) if start in first and end in last else (0, 0)
+        for start, end in line_spans(found, layout)
+    ]
+    return found, bounds
+
+
 def siblings(tree: SourceTree, definition: Definition, tokenizer: TokenEncoder) -> Siblings:
-    """The other functions of the file, the nearest; what is known of the last file is kept.
+    """The other functions of the file, the nearest; what is known of the last files is kept.
 
     Prepared data have windows of them instead, and only of those that training learns from.
     """
@@ -180,7 +208,7 @@ def outermost(definition: Definition) -> Definition:
     return found
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=32)  # as many files as are asked of together
 def _functions(tree: SourceTree, tokenizer: TokenEncoder) -> tuple[Ints, tuple[Ragged, Ragged]]:
     """All functions of a file: where the outermost around each begins, pieces and summaries."""
     places, pieces, summaries = [], [], []

@@ -50,10 +50,69 @@ class _Lines(NamedTuple):
     text: Ragged  # pieces of each, without indentation
     function: Ints  # [L]
 
-    def hole(self, mask: int) -> int:
-        """The line that has the piece ``mask``."""
-        at = np.flatnonzero(self.text.values == mask)[0]
-        return int(np.searchsorted(self.text.offsets[1:], at, side="right"))
+
+class Places:
+    """The L lines of a function's siblings, and how alike to its own what stands around them is."""
+
+    def __init__(self, functions: Ragged, own: Ints, layout: Layout) -> None:
+        """``functions`` are pieces of each sibling, ``own`` the pieces of the function."""
+        self.functions = functions
+        self.lines = _lines(functions, layout)
+        self.own = _lines(Ragged(own, np.array([0, len(own)], np.int32)), layout).text
+        self.rarity = _rarity(self.lines.text.values, len(self.lines.function))
+        self._alike: dict[int, Floats] = {}
+
+    @classmethod
+    def around_mask(
+        cls, example: Example, masked: Ints, mask: int, layout: Layout
+    ) -> tuple[Places, int] | None:
+        """Of a function with the piece ``mask`` in a line, and which line that is."""
+        if example.siblings is None or not len(example.siblings.functions):
+            return None
+        found = cls(example.siblings.functions, masked, layout)
+        at = np.flatnonzero(found.own.values == mask)
+        if not len(at):
+            return None
+        return found, int(np.searchsorted(found.own.offsets[1:], at[0], side="right"))
+
+    def scores(self, line: int, run: int = 1) -> Floats:
+        """[L] how alike the surroundings of each line, or of ``run``, and of an own line are."""
+        count, function = len(self.lines.function), self.lines.function
+        scores = np.zeros(count, np.float32)
+        for offset, weight in WEIGHTS.items():
+            there = np.arange(count) + (offset if offset < 0 else offset + run - 1)
+            inside = (there >= 0) & (there < count)
+            there = np.clip(there, 0, count - 1)
+            inside &= function[there] == function
+            if 0 <= line + offset < len(self.own):
+                scores += weight * np.where(inside, self._alike_to(line + offset)[there], 0)
+            elif abs(offset) == 1:
+                scores += weight * np.where(inside, 0, EDGE)
+        return scores
+
+    def order(self, line: int, run: int = 1) -> list[int]:
+        """The places that are similar, the most similar first."""
+        return _order(self.scores(line, run))
+
+    def similar(self, line: int) -> Iterator[Place]:
+        """The same for one line, those longer than LONGEST left out, with what is around them."""
+        text, function, scores = self.lines.text, self.lines.function, self.scores(line)
+        for place in _order(scores):
+            around = [
+                (text[place + offset], self.own[line + offset])
+                for offset in sorted(WEIGHTS, key=abs)
+                if 0 <= place + offset < len(function) and 0 <= line + offset < len(self.own)
+                if function[place + offset] == function[place]
+            ]
+            if len(text[place]) <= LONGEST:
+                name = _name(self.functions[function[place]])
+                yield Place(text[place], float(scores[place]), name, around)
+
+    def _alike_to(self, line: int) -> Floats:
+        """[L] how alike each line and an own one are; the same own one stands around several."""
+        if line not in self._alike:
+            self._alike[line] = _alike(self.lines.text, self.own[line], self.rarity)
+        return self._alike[line]
 
 
 def similar_lines(example: Example, masked: Ints, mask: int, layout: Layout, run: int = 1) -> Ints:
@@ -69,34 +128,15 @@ def similar_lines(example: Example, masked: Ints, mask: int, layout: Layout, run
     Returns:
         At most LINES_LIMIT pieces; each line ends with the piece of a newline.
     """
-    lines, _, _, order = _ranked(example, masked, mask, layout, run)
-    rows: list[Ints] = []
-    for place in order[:LINES_LIMIT]:
+    found = Places.around_mask(example, masked, mask, layout)
+    if found is None:
+        return np.zeros(0, np.int32)
+    places, hole = found
+    lines, rows = places.lines, list[Ints]()
+    for place in places.order(hole, run)[:LINES_LIMIT]:
         together = lines.function[place : place + run] == lines.function[place]
         rows += [lines.text[place + more] for more in range(len(together)) if together[more]]
     return _joined([row for row in rows if len(row) <= LONGEST], layout, LINES_LIMIT)
-
-
-def similar_places(example: Example, masked: Ints, mask: int, layout: Layout) -> Iterator[Place]:
-    """The same lines, if they are no longer than LONGEST, with what stands around them."""
-    lines, own, scores, order = _ranked(example, masked, mask, layout, 1)
-    hole = own.hole(mask) if order else 0
-    for place in order:
-        function = lines.function[place]
-        around = [
-            (lines.text[place + offset], own.text[hole + offset])
-            for offset in sorted(WEIGHTS, key=abs)
-            if 0 <= place + offset < len(lines.function) and 0 <= hole + offset < len(own.text)
-            if lines.function[place + offset] == function
-        ]
-        if len(lines.text[place]) <= LONGEST:
-            assert example.siblings is not None
-            yield Place(
-                lines.text[place],
-                float(scores[place]),
-                _name(example.siblings.functions[function]),
-                around,
-            )
 
 
 def similar_summaries(example: Example, layout: Layout) -> Ints:
@@ -136,38 +176,9 @@ def _with_summary(example: Example) -> tuple[list[int], Floats]:
     return told[np.argsort(-both[told], kind="stable")].tolist(), alike
 
 
-def _ranked(
-    example: Example, masked: Ints, mask: int, layout: Layout, run: int
-) -> tuple[_Lines, _Lines, Floats, list[int]]:
-    """Lines of siblings, the own ones, how alike what stands around is, and the best first."""
-    none = _Lines(Ragged.of([]), np.zeros(0, np.int32))
-    if example.siblings is None or not len(example.siblings.functions):
-        return none, none, np.zeros(0, np.float32), []
-    if not (masked == mask).any():
-        return none, none, np.zeros(0, np.float32), []
-    lines = _lines(example.siblings.functions, layout)
-    own = _lines(Ragged(masked, np.array([0, len(masked)], np.int32)), layout)
-    scores = _places(lines, own, own.hole(mask), run)
+def _order(scores: Floats) -> list[int]:
     order = np.argsort(-scores, kind="stable")
-    return lines, own, scores, order[scores[order] > 0].tolist()
-
-
-def _places(lines: _Lines, own: _Lines, hole: int, run: int) -> Floats:
-    """[L] how alike the surroundings of each line and of line ``hole`` of the function are."""
-    count = len(lines.function)
-    rarity = _rarity(lines.text.values, count)
-    scores = np.zeros(count, np.float32)
-    for offset, weight in WEIGHTS.items():
-        there = np.arange(count) + (offset if offset < 0 else offset + run - 1)
-        inside = (there >= 0) & (there < count)
-        there = np.clip(there, 0, count - 1)
-        inside &= lines.function[there] == lines.function
-        if 0 <= hole + offset < len(own.text):
-            alike = _alike(lines.text, own.text[hole + offset], rarity)
-            scores += weight * np.where(inside, alike[there], 0)
-        elif abs(offset) == 1:
-            scores += weight * np.where(inside, 0, EDGE)
-    return scores
+    return [int(place) for place in order if scores[place] > 0]
 
 
 def _joined(rows: Sequence[Ints], layout: Layout, limit: int) -> Ints:

@@ -6,13 +6,22 @@ import math
 
 import pytest
 
+from codemtl.inference import SHIPPED_MODEL
 from codemtl.inference.evidence import Evidence, contradicted, evidence
+from codemtl.inference.parallels import Parallels
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout
 from codemtl.syntax.actions import Site
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> CodeTokenizer:
+    return CodeTokenizer.load(SHIPPED_MODEL)
+
 
 TEXT = """
 import policies, rules
@@ -59,26 +68,69 @@ def f(self, widths, height):
 """
 
 
-def weighed(at: str, family: str, replacement: str) -> Evidence:
-    scopes, site = place(HABITS, at, family)
-    return evidence(scopes, site, Edit(site.start, site.end, replacement))
+def weighed(
+    tokenizer: CodeTokenizer, at: str, family: str, replacement: str, text: str = HABITS
+) -> Evidence:
+    scopes, site = place(text, at, family)
+    function = functions(scopes.tree)[0]
+    parallels = Parallels(scopes.tree, function, tokenizer, piece_layout(tokenizer))
+    return evidence(scopes, site, Edit(site.start, site.end, replacement), parallels)
 
 
-def test_attributes_are_weighed_by_spelling_and_by_what_the_file_does() -> None:
-    found = weighed("hight", "attribute", "height")
+def test_attributes_are_weighed_by_spelling_and_by_what_the_file_does(
+    tokenizer: CodeTokenizer,
+) -> None:
+    found = weighed(tokenizer, "hight", "attribute", "height")
     assert found.renames == found.once == 1
     assert found.alike == pytest.approx(10 / 11)
     assert (found.habit, found.new_habit) == pytest.approx((0, math.log(3)))
     assert found.target == pytest.approx(4 / 10)  # two of the five letters of width and hight
 
 
-def test_variables_are_weighed_beside_their_attribute() -> None:
-    found = weighed("widths.size - ", "name", "height")
+def test_variables_are_weighed_beside_their_attribute(tokenizer: CodeTokenizer) -> None:
+    found = weighed(tokenizer, "widths.size - ", "name", "height")
     assert found.once == 0
     assert (found.habit, found.new_habit) == pytest.approx((math.log(2), math.log(2)))
     assert found.target == pytest.approx(2 * 5 / 11)
 
 
-def test_other_edits_have_no_evidence() -> None:
-    scopes, site = place(HABITS, "- widths", "binary-operator")
-    assert evidence(scopes, site, Edit(site.start, site.end, "+")) == Evidence()
+def test_other_edits_have_no_evidence(tokenizer: CodeTokenizer) -> None:
+    assert weighed(tokenizer, "- widths", "binary-operator", "+") == Evidence()
+
+
+PARALLEL = """
+def shrink_reader(self, reader, limit):
+    if reader.size {operator} limit:
+        reader.size = limit
+    return reader.size
+
+
+def shrink_writer(self, writer, limit):
+    if writer.size > limit:
+        writer.size = limit
+    return writer.size
+
+
+def other(self):
+    return 1
+"""
+
+
+@pytest.mark.parametrize(("stands", "there"), [(">", ">="), (">=", ">")])
+def test_what_the_file_does_at_the_most_similar_place_speaks_for_it(
+    tokenizer: CodeTokenizer, stands: str, there: str
+) -> None:
+    text = PARALLEL.format(operator=stands)
+    found = weighed(tokenizer, f"{stands} limit:\n        reader", "comparison", there, text)
+    most, none = max(found.parallel, found.new_parallel), min(found.parallel, found.new_parallel)
+    assert none == 0 and 1 < most <= 3.5, "the line is equal but for its name"
+    assert (found.parallel > 0) == (stands == ">")
+
+
+def test_where_nothing_is_alike_nothing_speaks(tokenizer: CodeTokenizer) -> None:
+    alone = PARALLEL.format(operator=">").partition("def shrink_writer")[0]
+    found = weighed(tokenizer, "> limit", "comparison", ">=", alone)
+    assert (found.parallel, found.new_parallel) == (0, 0)
+    header = PARALLEL.format(operator=">").replace("limit):", "limit=1):")
+    found = weighed(tokenizer, "1):\n    if reader", "integer", "2", header)
+    assert (found.parallel, found.new_parallel) == (0, 0)

@@ -16,8 +16,8 @@ from codemtl.tasks.generate import Generate, prompt
 from codemtl.tasks.similar import (
     LINES_LIMIT,
     SUMMARIES_LIMIT,
+    Places,
     similar_lines,
-    similar_places,
     similar_summaries,
 )
 from codemtl.tasks.summarize import Summarize
@@ -100,7 +100,10 @@ def test_of_a_place_is_known_what_stands_around(
 ) -> None:
     one = example(tokenizer, "Writer.__init__")
     with_hole = masked(tokenizer, one, vocabulary)
-    places = list(similar_places(one, with_hole, vocabulary.specials.mask, vocabulary.layout))
+    mask, layout = vocabulary.specials.mask, vocabulary.layout
+    found = Places.around_mask(one, with_hole, mask, layout)
+    assert found is not None and found[1] == 2
+    places = list(found[0].similar(2))
 
     def text(pieces: Ints) -> str:
         return tokenizer.decode(piece_ids(pieces))
@@ -115,7 +118,7 @@ def test_of_a_place_is_known_what_stands_around(
     scores = [place.score for place in places]
     assert scores == sorted(scores, reverse=True) and scores[-1] > 0
     one.siblings = None
-    assert not list(similar_places(one, with_hole, vocabulary.specials.mask, vocabulary.layout))
+    assert Places.around_mask(one, with_hole, mask, layout) is None
 
 
 def test_a_run_of_lines_stays_in_its_function(

@@ -1,0 +1,78 @@
+"""What the file does elsewhere, as evidence for or against an edit.
+
+Code is written in parallel: methods that mirror each other, tests in a row. Where the line at the
+place of the file that is most like an edit's own, with the names that change around it changed,
+is like what stands there, that speaks against the edit; where it is like what the edit makes of
+it, for the edit. Example: for ``self.low = high`` beside ``self.high = high`` and, in another
+class, ``self.min = min`` above ``self.max = max``, the edit to ``self.low = low``.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+
+from codemtl.inference.prompts import adapted_from, words_of
+from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.syntax.definitions import Definition
+from codemtl.syntax.edits import Edit
+from codemtl.syntax.tree import SourceTree
+from codemtl.tasks.building import line_bytes, siblings
+from codemtl.tasks.example import Layout
+from codemtl.tasks.similar import Places
+
+PLACES = 2  # that are looked at for a line
+POWER = 4  # of how alike two lines are: those that differ in much say little
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+class Parallels:
+    """The lines of a function, and what stands in their place in others of the file."""
+
+    def __init__(
+        self, tree: SourceTree, function: Definition, tokenizer: CodeTokenizer, layout: Layout
+    ) -> None:
+        self.data, self.name, self.tokenizer = tree.data, function.name, tokenizer
+        pieces, self.lines = line_bytes(tree, function.node, tokenizer, layout)
+        self.places = Places(siblings(tree, function, tokenizer).functions, pieces, layout)
+        self._known: dict[int, list[tuple[float, list[str]]]] = {}
+
+    def evidence(self, edit: Edit) -> tuple[float, float]:
+        """How much speaks for what stands there and for the edit, 0 to 3.5 each.
+
+        That is how alike the places are (`Places.scores`), times how alike the lines are (Ratcliff
+        and Obershelp) to the power POWER, of the better place. Both are 0 in the header.
+        """
+        inside = (at for at, (start, end) in enumerate(self.lines) if start <= edit.start <= end)
+        line = next(inside, 0)
+        start, end = self.lines[line]
+        if not line or edit.end > end:
+            return 0.0, 0.0
+        old, new = self.data[start:end], edit.replacement.encode()
+        new = old[: edit.start - start] + new + old[edit.end - start :]
+        before, after = (_TOKEN.findall(text.decode("utf-8", "replace")) for text in (old, new))
+        kept, changed = 0.0, 0.0
+        for score, tokens in self._there(line):
+            like_old, like_new = _alike(tokens, before), _alike(tokens, after)
+            if like_old > like_new:
+                kept = max(kept, score * like_old**POWER)
+            elif like_new > like_old:
+                changed = max(changed, score * like_new**POWER)
+        return kept, changed
+
+    def _there(self, line: int) -> list[tuple[float, list[str]]]:
+        """The tokens of what stands at the places most like a line's, and how alike they are."""
+        if line not in self._known:
+            found: dict[str, float] = {}
+            for place in self.places.similar(line):
+                text = " ".join(words_of(place.line, self.tokenizer))
+                found.setdefault(adapted_from(place, text, self.name, self.tokenizer), place.score)
+                if len(found) == PLACES:
+                    break
+            self._known[line] = [(score, _TOKEN.findall(text)) for text, score in found.items()]
+        return self._known[line]
+
+
+def _alike(one: list[str], two: list[str]) -> float:
+    matcher = SequenceMatcher(None, one, two, autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() > 0.3 else 0.0
