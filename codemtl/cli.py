@@ -195,10 +195,9 @@ def repair(
     if diff:
         no_effect({"--candidates": candidates}, "with --diff, which holds one for each place")
     if test is not None:
-        by_model = {
-            "--baseline": baseline, "--min-confidence": min_confidence,
-            "--max-findings": max_findings,
-        }  # fmt: skip
+        if baseline is not None:
+            raise UsageError("--baseline says nothing to --test, which searches by the tests")
+        by_model = {"--min-confidence": min_confidence, "--max-findings": max_findings}
         no_effect(by_model, "with --test, which searches by the tests")
     flags = {
         "min_confidence": min_confidence, "max_findings": max_findings, "candidates": candidates,

@@ -38,12 +38,12 @@ OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to
 
 
 def no_effect(given: Mapping[str, object], why: str) -> None:
-    """Raise UsageError for the first option that was given: it would change nothing."""
-    from codemtl.errors import UsageError
+    """Say of each option that was given that it changes nothing."""
+    from codemtl.report.output import complain
 
     for name, value in given.items():
         if value is not None and value is not False:
-            raise UsageError(f"{name} has no effect {why}; leave it out")
+            complain(f"{name} has no effect {why}")
 
 
 def reads_stdin(paths: Sequence[str], write: bool, output: str, stdin_filename: str | None) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from codemtl.cli_options import DataOption, FormatOption, OutFolder, SetOption, no_effect
+from codemtl.cli_options import DataOption, FormatOption, OutFolder, SetOption
 
 _DATA = "a corpus that `codemtl mine` wrote, or a prepared one, as data/tiny in the repository"
 
@@ -86,6 +86,7 @@ def train(
     """
     from codemtl import report
     from codemtl.configuration import time_budget_seconds
+    from codemtl.errors import UsageError
 
     data = data_folder(data)
     seconds = time_budget_seconds(time_budget)
@@ -93,7 +94,7 @@ def train(
            "seed": ("--seed", seed)}  # fmt: skip
     for key in (override.partition("=")[0].strip() for override in overrides or []):
         if key in own and own[key][1] is not None:
-            no_effect({f"--set {key}": True}, f"with {own[key][0]}")
+            raise UsageError(f"--set {key} has no effect with {own[key][0]}; leave it out")
     from codemtl.training.processes import join
     from codemtl.training.run import train as run
 
