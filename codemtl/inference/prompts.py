@@ -65,6 +65,7 @@ class Line(NamedTuple):
 
     text: str
     adapted: bool  # its names were changed to those around the place
+    score: float  # of the place, `Place.score`
 
 
 def lines_of_the_file(
@@ -75,17 +76,17 @@ def lines_of_the_file(
     They have the spaces that they have in the file.
     """
     spaced = spaced_lines(tree)
-    found: dict[str, bool] = {}
+    found: dict[str, Line] = {}
     for place in places:
         line = spaced.get("".join(tokenizer.decode(piece_ids(place.line)).split()))
         if line is None:
             continue
         changed = adapted_from(place, line, name, tokenizer)
-        found.setdefault(changed, changed != line)
-        found.setdefault(line, False)
+        for text in (changed, line):
+            found.setdefault(text, Line(text, text != line, place.score))
         if len(found) >= most:
             break
-    return [Line(text, changed) for text, changed in found.items()][:most]
+    return [*found.values()][:most]
 
 
 def adapted_from(place: Place, line: str, name: str, tokenizer: CodeTokenizer) -> str:

@@ -12,7 +12,7 @@ from codemtl.errors import UsageError
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.prompts import Line, dedented, header, lines_of_the_file, with_hole
 from codemtl.inference.rewording import reworded
-from codemtl.model.decoding import beam_search, log_probabilities
+from codemtl.model.decoding import LENGTH_PENALTY, beam_search, log_probabilities
 from codemtl.model.network import Network
 from codemtl.model.respelling import Respelling
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
@@ -34,14 +34,15 @@ from codemtl.tasks.example import Example, Ints, piece_ids, window_around, windo
 from codemtl.tasks.generate import Generate, prompt
 from codemtl.tasks.registry import TASKS
 from codemtl.tasks.similar import Places, most_similar
+from codemtl.tasks.summarize import Summarize
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096  # padded, that are looked at together
 NO_SITES = FunctionSites([], [])
-ALIKE = 0.2  # bodies of functions of which one's summary, reworded, is the other's
+SAID = 1.5  # nats a piece that a similar function's summary, reworded, may be worse
 MOST_LINES = 12  # of the file that are tried in the place of a masked one
-LESS_ALIKE = 0.5  # nats a piece that each has to be better than the one before
-ADAPTED = 0.6  # nats a piece that one with the names of its new place may be worse
+LATER = 0.3  # nats a piece that each has to be better than the one before
+WORTH = 0.6  # nats a piece for names of the new place, and for each by which it is alike above 1
 
 
 class _Asked(NamedTuple):
@@ -50,6 +51,19 @@ class _Asked(NamedTuple):
     ids: Ints  # the encoder input, with <mask> where text is wanted
     level: int  # spaces that the line of the mask begins with
     lines: Sequence[Line] = ()  # of the file that may stand there, the likeliest first
+
+
+class Written(NamedTuple):
+    """A hypothesis of a decoder."""
+
+    text: str
+    score: float  # as `decoding.beam_search` has it
+    pieces: int  # its end included
+
+    @property
+    def mean(self) -> float:
+        """The log-probability of a piece."""
+        return self.score * float(self.pieces ** (LENGTH_PENALTY - 1))
 
 
 class TextRuntime:
@@ -83,22 +97,32 @@ class TextRuntime:
         return found
 
     def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
-        """One sentence for each function: of a similar one in the file, or of the decoder's own."""
-        texts = {one: self._reworded(tree, one) for one in functions}
-        others = [one for one, text in texts.items() if text is None]
-        texts.update(zip(others, self.write("summarize", tree, others), strict=True))
-        return [texts[one] or "" for one in functions]
+        """One sentence for each function: the decoder's own, or a similar function's, reworded."""
+        written = self._written(_SUMMARIZE, tree, functions)
+        return [self._said(tree, one, found) for one, found in zip(functions, written, strict=True)]
 
-    def _reworded(self, tree: SourceTree, function: Definition) -> str | None:
-        """What the summary of a similar function says of this one, if there is any."""
+    def _said(self, tree: SourceTree, function: Definition, written: Sequence[Written]) -> str:
+        """What the decoder finds likely enough, by the piece."""
+        best = max(written, key=lambda one: one.mean, default=None)
         example = self._read(tree, function)
+        told = self._reworded(example, function.name)
+        if told:
+            ids = _SUMMARIZE.prompt(example, self.vocabulary)
+            pieces = self.tokenizer.encode(told)[: _SUMMARIZE.limit - 1]
+            (total,) = self._log_probabilities(_SUMMARIZE, ids, [pieces])
+            if best is None or total / (len(pieces) + 1) + SAID > best.mean:
+                return told
+        return "" if best is None else _SUMMARIZE.text(best.text)
+
+    def _reworded(self, example: Example, name: str) -> str | None:
+        """What the summary of the most similar function says of the one ``name``, if anything."""
         found = most_similar(example)
-        if found is None or found[1] < ALIKE or example.siblings is None:
+        if found is None or example.siblings is None:
             return None
-        summary = self.tokenizer.decode(example.siblings.summaries[found[0]])
-        code = self.tokenizer.decode(piece_ids(example.siblings.functions[found[0]]))
-        name = code.partition("(")[0].removeprefix("async").removeprefix("def")
-        return reworded(summary, name, function.name)
+        summary = self.tokenizer.decode(example.siblings.summaries[found])
+        code = self.tokenizer.decode(piece_ids(example.siblings.functions[found]))
+        other = code.partition("(")[0].removeprefix("async").removeprefix("def")
+        return reworded(summary, other, name)
 
     def write(self, name: str, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """What a task with a function as input writes of each; long functions by their beginning.
@@ -111,21 +135,27 @@ class TextRuntime:
             raise UsageError(
                 f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
             )
+        written = self._written(task, tree, functions)
+        return [task.text(found[0].text) if found else "" for found in written]
+
+    def _written(
+        self, task: FunctionToText, tree: SourceTree, functions: Sequence[Definition]
+    ) -> list[list[Written]]:
+        """Hypotheses for each function, best first."""
         inputs = [task.prompt(self._read(tree, one), self.vocabulary) for one in functions]
-        texts = [""] * len(functions)
-        numbered = list(enumerate(inputs))
-        for batch in by_length(numbered, [len(ids) for ids in inputs]):
-            found = self._write(task, [ids for _, ids in batch], task.beams)
+        written: list[list[Written]] = [[] for _ in functions]
+        for batch in by_length(list(enumerate(inputs)), [len(ids) for ids in inputs]):
+            found = self._hypotheses(task, [ids for _, ids in batch], task.beams)
             for (index, _), hypotheses in zip(batch, found, strict=True):
-                texts[index] = task.text(hypotheses[0]) if hypotheses else ""
-        return texts
+                written[index] = hypotheses
+        return written
 
     def generate(self, request: GenerationRequest) -> list[str]:
         """See ``inference.predictor.Predictor``."""
         asked = self._asked(request)
         beams = max(_GENERATE.beams, request.candidates)
-        found = self._hypotheses(_GENERATE, [asked.ids], beams)[0]
-        found += self._judged(_GENERATE, asked)
+        written = self._hypotheses(_GENERATE, [asked.ids], beams)[0]
+        found = [(one.text, one.score) for one in written] + self._judged(_GENERATE, asked)
         best = [text for text, _ in sorted(found, key=lambda one: -one[1])]
         texts = list(dict.fromkeys(text.rstrip() for text in best if text.strip()))
         if request.kind == "text":
@@ -164,18 +194,19 @@ class TextRuntime:
     def _judged(self, task: TextTask, asked: _Asked) -> list[tuple[str, float]]:
         """The lines of the file as hypotheses: worth what the network says of them by the piece.
 
-        Each is worth less than the one before, and more if it was adapted to its place: by how
-        much was chosen on lines of validation projects.
+        Each is worth less than the one before, and more the more alike its place is, and if it was
+        adapted: by how much was chosen on lines of validation projects.
         """
         space, limit = self.layout.space, task.limit - 1
         pieces = [text_pieces(line.text, self.tokenizer, space)[:limit] for line in asked.lines]
         if not pieces:
             return []
-        arrays = self._tensors(text_inputs(self.specials, [asked.ids]))
-        bos, eos = self.specials.bos, self.specials.eos
-        sums = log_probabilities(self.network, task.name, arrays, pieces, bos=bos, eos=eos)
+        sums = self._log_probabilities(task, asked.ids, pieces)
         return [
-            (line.text, total / (len(text) + 1) - LESS_ALIKE * rank + ADAPTED * line.adapted)
+            (
+                line.text,
+                total / (len(text) + 1) + WORTH * (line.score - 1 + line.adapted) - LATER * rank,
+            )
             for rank, (line, text, total) in enumerate(zip(asked.lines, pieces, sums, strict=True))
         ]
 
@@ -195,22 +226,26 @@ class TextRuntime:
         )
         return example.pieces
 
-    def _write(self, task: TextTask, inputs: Sequence[Any], beams: int) -> list[list[str]]:
-        """Texts of the hypotheses for each encoder input, best first."""
-        found = self._hypotheses(task, inputs, beams)
-        return [[text for text, _ in row] for row in found]
-
-    def _hypotheses(
-        self, task: TextTask, inputs: Sequence[Any], beams: int
-    ) -> list[list[tuple[str, float]]]:
-        """The same with their scores."""
+    def _hypotheses(self, task: TextTask, inputs: Sequence[Any], beams: int) -> list[list[Written]]:
+        """For each encoder input, best first."""
         arrays = text_inputs(self.specials, inputs)
         found = beam_search(
             self.network, task.name, self._tensors(arrays),
             bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,
             no_repeat=task.no_repeat,
         )  # fmt: skip
-        return [[(self.tokenizer.decode(pieces), score) for pieces, score in row] for row in found]
+        return [
+            [Written(self.tokenizer.decode(ids), score, len(ids) + 1) for ids, score in row]
+            for row in found
+        ]
+
+    def _log_probabilities(
+        self, task: TextTask, ids: Ints, texts: Sequence[Sequence[int]]
+    ) -> list[float]:
+        """Of the pieces of each text, given one encoder input."""
+        arrays = self._tensors(text_inputs(self.specials, [ids]))
+        bos, eos = self.specials.bos, self.specials.eos
+        return log_probabilities(self.network, task.name, arrays, texts, bos=bos, eos=eos)
 
     def _tensors(self, arrays: Arrays) -> dict[str, torch.Tensor]:
         if self.respelling is not None:
@@ -218,7 +253,7 @@ class TextRuntime:
         return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
-_GENERATE = Generate()
+_GENERATE, _SUMMARIZE = Generate(), Summarize()
 
 
 def by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:

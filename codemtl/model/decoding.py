@@ -12,6 +12,8 @@ from codemtl.model.layers import embed
 from codemtl.model.network import Heads
 from codemtl.model.text_head import Memory, TextHead, reorder_cache
 
+LENGTH_PENALTY = 0.6
+
 
 @torch.no_grad()
 def beam_search(
@@ -23,7 +25,7 @@ def beam_search(
     eos: int,
     beams: int,
     limit: int,
-    length_penalty: float = 0.6,
+    length_penalty: float = LENGTH_PENALTY,
     no_repeat: int = 0,
 ) -> list[list[tuple[list[int], float]]]:
     """For each row of ``batch`` up to ``beams`` hypotheses (pieces, score), best first.

@@ -145,7 +145,7 @@ def similar_summaries(example: Example, layout: Layout) -> Ints:
     Without siblings that have a summary, nothing.
     """
     found: dict[bytes, Ints] = {}
-    for row in _with_summary(example)[0][:SUMMARIES_LIMIT]:
+    for row in _with_summary(example)[:SUMMARIES_LIMIT]:
         assert example.siblings is not None
         text = example.siblings.summaries[row]
         found.setdefault(
@@ -154,26 +154,23 @@ def similar_summaries(example: Example, layout: Layout) -> Ints:
     return _joined(list(found.values()), layout, SUMMARIES_LIMIT)
 
 
-def most_similar(example: Example) -> tuple[int, float] | None:
-    """The sibling with a summary that is most like this function, and how alike the bodies are.
-
-    The latter from 0 to 1; None if no sibling has a summary.
-    """
-    rows, alike = _with_summary(example)
-    return (rows[0], float(alike[rows[0]])) if rows else None
+def most_similar(example: Example) -> int | None:
+    """The sibling with a summary whose body and name are most like this function's, if any."""
+    rows = _with_summary(example)
+    return rows[0] if rows else None
 
 
-def _with_summary(example: Example) -> tuple[list[int], Floats]:
-    """The siblings that have a summary, the most similar first, and how alike all bodies are."""
+def _with_summary(example: Example) -> list[int]:
+    """The siblings that have a summary, the most similar first."""
     if example.siblings is None or not len(example.siblings.summaries.values):
-        return [], np.zeros(0, np.float32)
+        return []
     functions = example.siblings.functions
     told = np.flatnonzero(np.diff(example.siblings.summaries.offsets))
     names = Ragged.of([_name(functions[row]).tolist() for row in range(len(functions))])
     rarity = _rarity(functions.values, len(functions))
     alike = _alike(functions, example.pieces, rarity)
     both = alike + _alike(names, _name(example.pieces), rarity)
-    return told[np.argsort(-both[told], kind="stable")].tolist(), alike
+    return [int(row) for row in told[np.argsort(-both[told], kind="stable")]]
 
 
 def _order(scores: Floats) -> list[int]:

@@ -19,6 +19,7 @@ from codemtl.inference.generate import generate_body, generate_line, generate_te
 from codemtl.inference.predictor import RepairRequest
 from codemtl.inference.prompts import header
 from codemtl.inference.torch_runtime import TorchPredictor
+from codemtl.inference.torch_texts import Written
 from codemtl.model.checkpoints import save_network
 from codemtl.model.config import PRESETS, ModelConfig
 from codemtl.model.network import Network
@@ -198,9 +199,9 @@ def test_lines_of_a_body_stand_as_they_were_learned(
 ) -> None:
     inputs: list[str] = []
 
-    def write(task: object, ids: list[Ints], beams: int) -> list[list[tuple[str, float]]]:
+    def write(task: object, ids: list[Ints], beams: int) -> list[list[Written]]:
         inputs.append(model.tokenizer.decode(piece_ids(ids[0])))
-        return [[(BODY, -1.0), (BLOCK, -2.0)]]
+        return [[Written(BODY, -1.0, 9), Written(BLOCK, -2.0, 9)]]
 
     monkeypatch.setattr(model, "_hypotheses", write)
     file = SourceFile.from_bytes(source.encode(), Path("a.py"))
@@ -214,7 +215,7 @@ def test_lines_of_a_body_stand_as_they_were_learned(
 def test_a_function_from_a_description_compiles(
     model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = [(BODY, -1.0), ("x = 1\n        y = 2", -2.0)]
+    texts = [Written(BODY, -1.0, 9), Written("x = 1\n        y = 2", -2.0, 9)]
     monkeypatch.setattr(model, "_hypotheses", lambda *_: [texts])
     found = generate_text("Print them.", model, candidates=2)
     assert [one.text.splitlines()[1:] for one in found.candidates] == [
@@ -243,9 +244,9 @@ def test_an_empty_line_is_asked_for_within_its_block(
 ) -> None:
     inputs: list[str] = []
 
-    def write(task: object, ids: list[Ints], beams: int) -> list[list[tuple[str, float]]]:
+    def write(task: object, ids: list[Ints], beams: int) -> list[list[Written]]:
         inputs.append(model.tokenizer.decode(piece_ids(ids[0])))
-        return [[("x = 1", -1.0)]]
+        return [[Written("x = 1", -1.0, 4)]]
 
     monkeypatch.setattr(model, "_hypotheses", write)
     text = "def f(xs):\n    total = 0\n\n    for x in xs:\n        total += x\n    return total\n"
@@ -305,15 +306,17 @@ def test_lines_of_the_file_compete_with_what_the_decoder_writes(
         "line", tree=tree, function=functions(tree)[1], start=start, end=start + 14
     )
     asked = model._asked(request)
-    assert asked.lines[:2] == [("target.check_writer()", True), ("source.check_reader()", False)]
+    first, second = asked.lines[:2]
+    assert first[:2] == ("target.check_writer()", True)
+    assert second[:2] == ("source.check_reader()", False) and first.score == second.score > 0
     texts = [line.text for line in asked.lines]
     assert "return Reader(source)" in texts, "with the spaces that it has in the file"
     worth = model._judged(Generate(), asked)
     assert [text for text, _ in worth] == texts
-    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[("x = 1", -100.0)]])
+    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[Written("x = 1", -100.0, 4)]])
     assert set(model.generate(request)) == {"x = 1", *texts}
     assert model.generate(request)[-1] == "x = 1"
-    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[("x = 1", 0.0)]])
+    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[Written("x = 1", 0.0, 4)]])
     assert model.generate(request)[0] == "x = 1"
 
 
@@ -339,20 +342,21 @@ def something(other):
 def test_what_a_similar_function_says_is_said_of_this_one(
     model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = list[int]()
+    score = -100.0
 
-    def write(task: object, inputs: list[Ints], beams: int) -> list[list[str]]:
-        asked.append(len(inputs))
-        return [["Say."] for _ in inputs]
+    def write(task: object, inputs: list[Ints], beams: int) -> list[list[Written]]:
+        return [[Written("Say.", score, 3)] for _ in inputs]
 
-    monkeypatch.setattr(model, "_write", write)
+    monkeypatch.setattr(model, "_hypotheses", write)
     tree = parse(TWINS.encode())
     assert model.summarize(tree, functions(tree)) == [
         "Say.",
         "Disable the writer of a name.",
         "Say.",
     ]
-    assert sum(asked) == 2
+    score = 0.0
+    assert model.summarize(tree, functions(tree)) == ["Say."] * 3, "what is likelier by far"
+    score = -100.0
     monkeypatch.setattr(model.network, "config", replace(model.network.config, siblings=False))
     assert model.summarize(tree, functions(tree)) == ["Say."] * 3
 
@@ -373,11 +377,11 @@ def test_summaries_of_the_file_are_read(
     source = PAIR.replace("source):\n", 'source):\n    """Open a source for reading."""\n', 1)
     tree, asked = parse(source.encode()), list[str]()
 
-    def remember(task: object, inputs: list[Ints], beams: int) -> list[list[str]]:
+    def remember(task: object, inputs: list[Ints], beams: int) -> list[list[Written]]:
         asked.extend(model.tokenizer.decode(piece_ids(ids)) for ids in inputs)
-        return [["Say."] for _ in inputs]
+        return [[Written("Say.", -1.0, 3)] for _ in inputs]
 
-    monkeypatch.setattr(model, "_write", remember)
+    monkeypatch.setattr(model, "_hypotheses", remember)
     model.summarize(tree, functions(tree))
     own, other = sorted(asked, key=lambda text: "Open a source for reading." in text)
     assert "defopen_reader(Open a source for reading.\n" in other
