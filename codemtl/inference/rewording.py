@@ -14,6 +14,8 @@ from difflib import SequenceMatcher
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _NAME = re.compile(r"[^\W\d]\w*")
+BORROWED = 0.6  # of the words of two sentences that say much the same
+STEM = 4  # letters by which words are compared, for one is a verb in the other form
 ALIKE = 0.5  # of two lines that say which name stands for which
 
 Words = Sequence[str]
@@ -30,6 +32,22 @@ def reworded(summary: str, name: str, other: str) -> str | None:
     changes = _differences(name, other)
     found = _replaced(summary, changes)
     return None if found == summary else found
+
+
+def borrowed(text: str, name: str, summary: str, other: str) -> bool:
+    """Whether ``text`` only says of the function ``name`` what ``summary`` says of ``other``.
+
+    It is much the same, and has no word, of three letters or more, in which the names differ.
+    """
+    if name == other or not summary:
+        return False
+    words = text.lower().split()
+    matcher = SequenceMatcher(None, words, summary.lower().split(), autojunk=False)
+    if matcher.ratio() < BORROWED:
+        return False
+    theirs = set(_words(other))
+    own = {word[:STEM] for word in _words(name) if len(word) > 2 and word not in theirs}
+    return not own & {word[:STEM] for word in _words(text)}
 
 
 def adapted(line: str, names: tuple[str, str], around: Iterable[tuple[Words, Words]]) -> str:
@@ -63,8 +81,12 @@ def _is_name(word: str) -> bool:
 
 def _differences(name: str, other: str) -> dict[str, str]:
     """Which words of one name stand for which of the other, in small letters."""
-    old, new = ([word.lower() for word in _WORD.findall(one)] for one in (name, other))
+    old, new = _words(name), _words(other)
     return dict(_changed(SequenceMatcher(None, old, new, autojunk=False), old, new))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
 
 
 def _changed(matcher: SequenceMatcher[str], old: Words, new: Words) -> Iterator[tuple[str, str]]:

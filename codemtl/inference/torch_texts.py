@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from codemtl.errors import UsageError
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.prompts import Line, dedented, header, lines_of_the_file, with_hole
-from codemtl.inference.rewording import reworded
+from codemtl.inference.rewording import borrowed, reworded
 from codemtl.model.decoding import LENGTH_PENALTY, beam_search, log_probabilities
 from codemtl.model.network import Network
 from codemtl.model.respelling import Respelling
@@ -39,6 +40,7 @@ from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
 BATCH_PIECES = 4096  # padded, that are looked at together
 NO_SITES = FunctionSites([], [])
+SUMMARIES = 12  # of similar functions that a summary is compared to
 SAID = 1.5  # nats a piece that a similar function's summary, reworded, may be worse
 MOST_LINES = 12  # of the file that are tried in the place of a masked one
 LATER = 0.3  # nats a piece that each has to be better than the one before
@@ -98,14 +100,34 @@ class TextRuntime:
 
     def summarize(self, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """One sentence for each function: the decoder's own, or a similar function's, reworded."""
-        written = self._written(_SUMMARIZE, tree, functions)
-        return [self._said(tree, one, found) for one, found in zip(functions, written, strict=True)]
+        examples = [self._read(tree, one) for one in functions]
+        written = self._written(_SUMMARIZE, examples)
+        for found, example, one in zip(written, examples, functions, strict=True):
+            found[:] = self._own(found, example, one.name)
+        lost = [index for index, found in enumerate(written) if not found]
+        alone = [replace(examples[index], siblings=None) for index in lost]
+        for index, found in zip(lost, self._written(_SUMMARIZE, alone), strict=True):
+            written[index] = found
+        return [
+            self._said(example, one.name, found)
+            for example, one, found in zip(examples, functions, written, strict=True)
+        ]
 
-    def _said(self, tree: SourceTree, function: Definition, written: Sequence[Written]) -> str:
+    def _own(self, written: Sequence[Written], example: Example, name: str) -> list[Written]:
+        """The hypotheses that do not only say what is said of another function."""
+        others = [
+            (summary, other) for summary, other in self._told(example) if other != name
+        ]  # fmt: skip
+        return [
+            one for one in written
+            if not any(borrowed(one.text, name, summary, other) for summary, other in others)
+        ]  # fmt: skip
+
+    def _said(self, example: Example, name: str, written: Sequence[Written]) -> str:
         """What the decoder finds likely enough, by the piece."""
         best = max(written, key=lambda one: one.mean, default=None)
-        example = self._read(tree, function)
-        told = self._reworded(example, function.name)
+        found = next(self._told(example), None)
+        told = found and reworded(*found, name)
         if told:
             ids = _SUMMARIZE.prompt(example, self.vocabulary)
             pieces = self.tokenizer.encode(told)[: _SUMMARIZE.limit - 1]
@@ -114,15 +136,13 @@ class TextRuntime:
                 return told
         return "" if best is None else _SUMMARIZE.text(best.text)
 
-    def _reworded(self, example: Example, name: str) -> str | None:
-        """What the summary of the most similar function says of the one ``name``, if anything."""
-        found = most_similar(example)
-        if found is None or example.siblings is None:
-            return None
-        summary = self.tokenizer.decode(example.siblings.summaries[found])
-        code = self.tokenizer.decode(piece_ids(example.siblings.functions[found]))
-        other = code.partition("(")[0].removeprefix("async").removeprefix("def")
-        return reworded(summary, other, name)
+    def _told(self, example: Example) -> Iterator[tuple[str, str]]:
+        """Summaries of the functions that are most similar, and the functions' names."""
+        for row in most_similar(example)[:SUMMARIES]:
+            assert example.siblings is not None
+            code = self.tokenizer.decode(piece_ids(example.siblings.functions[row]))
+            name = code.partition("(")[0].removeprefix("async").removeprefix("def")
+            yield self.tokenizer.decode(example.siblings.summaries[row]), name
 
     def write(self, name: str, tree: SourceTree, functions: Sequence[Definition]) -> list[str]:
         """What a task with a function as input writes of each; long functions by their beginning.
@@ -135,15 +155,13 @@ class TextRuntime:
             raise UsageError(
                 f"{name} is no task that writes a text of a function; known: {', '.join(known)}"
             )
-        written = self._written(task, tree, functions)
+        written = self._written(task, [self._read(tree, one) for one in functions])
         return [task.text(found[0].text) if found else "" for found in written]
 
-    def _written(
-        self, task: FunctionToText, tree: SourceTree, functions: Sequence[Definition]
-    ) -> list[list[Written]]:
+    def _written(self, task: FunctionToText, examples: Sequence[Example]) -> list[list[Written]]:
         """Hypotheses for each function, best first."""
-        inputs = [task.prompt(self._read(tree, one), self.vocabulary) for one in functions]
-        written: list[list[Written]] = [[] for _ in functions]
+        inputs = [task.prompt(one, self.vocabulary) for one in examples]
+        written: list[list[Written]] = [[] for _ in examples]
         for batch in by_length(list(enumerate(inputs)), [len(ids) for ids in inputs]):
             found = self._hypotheses(task, [ids for _, ids in batch], task.beams)
             for (index, _), hypotheses in zip(batch, found, strict=True):

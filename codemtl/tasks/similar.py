@@ -145,7 +145,7 @@ def similar_summaries(example: Example, layout: Layout) -> Ints:
     Without siblings that have a summary, nothing.
     """
     found: dict[bytes, Ints] = {}
-    for row in _with_summary(example)[:SUMMARIES_LIMIT]:
+    for row in most_similar(example)[:SUMMARIES_LIMIT]:
         assert example.siblings is not None
         text = example.siblings.summaries[row]
         found.setdefault(
@@ -154,14 +154,8 @@ def similar_summaries(example: Example, layout: Layout) -> Ints:
     return _joined(list(found.values()), layout, SUMMARIES_LIMIT)
 
 
-def most_similar(example: Example) -> int | None:
-    """The sibling with a summary whose body and name are most like this function's, if any."""
-    rows = _with_summary(example)
-    return rows[0] if rows else None
-
-
-def _with_summary(example: Example) -> list[int]:
-    """The siblings that have a summary, the most similar first."""
+def most_similar(example: Example) -> list[int]:
+    """The siblings that have a summary, the most like this function first, by body and name."""
     if example.siblings is None or not len(example.siblings.summaries.values):
         return []
     functions = example.siblings.functions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codemtl.inference.rewording import adapted, reworded
+from codemtl.inference.rewording import adapted, borrowed, reworded
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,25 @@ def test_a_line_is_adapted_to_what_stands_around_its_new_place(
     line: str, names: tuple[str, str], around: list[tuple[str, str]], wanted: str
 ) -> None:
     assert adapted(line, names, [(a.split(), b.split()) for a, b in around]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "summary", "other", "wanted"),
+    [
+        ("Subtract two kernels.", "__mul__", "Subtract two filter kernels.", "__sub__", True),
+        ("Multiply two kernels.", "__mul__", "Subtract two kernels.", "__sub__", True),
+        ("Multiply two kernels.", "multiply", "Subtract two kernels.", "subtract", False),
+        ("Close the file.", "close", "Open the file.", "open_file", False),
+        ("Closes the file.", "closing", "Opens the file.", "open_file", False),
+        ("Open the file.", "close", "Open the file.", "open", True),
+        ("Open the file.", "open", "Open the file.", "open", False),
+        ("Return it.", "close", "Open the file at a path.", "open", False),
+        ("Load the size of it.", "size_of", "Load it.", "load", False),
+        ("Load rest of the file.", "size_of", "Load rest from the file.", "load", True),
+        ("Say.", "f", "", "g", False),
+    ],
+)
+def test_what_is_only_said_of_another_function(
+    text: str, name: str, summary: str, other: str, wanted: bool
+) -> None:
+    assert borrowed(text, name, summary, other) == wanted

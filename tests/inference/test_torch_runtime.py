@@ -361,6 +361,24 @@ def test_what_a_similar_function_says_is_said_of_this_one(
     assert model.summarize(tree, functions(tree)) == ["Say."] * 3
 
 
+def test_what_is_only_said_of_another_function_is_not_said(
+    model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def write(task: object, inputs: list[Ints], beams: int) -> list[list[Written]]:
+        asked.append([model.tokenizer.decode(piece_ids(ids)) for ids in inputs])
+        copied = Written("Disable the reader of a name.", -0.1, 8)
+        own = Written("Yield all but the first.", -9.0, 8)
+        return [[copied] if "Disable the reader" in text else [own] for text in asked[-1]]
+
+    monkeypatch.setattr(model, "_hypotheses", write)
+    tree = parse(TWINS.encode())
+    found = model.summarize(tree, functions(tree)[2:])
+    assert found == ["Yield all but the first."]
+    assert ["Disable the reader" in text for (text,) in asked] == [True, False]
+
+
 def test_an_unfinished_line_does_not_hide_the_functions_below(model: TorchPredictor) -> None:
     source = "def first(xs):\n    total = call(xs, [\n    return total\n" + PAIR
     tree, start = parse(source.encode()), source.index("total = call")
