@@ -72,7 +72,13 @@ def adapted(line: str, names: tuple[str, str], around: Iterable[tuple[Words, Wor
             if _is_name(old) and _is_name(new):
                 changes.setdefault(old, new)
                 words = _differences(old, new) | words
-    return _NAME.sub(lambda match: changes.get(match[0]) or _replaced(match[0], words), line)
+
+    def here(match: re.Match[str]) -> str:
+        name = match[0]
+        found = changes.get(name) or _replaced(name, words)
+        return found if _is_name(name) and _is_name(found) else name
+
+    return _NAME.sub(here, line)
 
 
 def _is_name(word: str) -> bool:

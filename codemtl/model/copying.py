@@ -44,6 +44,13 @@ class Source(NamedTuple):
     ids_BP: Tensor
     keys_BPD: Tensor
     real_BP: Tensor  # false on padding
+    before_BPR: Tensor  # what stands before each, as `last_written`
+
+    @classmethod
+    def of(cls, ids_BP: Tensor, keys_BPD: Tensor, real_BP: Tensor) -> Source:
+        """Of pieces and their keys."""
+        before_BPR = functional.pad(last_written(ids_BP), (0, 0, 1, -1), value=NOTHING - 1)
+        return cls(ids_BP, keys_BPD, real_BP, before_BPR)
 
 
 class Recent(NamedTuple):
@@ -83,7 +90,7 @@ class Copying(nn.Module):
         pieces_BPD = self.piece_norm(embed(ids_BP, embedding)).to(states_BTD.dtype)
         before_BPD = functional.pad(pieces_BPD, (0, 0, 1, -1))
         known = torch.cat((states_BTD.gather(1, where), pieces_BPD, before_BPD), -1)
-        return Source(ids_BP, self.key(known), words_BP >= 0)
+        return Source.of(ids_BP, self.key(known), words_BP >= 0)
 
     def mixed(
         self,
@@ -102,7 +109,7 @@ class Copying(nn.Module):
         scores_BUP = scores_BUP.float()
         odds_BU = (hidden_BUD.float() * self.whether).sum(-1) + self.often
         if self.going_on is not None and self.whether_going_on is not None:
-            for index, run_BUP in enumerate(_runs(recent, source.ids_BP)):
+            for index, run_BUP in enumerate(_runs(recent, source)):
                 scores_BUP = scores_BUP + self.going_on[index] * run_BUP
                 odds_BU = odds_BU + self.whether_going_on[index] * run_BUP.any(-1)
         scores_BUP = scores_BUP.masked_fill(~source.real_BP[:, None], -torch.inf)
@@ -125,16 +132,18 @@ def last_written(ids_BU: Tensor) -> Tensor:
     return rows_BUU.gather(2, back_BUR.clamp(min=0)).masked_fill(back_BUR < 0, NOTHING)
 
 
-def _runs(recent: Recent, ids_BP: Tensor) -> Iterator[Tensor]:
+def _runs(recent: Recent, source: Source) -> Iterator[Tensor]:
     """[B, U, P] each: whether the one last piece, the two last, … stand before a piece.
 
     Where the input has spaces, as a summary does, they have to be written as well.
     """
-    before_BPR = functional.pad(last_written(ids_BP), (0, 0, 1, -1), value=NOTHING - 1)
+    ids_BP = source.ids_BP
     just_before_BP = functional.pad(ids_BP, (1, -1), value=NOTHING - 1)
     spaceless_BP = (ids_BP != SPACE) & (just_before_BP != SPACE)
     going_BUP = (recent.ids_BU[:, :, None] == just_before_BP[:, None]) | spaceless_BP[:, None]
     for index in range(RUN):
-        same_BUP = recent.without_spaces_BUR[:, :, index, None] == before_BPR[:, None, :, index]
+        same_BUP = (
+            recent.without_spaces_BUR[:, :, index, None] == source.before_BPR[:, None, :, index]
+        )
         going_BUP = going_BUP & same_BUP
         yield going_BUP

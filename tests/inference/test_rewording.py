@@ -48,6 +48,8 @@ def test_words_in_which_names_differ_are_replaced(
         ("x = a + 1", ("f", "g"), [("y = 1 + z", "y = 2 - z")], "x = a + 1"),
         ("return a", ("f", "g"), [("if a :", "b = c ( d )")], "return a"),
         ("for item in items:", ("f", "g"), [("x in y", "x if y")], "for item in items:"),
+        ("for item in items:", ("get_for", "get_in"), [], "for item in items:"),
+        ("order = of", ("of_it", "in_it"), [], "order = of"),
         # in strings too
         ("log('reader')", ("reader", "writer"), [], "log('writer')"),
     ],

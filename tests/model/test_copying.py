@@ -106,7 +106,9 @@ def test_what_goes_on_with_a_run_is_copied_the_more_readily(
     copying.often.fill_(30.0)
     width = copying.whether.shape[0]
     ids = torch.tensor([known])
-    source = Source(ids, torch.zeros(1, len(known), width), torch.ones_like(ids, dtype=torch.bool))
+    source = Source.of(
+        ids, torch.zeros(1, len(known), width), torch.ones_like(ids, dtype=torch.bool)
+    )
     hidden, recent = torch.zeros(1, 1, width), Recent.of(torch.tensor([written])).last()
     vocabulary, place = torch.zeros(1, 512), (torch.zeros(1).long(), torch.zeros(1).long())
     found = copying.mixed(vocabulary, hidden, recent, place, source)[0]
