@@ -33,6 +33,7 @@ Order = Literal["model", "coverage", "random"]
 MODEL_EDITS = 400  # of a function, that the repair head ranks
 WRITTEN_LINES, WRITTEN_EACH = 3, 24  # lines that the generation head writes anew, and how often
 WRITTEN_AFTER = 400  # candidates without success after which it is asked
+WRITING = 5.0  # seconds that a line is thought to take before one has been written
 MORE, MORE_SECONDS = 40, 2.0  # candidates and time spent on rivals of a patch that passes
 ENOUGH = 12  # passing patches
 
@@ -257,6 +258,7 @@ class _Run:
         self.writer: Iterator[list[Item]] = iter(())
         self.outcome = Outcome()
         self.pending: dict[int, tuple[Item, int]] = {}
+        self.writing = min(WRITING, max(0.0, deadline - time.monotonic()) / 4)
         self.reached = max((test.progress for test in baseline.failing), default=0)
         self.failing = len(baseline.failing)
 
@@ -286,7 +288,7 @@ class _Run:
     def _fill(self) -> None:
         while self.judge.capacity > 0:
             if self.outcome.tried >= WRITTEN_AFTER and not self.outcome.passing:
-                self.queue.add(next(self.writer, []))
+                self._write()
             item = self._next()
             if item is None:
                 return
@@ -295,6 +297,13 @@ class _Run:
             self.pending[key] = (item, key)
             source = self.files[item.path].source
             self.judge.submit(key, item.path, source.raw(item.candidate.text(source.data)))
+
+    def _write(self) -> None:
+        """Have one more line written, if there is time for it: it cannot be stopped."""
+        began = time.monotonic()
+        if began + self.writing < self.deadline:
+            self.queue.add(next(self.writer, []))
+            self.writing = max(self.writing, time.monotonic() - began)
 
     def _next(self) -> Item | None:
         for item in self.queue:

@@ -14,6 +14,7 @@ from codemtl.search.outcomes import Baseline, TestOutcome, Verdict
 from codemtl.search.search import Outcome, SearchFile, search, single_edits
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.files import SourceFile
+from codemtl.syntax.results import Generated
 
 PATH = Path("a.py")
 SOURCE = b"""def total(items):
@@ -109,6 +110,25 @@ def test_the_time_is_kept() -> None:
     outcome = run(Judge([lambda f: False]), seconds=1.0)
     assert time.monotonic() - started < 3
     assert not outcome.passing
+
+
+def test_no_line_is_written_when_the_time_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def slowly(source: SourceFile, predictor: object, line: int, candidates: int) -> Generated:
+        asked.append(line)
+        time.sleep(1.0)
+        return Generated([])
+
+    monkeypatch.setattr(searching, "WRITTEN_AFTER", 0)
+    monkeypatch.setattr(searching, "generate_line", slowly)
+    file = SearchFile.of(SourceFile.from_bytes(SOURCE, PATH), functions)
+    lines = {PATH: frozenset({2, 3, 4, 5})}
+    baseline = Baseline("failing", tests=(TestOutcome("t", False, 0.1, lines),))
+    started = time.monotonic()
+    search([file], baseline, Judge([lambda f: False]), FakePredictor({}), seconds=1.5)
+    assert time.monotonic() - started < 2.4
+    assert len(asked) == 1
 
 
 def test_the_model_moves_its_edit_forward() -> None:
