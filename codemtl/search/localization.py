@@ -9,6 +9,7 @@ not end was when it was stopped, is several times as suspicious.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from codemtl.syntax.tree import SourceTree
 RAISED = 4.0  # factor of the line from which an exception came
 STACK = 1.5  # of the lines that had called it
 STOPPED = 3.0  # of the loop in which a program was stopped
+DECIDES = 2.0  # in it, of the condition and of lines that assign to what it asks for
 LOOPS = ("for_statement", "while_statement")
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _STATEMENT_PARENTS = ("block", "module")
 
 
@@ -87,6 +90,24 @@ class Suspicion:
             for one in range(node.start_point[0] + 1, node.end_point[0] + 2):
                 if one != line and one in self.run:
                     self._raise(one, STOPPED)
+            for one in self._deciding(node):
+                self._raise(one, DECIDES)
+
+    def _deciding(self, loop: Node) -> list[int]:
+        """The line of a loop's condition, and those that set what it asks for."""
+        condition = loop.child_by_field_name("condition")
+        if condition is None:
+            return []
+        asked = set(_NAME.findall(self.tree.text(condition)))
+        found = {loop.start_point[0] + 1}
+        stack = list(loop.named_children)
+        while stack:
+            node = stack.pop()
+            target = node.child_by_field_name("left") if "assignment" in node.type else None
+            if target is not None and asked & set(_NAME.findall(self.tree.text(target))):
+                found.add(node.start_point[0] + 1)
+            stack.extend(node.named_children)
+        return sorted(found & self.run)
 
 
 def _ochiai(path: Path, baseline: Baseline) -> dict[int, float]:

@@ -184,13 +184,13 @@ class FunctionView:
         return self.text(first[0]) if method and first and first[0].type == "identifier" else ""
 
     def members(self, pattern: str) -> list[str]:
-        """Names that a pattern finds in the class; OWNER in it stands for the object."""
+        """What a pattern finds in the class; OWNER in it stands for the object."""
         parent = self.definition.parent
         if not self.owner or parent is None:
             return []
         if pattern not in self._members:
             found = re.findall(pattern.replace("OWNER", self.owner), self.text(parent.node))
-            self._members[pattern] = list(dict.fromkeys(found))
+            self._members[pattern] = found
         return self._members[pattern]
 
     # --- names

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from codemtl.search.candidates import Candidate
-from codemtl.search.localization import RAISED, STOPPED, Suspicion
+from codemtl.search.localization import DECIDES, RAISED, STOPPED, Suspicion
 from codemtl.search.outcomes import Baseline, TestOutcome
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.queue import CandidateQueue, Item
@@ -56,7 +56,7 @@ def test_where_it_raised_and_where_it_was_stopped() -> None:
     raised = suspicion(outcome(False, {2, 3}, trace=(3,)))
     assert raised(*at(b"y > 2")) == RAISED * raised(*at(b"x + 1"))
     stopped = suspicion(outcome(False, {2, 3, 5, 6}, trace=(6,), late=True))
-    assert stopped(*at(b"y += 1")) == STOPPED * stopped(*at(b"x + 1"))
+    assert stopped(*at(b"y += 1")) == DECIDES * STOPPED * stopped(*at(b"x + 1"))
     assert stopped(*at(b"while y")) > stopped(*at(b"x + 1"))
 
 

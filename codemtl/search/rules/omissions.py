@@ -11,6 +11,7 @@ f              "{name}: "                ->  f"{name}: "
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from tree_sitter import Node
@@ -41,6 +42,7 @@ _LENGTH = re.compile(r"\blen\([^()]*\)")
 _CHANGED = r"(?<![\w.]){}\s*([-+*/%|&^<>@]*=(?!=)|,[^\n=]*=(?!=)|\.\w+\(|:=|\[[^\]]*\]\s*=)"
 _EMPTY = re.compile(r"(\[\]|\{\}|(list|dict|set)\(\))\Z")
 _ATTRIBUTE = r"\bOWNER\.([A-Za-z_]\w*)\b(?!\s*\()"
+_SET = r"\bOWNER\.([A-Za-z_]\w*)\s*(?:[-+*/%|&]|//|\*\*)?=(?!=)"
 _METHOD = r"\bdef (\w+)\(\s*OWNER\b"
 _RAISABLE = re.compile(r"([A-Za-z_][\w.]*\.)?[A-Z]\w*(Error|Exception|Exit|Interrupt)\Z")
 
@@ -102,7 +104,7 @@ def _called(view: FunctionView, node: Node) -> Iterator[Proposal]:
 
 def _attributes(view: FunctionView) -> list[str]:
     """What the object holds, as far as the class shows it."""
-    return [one for one in view.members(_ATTRIBUTE) if one != view.owner]
+    return [one for one in dict.fromkeys(view.members(_ATTRIBUTE)) if one != view.owner]
 
 
 def _in_async(node: Node) -> bool:
@@ -184,10 +186,13 @@ def _of_object(view: FunctionView, node: Node) -> Iterator[Proposal]:
     end = view.tree.data.find(b"\n", node.end_byte) + 1
     if end and node.next_named_sibling is None and node.type not in ENDS:
         places.append(end)
+    times_set = Counter(view.members(_SET))
     for name in attributes[:MAX_ATTRIBUTES]:
         one = f"{view.owner}.{name}"
         near = 0.5 if one in here else 1.0
-        forms = [(f"{one} += 1", 1.0), (f"{one} -= 1", 0.5), (f"{one} = 0", 0.2)]
+        counted = 6.0 if times_set[name] <= 1 else 1.0  # nothing changes it after its first value
+        counted *= view.definition.name != "__init__"
+        forms = [(f"{one} += 1", counted), (f"{one} -= 1", counted / 2), (f"{one} = 0", 0.2)]
         forms += [(f"{one} = {value}", 0.15) for value in ("None", "[]", "{}", "True", "False")]
         for other in view.locals_at(node):
             if other != view.owner:
@@ -195,7 +200,7 @@ def _of_object(view: FunctionView, node: Node) -> Iterator[Proposal]:
                 forms += [(f"{one} = {other}", same), (f"{one} += {other}", 0.3)]
                 forms.append((f"{one}.append({other})", 0.3))
         for text, share in forms:
-            for at in places:
+            for at in places if share else ():
                 yield Proposal("update-self", (Edit(at, at, f"{depth}{text}\n"),), share * near)
 
 
