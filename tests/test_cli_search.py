@@ -98,6 +98,26 @@ def test_code_that_no_failing_test_runs(run: Run, project: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "import no_such_module\n" + BROKEN,
+            "No module named 'no_such_module'",
+        ),
+        (BROKEN + "def other(:\n    pass\n", "SyntaxError"),
+    ],
+)
+def test_what_keeps_a_file_from_being_imported_is_told(
+    run: Run, project: Path, source: str, said: str
+) -> None:
+    (project / "a.py").write_text(source)
+    outcome = run("repair", "a.py", "--test", PYTEST)
+    assert outcome.code == 1
+    assert f"line {3 if 'other' in source else 1}, where test_a.py stops" in outcome.out
+    assert said in outcome.out
+
+
+@pytest.mark.parametrize(
     ("command", "said"),
     [
         ("no-such-command-here", "no-such-command-here"),

@@ -23,6 +23,8 @@ from codemtl.search.workplace import Workplace
 
 SECONDS_A_TEST = 5.0  # after which a test that is inside a target file is stopped
 SECONDS = 600.0  # for everything
+COMMAND_SECONDS = 60.0  # for a command of which one hears nothing before its end
+_AFTER_HANGING = 1.0  # seconds that a command is thought to take which never came to its end
 _TRIES = 5  # runs, each leaving out what ended the one before
 _GOOD = ("passed", "xfailed")
 
@@ -60,13 +62,21 @@ class _Record:
     late: bool = False
 
 
-def record(place: Workplace, timeout: float | None) -> tuple[Baseline, Plan | None]:
-    """Run the tests as they are."""
+def record(
+    place: Workplace, timeout: float | None, budget: float = 0.0
+) -> tuple[Baseline, Plan | None]:
+    """Run the tests as they are.
+
+    ``budget`` is the time of the search after it, if known: a command that takes longer than that
+    cannot be run again for each candidate.
+    """
     began = time.perf_counter()
     limit = timeout if timeout is not None else SECONDS
     if place.command.is_pytest:
         baseline, plan = _pytest(place, began + limit, limit)
     else:
+        if timeout is None:
+            limit = max(COMMAND_SECONDS, budget)
         baseline, plan = _command(place, limit)
     return replace(baseline, seconds=time.perf_counter() - began), plan
 
@@ -306,13 +316,14 @@ def _command(place: Workplace, limit: float) -> tuple[Baseline, Plan | None]:
     if late and not trace:
         return _error(
             f"--test {text!r} did not end within {limit:g} seconds; name fewer tests, or give "
-            "more time"
+            "more time (--time-budget)"
         ), None
     test = TestOutcome(
         WHOLE_COMMAND, False, frame["seconds"], lines, trace,
         last if not late else f"stopped after {limit:g} seconds", 0, late,
     )  # fmt: skip
-    return Baseline("failing", "", (test,)), Plan("command", seconds=frame["seconds"])
+    usual = _AFTER_HANGING if late else frame["seconds"]
+    return Baseline("failing", "", (test,)), Plan("command", seconds=usual)
 
 
 def _error(message: str) -> Baseline:

@@ -33,7 +33,7 @@ def accepted(
     source = SourceFile.read(path)
     passed: dict[int, Candidate] = {}
     failed = 0
-    with Validator(command, [path], jobs=jobs) as validator:
+    with Validator(command, [path], jobs=jobs, budget=seconds or SECONDS) as validator:
         accept("" if validator.protection.strong else validator.protection.text)
         baseline = validator.baseline()
         if baseline.status == "error":

@@ -57,12 +57,13 @@ class Validator:
         *,
         jobs: int = 2,
         timeout: float | None = None,
+        budget: float = 0.0,
         way: sandbox.Way | None = None,
     ) -> None:
         self._targets = tuple(path.resolve() for path in targets)
         self._command = commands.understand(command, self._targets)
         self.protection = sandbox.protection(way)
-        self._timeout = timeout
+        self._timeout, self._budget = timeout, budget
         self._slots = [_Slot() for _ in range(max(1, jobs))]
         self._waiting: deque[_Task] = deque()
         self._done: list[tuple[int, Verdict]] = []
@@ -96,9 +97,10 @@ class Validator:
 
     def baseline(self) -> Baseline:
         """Run the command on the code as it is."""
-        found, self._plan = recording.record(self._place, self._timeout)
+        found, self._plan = recording.record(self._place, self._timeout, self._budget)
         if self._plan is not None:
             self._servers = Servers(self._place, self._plan)
+            self._servers.begin()  # it gets ready while the model is loaded
         return replace(found, protection=self.protection.text)
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from codemtl.errors import CodemtlError, EditError
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.sources import Target, read_target, select_functions
+from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.pool import Validator
@@ -67,7 +68,9 @@ def repair_with_tests(
     if not files:
         return results
     started = time.monotonic()
-    with Validator(options.command, list(files), jobs=options.jobs) as validator:
+    with Validator(
+        options.command, list(files), jobs=options.jobs, budget=options.seconds
+    ) as validator:
         accept("" if validator.protection.strong else validator.protection.text)
         baseline = validator.baseline()
         if baseline.status != "failing":
@@ -76,6 +79,10 @@ def repair_with_tests(
                 _settle(by_path, Patch("already-passing", PASSING, 0, seconds))
             else:
                 _settle(by_path, Patch("error", baseline.message, 0, seconds))
+            return results
+        beyond = _beyond(files, baseline)
+        if beyond:
+            _settle(by_path, Patch("not-fixed", beyond, 0, time.monotonic() - started))
             return results
         outcome = search(
             list(files.values()), baseline, validator, load(),
@@ -160,13 +167,27 @@ def _test_text(baseline: Baseline) -> str:
     return "\n".join(parts)
 
 
+def _beyond(files: dict[Path, SearchFile], baseline: Baseline) -> str:
+    """Why no function of these files can be the cause; empty if one can."""
+    for path, file in files.items():
+        suspicion = Suspicion(file.tree, path, baseline)
+        if any(suspicion.covers(one.node) and not one.node.has_error for one in file.functions):
+            return ""
+    for test in baseline.failing:
+        for path, line in reversed(test.trace):
+            if path in files:
+                return (
+                    f"line {line}, where {_named([test.id])} stops, belongs to no function that can"
+                    f" be searched: {test.message}; mend it by hand"
+                )
+    tests = _named([test.id for test in baseline.failing])
+    return (
+        f"no function of these files runs in what fails ({tests}); name the file that holds the bug"
+    )
+
+
 def _failure(outcome: Outcome, baseline: Baseline, doubt: str) -> str:
     tests = _named([test.id for test in baseline.failing])
-    if not outcome.tried:
-        return (
-            f"no function of these files runs in what fails ({tests}); name the file that holds"
-            " the bug"
-        )
     if doubt:
         return (
             f"{len(outcome.passing)} of {outcome.tried} candidates make {tests} pass, but not a"

@@ -20,6 +20,7 @@ from codemtl.search.workplace import Workplace
 _FACTOR, _SPARE = 4.0, 0.2  # times as long as the code as it is, and seconds
 _PATIENCE = 60.0  # seconds for a server to get ready
 _UNFINISHED = 0.5  # seconds for a test that failed: nobody knows how long the rest of it takes
+_UNKNOWN = 0.05  # seconds that a test is thought to take at least which never came to its end
 _STARTS = 8  # each leaving out what was wrong with the one before
 
 
@@ -42,13 +43,18 @@ class Servers:
         self.place, self.plan = place, plan
         self.recipe = Recipe(plan.mode, modules=plan.modules)
         self._proven = False
+        self._early: Worker | None = None
+
+    def begin(self) -> None:
+        """Start the first server already; whoever needs it calls `start`."""
+        self._early = self._start()
 
     def start(self) -> Worker:
         """A server; its first word is still to come, or was good."""
         if self._proven:  # as it worked once: its first word may wait
             return self._start()
         for _ in range(_STARTS):
-            worker = self._start()
+            worker, self._early = self._early or self._start(), None
             ready = worker.receive(_PATIENCE) or {"ready": False, "wrong": "died"}
             if ready["ready"] and self._proves(worker):
                 return worker
@@ -100,7 +106,7 @@ class Servers:
         usual = {**plan.times, **recipe.times}
         for one in plan.hanging:
             usual.pop(one, None)
-        unknown = max(0.2, *usual.values()) if usual else 0.2
+        unknown = max(_UNKNOWN, *usual.values()) if usual else _UNKNOWN
         times = [_FACTOR * usual.get(one, unknown) + _UNFINISHED for one in plan.failing]
         times += [_FACTOR * usual.get(one, unknown) + _SPARE for one in plan.covering]
         collecting = _FACTOR * (recipe.collecting if self._proven else plan.collecting + 2) + _SPARE

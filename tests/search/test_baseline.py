@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codemtl.search import baseline as recording
 from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
 from codemtl.search.pool import Validator
 
@@ -172,3 +173,34 @@ def test_an_arbitrary_command_that_never_ends(project: Make) -> None:
     assert failing.timed_out
     assert failing.trace[0][0] == root / "calc.py"
     assert 3 in failing.lines[root / "calc.py"]
+
+
+def test_a_command_that_never_ends_takes_no_longer_than_the_search(
+    project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project({
+        "calc.py": "def add(a, b):\n    while a:\n        b += 1\n    return b\n",
+        "check.py": "import calc\nassert calc.add(1, 2) == 3\n",
+    })  # fmt: skip
+    monkeypatch.setattr(recording, "COMMAND_SECONDS", 1.0)
+    command = f"{sys.executable} check.py"
+    with Validator(command, [Path("calc.py")], jobs=1, budget=3.0) as validator:
+        found = validator.baseline()
+        assert found.failing[0].message == "stopped after 3 seconds"
+        fixed = b"def add(a, b):\n    return a + b\n"
+        validator.submit(1, Path("calc.py"), b"def add(a, b):\n    while True: pass\n")
+        ((_, verdict),) = validator.wait(60)
+        assert verdict.status == "timeout"
+        assert verdict.seconds < 8
+        validator.submit(2, Path("calc.py"), fixed)
+        assert [one.status for _, one in validator.wait(60)] == ["passed"]
+
+
+def test_the_first_server_starts_while_the_model_is_loaded(project: Make) -> None:
+    project({"calc.py": BUGGY, "test_calc.py": TEST})
+    with Validator(PYTEST, [Path("calc.py")], jobs=1) as validator:
+        validator.baseline()
+        (early,) = validator._place.workers
+        validator.submit(1, Path("calc.py"), FIXED)
+        assert validator._place.workers == [early]
+        assert [one.status for _, one in validator.wait(60)] == ["passed"]
