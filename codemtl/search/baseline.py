@@ -23,7 +23,7 @@ from codemtl.search.workplace import Workplace
 
 SECONDS_A_TEST = 5.0  # after which a test that is inside a target file is stopped
 SECONDS = 600.0  # for everything
-COMMAND_SECONDS = 60.0  # for a command of which one hears nothing before its end
+COMMAND_SECONDS = 180.0  # for a command of which one hears nothing before its end
 _AFTER_HANGING = 1.0  # seconds that a command is thought to take which never came to its end
 _TRIES = 5  # runs, each leaving out what ended the one before
 _GOOD = ("passed", "xfailed")
