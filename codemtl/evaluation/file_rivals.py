@@ -1,4 +1,4 @@
-"""Rivals that know the file as the model does: what stands at its most similar place.
+"""Rivals that know the file, or its folder, as the model does: what the most similar place has.
 
 They say what the model is told first (`tasks.similar`), so what the model is better by is its own.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from codemtl.evaluation.cases import TextCase
+from codemtl.evaluation.repositories import Repositories, beside_case
 from codemtl.evaluation.synthetic import function_at
 from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
@@ -19,16 +20,20 @@ from codemtl.tasks.similar import similar_lines, similar_summaries
 
 
 class FileRival:
-    """The most similar line or summary of the same file, by the shipped vocabulary."""
+    """The most similar line or summary of the same file, by the shipped vocabulary.
 
-    def __init__(self) -> None:
+    With repositories, of the files beside it too.
+    """
+
+    def __init__(self, repositories: Repositories | None = None) -> None:
+        self.repositories = repositories
         self.tokenizer = CodeTokenizer.load(SHIPPED_MODEL)
         self.layout = piece_layout(self.tokenizer)
         self.mask = special_ids(self.tokenizer).mask
 
     def summary(self, case: TextCase) -> str:
         """The summary of the function of the file that is most like this one, "" without any."""
-        example = self._example(case.data, case.start)
+        example = self._example(case, case.data)
         if example is None or example.siblings is None:
             return ""
         told = self._first(similar_summaries(example, self.layout))
@@ -41,16 +46,16 @@ class FileRival:
         assert case.mask is not None
         start, end = case.mask
         data = case.data[:start] + HOLE.encode() + case.data[end:]
-        example = self._example(data, case.start)
+        example = self._example(case, data)
         if example is None:
             return ""
         pieces, _ = with_mask(example.pieces, self.tokenizer, self.mask)
         told = self._first(similar_lines(example, pieces, self.mask, self.layout))
         return spaced_lines(parse(data)).get("".join(told.split()), told)
 
-    def _example(self, data: bytes, start: int) -> Example | None:
-        tree = parse(data)
-        function = function_at(tree, start)
+    def _example(self, case: TextCase, data: bytes) -> Example | None:
+        tree = parse(data, beside_case(case.origin, self.repositories))
+        function = function_at(tree, case.start)
         if function is None:
             return None
         found = build_example(tree, function.node, FunctionSites([], []), [], self.tokenizer)

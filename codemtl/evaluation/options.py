@@ -22,7 +22,6 @@ EXTERNAL = ("docstring-corpus", "humaneval-infilling")  # their files come from 
 TASKS = ("repair", "summarize", "generate")
 
 _OWN = frozenset(SUITES) - frozenset(EXTERNAL)  # their cases come from a corpus
-_REPAIR = frozenset(name for name, tasks in SUITES.items() if "repair" in tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def _check_effects(options: Options, suites: frozenset[str]) -> None:
         "DATA": (data, _OWN),
         "--corpus": (corpus, _OWN | {"humaneval-infilling"}),
         "--benchmarks": (options.benchmarks is not None, frozenset(EXTERNAL)),
-        "--repositories": (options.repositories is not None, _REPAIR),
+        "--repositories": (options.repositories is not None, _OWN),
         "--split": (options.split is not None, frozenset(split)),
         "--uniform": (options.uniform, frozenset({"synthetic"})),
         "--one-edit": (options.one_edit, frozenset({"real-bugs"})),

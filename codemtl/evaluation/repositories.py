@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from codemtl.corpus import git
 from codemtl.corpus.build import sources_at
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import Origin
-from codemtl.inference.project import Project
+from codemtl.inference.project import Project, beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,35 @@ class Repositories:
         if folder is None or not _holds(folder, origin.tree):
             return None
         return _Tree(folder, origin.tree, origin.path)
+
+    def beside(self, origin: Origin) -> tuple[bytes, ...]:
+        """As `Projects.beside`, of that project; nothing if its commit is not here."""
+        folder = self.git.get(origin.project)
+        if folder is None or not _holds(folder, origin.tree):
+            return ()
+        place, _, name = origin.path.rpartition("/")
+        files = _files(folder, origin.tree, place)
+        with git.reader(folder) as read:
+            names = beside(name, {name: size for name, (size, _) in files.items()})
+            return tuple(text for one in names if (text := read(files[one][1])))
+
+
+def beside_case(origin: Origin, repositories: Repositories | None) -> tuple[bytes, ...]:
+    """The texts beside a case's file; none without repositories."""
+    return () if repositories is None else repositories.beside(origin)
+
+
+@lru_cache(maxsize=64)
+def _files(folder: str, commit: str, place: str) -> dict[str, tuple[int, str]]:
+    """The Python files that a folder of a commit holds: bytes and object of each."""
+    found = {}
+    listed = git.output(folder, "ls-tree", "-l", "-z", f"{commit}:{place}")
+    for line in filter(None, listed.split("\0")):
+        meta, _, name = line.partition("\t")
+        mode, _, blob, size = meta.split()
+        if name.endswith(".py") and mode.startswith("100") and size.isdigit():
+            found[name] = int(size), blob
+    return found
 
 
 @cache

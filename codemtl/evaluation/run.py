@@ -155,9 +155,11 @@ def _suite(name: str, cases: Any, options: Options, inputs: _Inputs, make: _Make
         learned = inputs.corpus if options.corpus is not None else None
         return infilling_suite(cases, learned, make.predictor(), jobs, seed)
     if name == "summaries":
-        return summaries_suite(cases, inputs.corpus, make.predictor(), jobs, seed)
+        around = make.repositories
+        return summaries_suite(cases, inputs.corpus, make.predictor(), jobs, seed, around)
     if name == "masked-lines":
-        return lines_suite(cases, inputs.corpus, make.predictor(), jobs, seed)
+        around = make.repositories
+        return lines_suite(cases, inputs.corpus, make.predictor(), jobs, seed, around)
     setting = Setting(make.scorer, make.loaded.calibration, jobs, seed, make.repositories)
     return repair_suite(name, cases, inputs.corpus, setting)
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from codemtl.evaluation.cases import RepairCase
 from codemtl.evaluation.judging import Truth, Verdict, judge
 from codemtl.evaluation.ngram import NgramModel, Words
-from codemtl.evaluation.repositories import Repositories
+from codemtl.evaluation.repositories import Repositories, beside_case
 from codemtl.evaluation.workers import run
 from codemtl.inference import Calibration, load_predictor
 from codemtl.inference.evidence import Evidence
@@ -94,7 +94,7 @@ class Scorer:
         """For each case, what is known of each of its functions."""
         requests = []
         for case in cases:
-            tree = parse(case.data)
+            tree = parse(case.data, beside_case(case.origin, self.repositories))
             wanted = set(case.starts)
             chosen = [one for one in functions(tree) if one.node.start_byte in wanted]
             requests.append(RepairRequest(tree, chosen, analyze(tree)))

@@ -1,12 +1,14 @@
 """The suites of texts from held-out projects: summaries of functions, and masked lines.
 
 Rivals: the answer of the most similar training function (see `retrieval`), the most similar place
-of the file (see `file_rivals`), and for summaries the words of the function's name.
+of the file, or of its folder (see `file_rivals`), and for summaries the words of the function's
+name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from codemtl.evaluation.cases import TextCase, TextCases, hidden
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.file_rivals import FileRival
 from codemtl.evaluation.line_rivals import FUNCTIONS, Place, line_rivals
+from codemtl.evaluation.repositories import Repositories, beside_case
 from codemtl.evaluation.results import (
     Example,
     SuiteResult,
@@ -41,19 +44,26 @@ MakePredictor = Callable[[], Predictor]
 
 
 def summaries_suite(
-    cases: TextCases, corpus: Corpus, make: MakePredictor, jobs: int, seed: int
+    cases: TextCases,
+    corpus: Corpus,
+    make: MakePredictor,
+    jobs: int,
+    seed: int,
+    repositories: Repositories | None = None,
 ) -> SuiteResult:
-    """BLEU and chrF of one-line summaries."""
+    """BLEU and chrF of one-line summaries; files beside are read from ``repositories``."""
     references = [one.reference for one in cases.cases]
-    systems = {"model": written(summarize_batch, cases.cases, make, jobs, "summarizing")}
+    write = partial(summarize_batch, repositories=repositories)
+    systems = {"model": written(write, cases.cases, make, jobs, "summarizing")}
     rows = list(corpus.training_rows("pairs", FUNCTIONS, seed))
     if rows:
         index = Retrieval([words(row["source"]) for row in rows])
         answers = [row["summary"] for row in rows]
         systems["retrieval"] = [_answer(index, answers, words(_view(one))) for one in cases.cases]
-    systems["file"] = [*map(FileRival().summary, cases.cases)]
+    for name, rival in _file_rivals(repositories).items():
+        systems[name] = [*map(rival.summary, cases.cases)]
     systems["name in words"] = [_name_in_words(one.qualname) for one in cases.cases]
-    result = SuiteResult("summaries", _facts(cases, len(rows)))
+    result = SuiteResult("summaries", _facts(cases, len(rows), repositories))
     table: list[list[str]] = []
     for name, texts in systems.items():
         values = {"BLEU": bleu(texts, references), "chrF": chrf(texts, references)}
@@ -65,14 +75,21 @@ def summaries_suite(
 
 
 def lines_suite(
-    cases: TextCases, corpus: Corpus, make: MakePredictor, jobs: int, seed: int
+    cases: TextCases,
+    corpus: Corpus,
+    make: MakePredictor,
+    jobs: int,
+    seed: int,
+    repositories: Repositories | None = None,
 ) -> SuiteResult:
-    """Exact match and edit similarity of one line of a function."""
+    """Exact match and edit similarity of one line of a function; see `summaries_suite`."""
     references = [one.reference for one in cases.cases]
-    systems = {"model": written(line_batch, cases.cases, make, jobs, "writing lines")}
+    write = partial(line_batch, repositories=repositories)
+    systems = {"model": written(write, cases.cases, make, jobs, "writing lines")}
     rivals, functions = line_rivals([_place(one) for one in cases.cases], corpus, seed)
-    rivals = {"file": [*map(FileRival().line, cases.cases)], **rivals}
-    result = SuiteResult("masked-lines", _facts(cases, functions))
+    near = {name: one.line for name, one in _file_rivals(repositories).items()}
+    rivals = {name: [*map(line, cases.cases)] for name, line in near.items()} | rivals
+    result = SuiteResult("masked-lines", _facts(cases, functions, repositories))
     table: list[list[str]] = []
     for name, texts in (systems | rivals).items():
         pairs = list(zip(texts, references, strict=True))
@@ -102,26 +119,30 @@ def written(
     return [text for batch in run(task, batches, make, jobs, label) for text in batch]
 
 
-def summarize_batch(predictor: Predictor, cases: list[TextCase]) -> list[str]:
+def summarize_batch(
+    predictor: Predictor, cases: list[TextCase], repositories: Repositories | None = None
+) -> list[str]:
     """A summary for each case."""
     texts = []
     for case in cases:
-        tree = parse(case.data)
+        tree = parse(case.data, beside_case(case.origin, repositories))
         function = function_at(tree, case.start)
         texts.append(predictor.summarize(tree, [function])[0] if function else "")
     return texts
 
 
-def line_batch(predictor: Predictor, cases: list[TextCase]) -> list[str]:
+def line_batch(
+    predictor: Predictor, cases: list[TextCase], repositories: Repositories | None = None
+) -> list[str]:
     """The masked line of each case, "" where there is no answer."""
-    return [_line(predictor, case) for case in cases]
+    return [_line(predictor, case, beside_case(case.origin, repositories)) for case in cases]
 
 
-def _line(predictor: Predictor, case: TextCase) -> str:
+def _line(predictor: Predictor, case: TextCase, beside: tuple[bytes, ...]) -> str:
     assert case.mask is not None
     stand_in = hidden(case.data, case.mask)
     start = case.mask[0]
-    tree = parse(case.data[:start] + stand_in + case.data[case.mask[1] :])
+    tree = parse(case.data[:start] + stand_in + case.data[case.mask[1] :], beside)
     request = GenerationRequest(
         "line", tree=tree, function=function_at(tree, case.start),
         start=start, end=start + len(stand_in),
@@ -138,8 +159,13 @@ def _parses(case: TextCase, text: str) -> bool:
     return bool(text) and error_count(parse(new)) <= error_count(parse(case.data))
 
 
-def _facts(cases: TextCases, rival: int) -> dict[str, Any]:
-    return {
+def _file_rivals(repositories: Repositories | None) -> dict[str, FileRival]:
+    known = {"file": FileRival()}
+    return known if repositories is None else {**known, "folder": FileRival(repositories)}
+
+
+def _facts(cases: TextCases, rival: int, repositories: Repositories | None) -> dict[str, Any]:
+    facts = {
         "list": cases.frozen.name,
         "sha256": cases.frozen.sha256,
         "functions": len(cases.cases),
@@ -147,6 +173,10 @@ def _facts(cases: TextCases, rival: int) -> dict[str, Any]:
         "unresolved cases": cases.unresolved,
         "rivals": f"from {rival} training functions" if rival else "no training functions",
     }
+    if repositories is not None:
+        known = sum(repositories.around(one.origin) is not None for one in cases.cases)
+        facts["projects around"] = f"known for {known} of {len(cases.cases)}"
+    return facts
 
 
 def _add(

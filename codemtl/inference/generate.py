@@ -18,6 +18,7 @@ from contextlib import suppress
 from codemtl.errors import EditError, SourceError, UsageError
 from codemtl.inference.docstrings import body_bounds, body_indent, line_ending
 from codemtl.inference.predictor import GenerationRequest, Predictor
+from codemtl.inference.project import Projects
 from codemtl.inference.sources import STDIN, Target, read_target, split_argument
 from codemtl.syntax.definitions import Definition, find, functions
 from codemtl.syntax.edits import Edit
@@ -69,11 +70,12 @@ def generate(
     else:
         target = Target(path)
     source = read_target(target)
+    beside = Projects().beside(source)
     if line is not None:
-        return generate_line(source, predictor, line, qualname, candidates)
+        return generate_line(source, predictor, line, qualname, candidates, beside)
     if not qualname:
         raise UsageError(f"{path}: say what to write: {path}::FUNCTION for a body, or --line N")
-    return generate_body(source, predictor, qualname, candidates)
+    return generate_body(source, predictor, qualname, candidates, beside)
 
 
 def generate_text(text: str, predictor: Predictor, candidates: int = 1) -> Generated:
@@ -89,10 +91,18 @@ def generate_text(text: str, predictor: Predictor, candidates: int = 1) -> Gener
 
 
 def generate_line(
-    source: SourceFile, predictor: Predictor, line: int, qualname: str = "", candidates: int = 1
+    source: SourceFile,
+    predictor: Predictor,
+    line: int,
+    qualname: str = "",
+    candidates: int = 1,
+    beside: tuple[bytes, ...] = (),
 ) -> Generated:
-    """Write what could stand in ``line`` (from 1) instead of what stands there."""
-    tree = parse(source.data)
+    """Write what could stand in ``line`` (from 1) instead of what stands there.
+
+    ``beside`` are texts of files of the same folder.
+    """
+    tree = parse(source.data, beside)
     positions = Positions(source.data)
     if not 1 <= line <= positions.line_count:
         raise SourceError(
@@ -119,10 +129,14 @@ def generate_line(
 
 
 def generate_body(
-    source: SourceFile, predictor: Predictor, qualname: str, candidates: int = 1
+    source: SourceFile,
+    predictor: Predictor,
+    qualname: str,
+    candidates: int = 1,
+    beside: tuple[bytes, ...] = (),
 ) -> Generated:
-    """Write the statements of a function; its docstring stays."""
-    tree = parse(source.data)
+    """Write the statements of a function; its docstring stays. ``beside`` as in `generate_line`."""
+    tree = parse(source.data, beside)
     function = _find(source, tree, qualname)
     if function.kind != "function":
         raise SourceError(f"{source.path}: {qualname} is a class; name one of its functions")

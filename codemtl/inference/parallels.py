@@ -1,9 +1,9 @@
-"""What the file does elsewhere, as evidence for or against an edit.
+"""What the file, and those beside it, do elsewhere, as evidence for or against an edit.
 
 Code is written in parallel: methods that mirror each other, tests in a row. Where the line at the
-place of the file that is most like an edit's own, with the names that change around it changed,
-is like what stands there, that speaks against the edit; where it is like what the edit makes of
-it, for the edit. Example: for ``self.low = high`` beside ``self.high = high`` and, in another
+place that is most like an edit's own, with the names that change around it changed, is like what
+stands there, that speaks against the edit; where it is like what the edit makes of it, for the
+edit. Example: for ``self.low = high`` beside ``self.high = high`` and, in another
 class, ``self.min = min`` above ``self.max = max``, the edit to ``self.low = low``.
 """
 
@@ -21,13 +21,13 @@ from codemtl.tasks.building import line_bytes, siblings
 from codemtl.tasks.example import Layout
 from codemtl.tasks.similar import Places
 
-PLACES = 2  # that are looked at for a line
+PLACES = 3  # that are looked at for a line
 POWER = 4  # of how alike two lines are: those that differ in much say little
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 class Parallels:
-    """The lines of a function, and what stands in their place in others of the file."""
+    """The lines of a function, and what stands in their place in others, as `siblings` has them."""
 
     def __init__(
         self, tree: SourceTree, function: Definition, tokenizer: CodeTokenizer, layout: Layout

@@ -1,4 +1,4 @@
-"""What the other files of a project say: whether a name stands in any of them.
+"""What the other files of a project say: whether a name stands in any of them, and those beside.
 
 The project is the git work tree around a file, else the nearest folder above it that holds a
 ``pyproject.toml``, ``setup.py`` or ``setup.cfg``. Its files are read once, and only when asked.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +21,8 @@ MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
 NAMELESS = Path("-")
 MOST_FILES = 10_000
 MOST_BYTES = 1 << 27  # a larger project is not read, and may define anything
+BESIDE, BESIDE_BYTES = 40, 400_000  # files beside one that are read, and their bytes together
+LARGEST_BESIDE = 200_000  # bytes of each
 
 
 class Project(Protocol):
@@ -34,14 +38,34 @@ class Projects:
 
     def __init__(self) -> None:
         self._texts: dict[Path, Mapping[Path, bytes] | None] = {}
+        self._beside: dict[Path, bytes] = {}
 
     def around(self, file: SourceFile) -> Project | None:
         """The project of a file; None where there is none, as of text without a name."""
-        if file.path == NAMELESS:
-            return None
-        place = file.resolved or file.path.resolve()
-        root = _root(place)
-        return None if root is None else _Beside(self, root, place)
+        place = _place(file)
+        root = place and _root(place)
+        return _Beside(self, root, place) if place and root else None
+
+    def beside(self, file: SourceFile) -> tuple[bytes, ...]:
+        """Texts of other Python files of its folder, as `beside` chooses; none of nameless text."""
+        place = _place(file)
+        if place is None:
+            return ()
+        self._beside.setdefault(place, file.data)  # as it was, whatever is written to it later
+        sizes = dict[str, int]()
+        with suppress(OSError), os.scandir(place.parent) as entries:
+            for entry in entries:
+                if entry.name.endswith(".py") and entry.is_file(follow_symlinks=False):
+                    sizes[entry.name] = entry.stat().st_size
+        found = (self._read(place.parent / name) for name in beside(place.name, sizes))
+        return tuple(text for text in found if text)
+
+    def _read(self, path: Path) -> bytes:
+        if path not in self._beside:
+            self._beside[path] = b""
+            with suppress(OSError):  # it tells nothing then
+                self._beside[path] = path.read_bytes()
+        return self._beside[path]
 
     def texts(self, root: Path) -> Mapping[Path, bytes] | None:
         """The Python files of a project; None if it is too large to be read."""
@@ -68,6 +92,25 @@ class _Beside:
             for path, data in texts.items()
             if path != self._place
         )
+
+
+def beside(name: str, sizes: Mapping[str, int]) -> list[str]:
+    """The files of a folder that are read beside one: those of similar names, and not too much.
+
+    ``sizes`` are bytes by the files' names.
+    """
+    others = [other for other, size in sizes.items() if other != name and size <= LARGEST_BESIDE]
+    others.sort(key=lambda other: (-SequenceMatcher(None, other, name).ratio(), other))
+    found, room = list[str](), BESIDE_BYTES
+    for other in others[:BESIDE]:
+        if sizes[other] <= room:
+            found.append(other)
+            room -= sizes[other]
+    return found
+
+
+def _place(file: SourceFile) -> Path | None:
+    return None if file.path == NAMELESS else file.resolved or file.path.resolve()
 
 
 def _root(place: Path) -> Path | None:

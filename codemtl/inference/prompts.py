@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ def with_hole(request: GenerationRequest) -> SourceTree:
         hole = b"\n" + (request.indent or "    ").encode() + hole
     else:
         hole = request.indent.encode() + hole
-    return parse(data[: request.start] + hole + data[request.end :])
+    return parse(data[: request.start] + hole + data[request.end :], request.tree.beside)
 
 
 def dedented(text: str, level: int) -> str:
@@ -61,7 +62,7 @@ def _cut(line: str, level: int) -> str:
 
 
 class Line(NamedTuple):
-    """A line of the file that may stand in the place of a masked one."""
+    """A line of the file, or of one beside it, that may stand in the place of a masked one."""
 
     text: str
     adapted: bool  # its names were changed to those around the place
@@ -78,7 +79,8 @@ def lines_of_the_file(
     spaced = spaced_lines(tree)
     found: dict[str, Line] = {}
     for place in places:
-        line = spaced.get("".join(tokenizer.decode(piece_ids(place.line)).split()))
+        text = "".join(tokenizer.decode(piece_ids(place.line)).split())
+        line = spaced[text] if text in spaced else _spaced_beside(tree.beside).get(text)
         if line is None:
             continue
         changed = adapted_from(place, line, name, tokenizer)
@@ -87,6 +89,12 @@ def lines_of_the_file(
         if len(found) >= most:
             break
     return [*found.values()][:most]
+
+
+@lru_cache(maxsize=8)
+def _spaced_beside(texts: tuple[bytes, ...]) -> dict[str, str]:
+    """As `spaced_lines`, of several files."""
+    return {key: line for text in texts for key, line in spaced_lines(parse(text)).items()}
 
 
 def adapted_from(place: Place, line: str, name: str, tokenizer: CodeTokenizer) -> str:

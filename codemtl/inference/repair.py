@@ -74,11 +74,12 @@ def repair_source(
 ) -> FileResult:
     """Findings and patch of one file; nothing is written.
 
-    ``projects`` remembers what the other files of its project hold, for calls one after another.
+    ``projects`` remembers what the other files of its project hold, for calls one after another;
+    those of its folder show how things are done there.
     Raises SourceError if one of ``qualnames`` is not in the file.
     """
-    options = options or RepairOptions()
-    tree = parse(source.data)
+    options, projects = options or RepairOptions(), projects or Projects()
+    tree = parse(source.data, projects.beside(source))
     trouble = syntax_trouble(tree)
     chosen = select_functions(tree, qualnames)
     sound = [function for function in chosen if not trouble.touches(function)]
@@ -88,7 +89,7 @@ def repair_source(
         said = [finding for found in predictor.repair(tree, sound, scopes) for finding in found]
         raw = [one for one in said if one.kind != UNDEFINED]
         if not trouble.message:  # a definition lost in it would make its uses look undefined
-            project = (projects or Projects()).around(source)
+            project = projects.around(source)
             spans = named_spans(tree, qualnames)
             guesses = {
                 one.start: (one.replacement, one.confidence)

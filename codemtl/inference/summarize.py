@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from codemtl.errors import EditError
 from codemtl.inference.docstrings import docstring_edit
 from codemtl.inference.predictor import Predictor
+from codemtl.inference.project import Projects
 from codemtl.inference.repair import SyntaxTrouble, syntax_trouble
 from codemtl.inference.sources import Target, apply_verified, each_file, select_functions
 from codemtl.syntax.definitions import Definition
@@ -40,9 +41,10 @@ def summarize_paths(
     write: bool = False,
 ) -> Iterator[FileResult]:
     """Summarize files one after the other; with ``write`` each patch goes to disk at once."""
+    projects = Projects()
 
     def process(source: SourceFile, qualnames: Sequence[str]) -> FileResult:
-        return summarize_source(source, predictor, options, qualnames)
+        return summarize_source(source, predictor, options, qualnames, projects)
 
     return each_file(targets, process, write=write)
 
@@ -52,14 +54,17 @@ def summarize_source(
     predictor: Predictor,
     options: SummarizeOptions | None = None,
     qualnames: Sequence[str] = (),
+    projects: Projects | None = None,
 ) -> FileResult:
     """Summaries of one file and the patch that inserts them; nothing is written.
+
+    ``projects`` remembers what stands in the files of its folder, for calls one after another.
 
     A docstring that cannot be placed makes the status ``error``, whatever becomes of the others.
     Raises SourceError if one of ``qualnames`` is not in the file.
     """
     options = options or SummarizeOptions()
-    tree = parse(source.data)
+    tree = parse(source.data, (projects or Projects()).beside(source))
     trouble = syntax_trouble(tree)
     positions = Positions(source.data)
     chosen = _choose(tree, options, qualnames, trouble)

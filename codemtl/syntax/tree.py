@@ -31,6 +31,7 @@ class SourceTree(NamedTuple):
 
     data: bytes
     tree: Tree
+    beside: tuple[bytes, ...] = ()  # texts of files beside it, which show how things are done here
 
     @property
     def root(self) -> Node:
@@ -48,9 +49,9 @@ def language() -> Language:
     return Language(tree_sitter_python.language())
 
 
-def parse(data: bytes) -> SourceTree:
+def parse(data: bytes, beside: tuple[bytes, ...] = ()) -> SourceTree:
     """Parse any bytes; broken code gives a tree with ERROR or MISSING nodes, never an exception."""
-    return SourceTree(data, Parser(language()).parse(data))
+    return SourceTree(data, Parser(language()).parse(data), beside)
 
 
 def reparse(before: SourceTree, data: bytes) -> SourceTree:
@@ -61,7 +62,7 @@ def reparse(before: SourceTree, data: bytes) -> SourceTree:
     tree = before.tree.copy()
     end, new_end = len(old) - tail, len(data) - tail
     tree.edit(start, end, new_end, _point(old, start), _point(old, end), _point(data, new_end))
-    return SourceTree(data, Parser(language()).parse(data, tree))
+    return SourceTree(data, Parser(language()).parse(data, tree), before.beside)
 
 
 def _point(data: bytes, offset: int) -> Point:

@@ -27,8 +27,10 @@ from codemtl.tasks.example import (
     Siblings,
     line_spans,
 )
+from codemtl.tasks.similar import most_alike
 
 HOLE = "__codemtl_hole__"  # a name that stands where text is wanted
+SIMILAR = 32  # functions of the files beside one that may tell something of a function of it
 
 
 class TokenEncoder(Protocol):
@@ -162,15 +164,21 @@ def line_bytes(
 
 
 def siblings(tree: SourceTree, definition: Definition, tokenizer: TokenEncoder) -> Siblings:
-    """The other functions of the file, the nearest; what is known of the last files is kept.
+    """The other functions of the file, the nearest, and those most like it of files beside it.
 
-    Prepared data have windows of them instead, and only of those that training learns from.
+    What is known of the last files is kept. Prepared data have windows of functions of the file
+    instead, and only of those that training learns from.
     """
     places, all_of_them = _functions(tree, tokenizer)
     own = np.flatnonzero(places == outermost(definition).start)
     low, high = (int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0)
     rows = np.r_[max(0, low - NEAR) : low, high : min(high + NEAR, len(places))]
-    return Siblings(*(table.select(rows) for table in all_of_them))
+    found = [table.select(rows) for table in all_of_them]
+    if tree.beside and len(own):
+        there = _beside(tree.beside, tokenizer)
+        alike = np.array(most_alike(there[0], all_of_them[0][low])[:SIMILAR], np.int64)
+        found = [Ragged.joined([a, b.select(alike)]) for a, b in zip(found, there, strict=True)]
+    return Siblings(*found)
 
 
 def with_mask(pieces: Ints, tokenizer: TokenEncoder, mask: int) -> tuple[Ints, int]:
@@ -218,6 +226,19 @@ def _functions(tree: SourceTree, tokenizer: TokenEncoder) -> tuple[Ints, tuple[R
         says = summary_of(tree, one.node)
         summaries.append(tokenizer.encode(says) if says else [])
     return np.array(places, np.int32), (Ragged.of(pieces), Ragged.of(summaries))
+
+
+@lru_cache(maxsize=32)
+def _beside(texts: tuple[bytes, ...], tokenizer: TokenEncoder) -> tuple[Ragged, Ragged]:
+    """All functions of the files beside one, as `_functions`."""
+    pieces, summaries = zip(*(_functions_of(text, tokenizer) for text in texts), strict=True)
+    return Ragged.joined(pieces), Ragged.joined(summaries)
+
+
+@lru_cache(maxsize=256)
+def _functions_of(text: bytes, tokenizer: TokenEncoder) -> tuple[Ragged, Ragged]:
+    """The same of one file: it stands beside many."""
+    return _functions.__wrapped__(parse(text), tokenizer)[1]
 
 
 def mark_fix(example: Example, tree: SourceTree, fix: Edit) -> bool:

@@ -47,6 +47,13 @@ class Ragged:
         np.cumsum([len(row) for row in rows], out=offsets[1:])
         return cls(np.array([v for row in rows for v in row], np.int32), offsets)
 
+    @classmethod
+    def joined(cls, tables: Sequence[Ragged]) -> Ragged:
+        """The rows of one after the other."""
+        sizes = [np.diff(table.offsets) for table in tables]
+        offsets = np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int32)
+        return cls(np.concatenate([table.values for table in tables]), offsets)
+
     def select(self, rows: NDArray[Any]) -> Ragged:
         """Only the given rows."""
         sizes = np.diff(self.offsets)[rows]

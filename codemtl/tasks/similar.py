@@ -167,6 +167,11 @@ def most_similar(example: Example) -> list[int]:
     return [int(row) for row in told[np.argsort(-both[told], kind="stable")]]
 
 
+def most_alike(functions: Ragged, own: Ints) -> list[int]:
+    """The functions that have rare pieces in common with one, the most alike first."""
+    return _order(_alike(functions, own, _rarity(functions.values, len(functions))))
+
+
 def _order(scores: Floats) -> list[int]:
     order = np.argsort(-scores, kind="stable")
     return [int(place) for place in order if scores[place] > 0]

@@ -60,6 +60,18 @@ def test_a_case_sees_the_commit_before_the_fix(mined: tuple[Path, str, str]) -> 
     assert repositories.around(Origin(name, "0" * 40, "slip.py")) is None
 
 
+def test_a_case_sees_what_stood_beside_it(mined: tuple[Path, str, str]) -> None:
+    folder, first, second = mined
+    repositories = Repositories.at(folder)
+    (name,) = repositories.git
+    assert repositories.beside(Origin(name, second, "slip.py", parent=first)) == (b"x = 1\n",)
+    assert repositories.beside(Origin(name, second, "slip.py")) == (b"x.paltform\n",)
+    assert repositories.beside(Origin(name, second, "other.py")) == (SLIP.encode(),)
+    assert repositories.beside(Origin(name, second, "none/slip.py")) == ()
+    assert repositories.beside(Origin("other", first, "slip.py")) == ()
+    assert repositories.beside(Origin(name, "0" * 40, "slip.py")) == ()
+
+
 def test_the_product_asks_the_project_and_the_scope_analysis_does_not(
     mined: tuple[Path, str, str],
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from codemtl.inference import project
 from codemtl.inference.fake import FakePredictor
-from codemtl.inference.project import Projects
+from codemtl.inference.project import Projects, beside
 from codemtl.inference.repair import RepairOptions, repair_paths, repair_source
 from codemtl.inference.sources import Target
 from codemtl.syntax.files import SourceFile
@@ -107,3 +107,39 @@ def test_a_project_too_large_to_be_read_is_taken_to_define_all(
 
 def test_text_without_a_name_has_no_project() -> None:
     assert Projects().around(SourceFile.from_bytes(SLIP.encode())) is None
+
+
+def test_files_beside_one_are_read_those_of_similar_names_first(folder: Path) -> None:
+    place = folder / "package"
+    for name in ("slips.py", "other.py", "slip.pyi", "slip.txt"):
+        (place / name).write_text(f"# {name}\n")
+    (place / "below.py").mkdir()
+    (place / "link.py").symlink_to(place / "other.py")
+    found = Projects().beside(SourceFile.read(place / "slip.py"))
+    assert found == (b"# slips.py\n", b"# other.py\n")
+    assert Projects().beside(SourceFile.from_bytes(b"", place / "new.py"))[-1] != b""
+    assert Projects().beside(SourceFile.from_bytes(b"", folder / "none" / "new.py")) == ()
+    assert Projects().beside(SourceFile.from_bytes(SLIP.encode())) == ()
+
+
+def test_files_beside_one_are_read_once(folder: Path) -> None:
+    projects = Projects()
+    other = folder / "package" / "other.py"
+    other.write_text("x = 1\n")
+    slip = SourceFile.read(folder / "package" / "slip.py")
+    (first,) = projects.beside(slip)
+    other.write_text("x = 2\n")
+    assert projects.beside(slip)[0] is first
+    slip.path.write_text("x = 3\n")
+    assert projects.beside(SourceFile.read(other)) == (SLIP.encode(),), "as it was when it was read"
+    other.unlink()
+    assert projects.beside(slip) == ()
+
+
+def test_not_too_many_files_are_read_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"a.py": 1, "ab.py": 60, "abc.py": 50, "abcd.py": 40, "abcde.py": 101}
+    monkeypatch.setattr(project, "BESIDE_BYTES", 100)
+    monkeypatch.setattr(project, "LARGEST_BESIDE", 100)
+    assert beside("a.py", sizes) == ["ab.py", "abcd.py"]
+    monkeypatch.setattr(project, "BESIDE", 2)
+    assert beside("a.py", sizes) == ["ab.py"]

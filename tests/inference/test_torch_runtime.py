@@ -298,6 +298,18 @@ def test_similar_lines_of_the_file_are_read(
     assert "source.check_reader()" not in text
 
 
+def test_lines_of_files_beside_it_are_read_too(model: TorchPredictor) -> None:
+    first, second = PAIR.split("\n\n\n")
+    tree, start = parse(second.encode(), (b"", first.encode())), second.index("target.check")
+    request = GenerationRequest(
+        "line", tree=tree, function=functions(tree)[0], start=start, end=start + 14
+    )
+    asked = model._asked(request)
+    assert asked.lines[0][:2] == ("target.check_writer()", True)
+    assert "return Reader(source)" in [line.text for line in asked.lines], "with its spaces"
+    assert "source.check_reader()\n" in model.tokenizer.decode(piece_ids(asked.ids))
+
+
 def test_lines_of_the_file_compete_with_what_the_decoder_writes(
     model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
