@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from codemtl.errors import CodemtlError, EditError
 from codemtl.inference.generate import generate_line
 from codemtl.inference.predictor import Predictor
+from codemtl.inference.project import Projects
 from codemtl.search.candidates import Candidate, Normalizer, function_candidates, ranked
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline, Verdict
@@ -74,7 +75,7 @@ class SearchFile:
         cls, source: SourceFile, choose: Callable[[SourceTree], Sequence[Definition]]
     ) -> SearchFile:
         """Parse a file and choose its functions."""
-        tree = parse(source.data)
+        tree = parse(source.data, Projects().beside(source))
         return cls(source, choose(tree), tree, analyze(tree))
 
 
@@ -214,7 +215,7 @@ def _written(
     for weight, negative, file in lines[:WRITTEN_LINES]:
         try:
             texts = generate_line(
-                file.source, predictor, -negative, candidates=WRITTEN_EACH
+                file.source, predictor, -negative, candidates=WRITTEN_EACH, beside=file.tree.beside
             ).candidates
         except CodemtlError:
             continue

@@ -115,7 +115,7 @@ def test_the_time_is_kept() -> None:
 def test_no_line_is_written_when_the_time_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def slowly(source: SourceFile, predictor: object, line: int, candidates: int) -> Generated:
+    def slowly(source: SourceFile, predictor: object, line: int, **_: object) -> Generated:
         asked.append(line)
         time.sleep(1.0)
         return Generated([])
