@@ -12,7 +12,7 @@ import torch
 from codemtl.errors import UsageError
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.prompts import Line, dedented, header, lines_of_the_file, with_hole
-from codemtl.inference.rewording import borrowed, reworded
+from codemtl.inference.rewording import borrowed, reworded, speaks_of_others
 from codemtl.model.decoding import LENGTH_PENALTY, beam_search, log_probabilities
 from codemtl.model.network import Network
 from codemtl.model.respelling import Respelling
@@ -102,33 +102,40 @@ class TextRuntime:
         """One sentence for each function: the decoder's own, or a similar function's, reworded."""
         examples = [self._read(tree, one) for one in functions]
         written = self._written(_SUMMARIZE, examples)
+        code = tree.data.decode("utf-8", "replace")
         for found, example, one in zip(written, examples, functions, strict=True):
-            found[:] = self._own(found, example, one.name)
+            found[:] = self._own(found, example, one.name, code)
         lost = [index for index, found in enumerate(written) if not found]
         alone = [replace(examples[index], siblings=None) for index in lost]
         for index, found in zip(lost, self._written(_SUMMARIZE, alone), strict=True):
             written[index] = found
         return [
-            self._said(example, one.name, found)
+            self._said(example, one.name, found, code)
             for example, one, found in zip(examples, functions, written, strict=True)
         ]
 
-    def _own(self, written: Sequence[Written], example: Example, name: str) -> list[Written]:
-        """The hypotheses that do not only say what is said of another function."""
+    def _own(
+        self, written: Sequence[Written], example: Example, name: str, code: str
+    ) -> list[Written]:
+        """The hypotheses that do not only say what is said of another function, or use its names.
+
+        ``code`` is the file.
+        """
         others = [
             (summary, other) for summary, other in self._told(example) if other != name
         ]  # fmt: skip
         return [
             one for one in written
             if not any(borrowed(one.text, name, summary, other) for summary, other in others)
+            and not speaks_of_others(one.text, code)
         ]  # fmt: skip
 
-    def _said(self, example: Example, name: str, written: Sequence[Written]) -> str:
+    def _said(self, example: Example, name: str, written: Sequence[Written], code: str) -> str:
         """What the decoder finds likely enough, by the piece."""
         best = max(written, key=lambda one: one.mean, default=None)
         found = next(self._told(example), None)
         told = found and reworded(*found, name)
-        if told:
+        if told and not speaks_of_others(told, code):
             ids = _SUMMARIZE.prompt(example, self.vocabulary)
             pieces = self.tokenizer.encode(told)[: _SUMMARIZE.limit - 1]
             (total,) = self._log_probabilities(_SUMMARIZE, ids, [pieces])
