@@ -12,6 +12,7 @@ from codemtl.corpus.build import sources_at
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import Origin
 from codemtl.inference.project import Project, beside
+from codemtl.syntax.line_ages import line_ages
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,13 @@ class Repositories:
         with git.reader(folder) as read:
             names = beside(name, {name: size for name, (size, _) in files.items()})
             return tuple(text for one in names if (text := read(files[one][1])))
+
+    def ages(self, origin: Origin) -> tuple[float, ...]:
+        """Of the lines of a case's file, as `line_ages`; empty if its commit is not here."""
+        folder = self.git.get(origin.project)
+        if folder is None:
+            return ()
+        return line_ages(("--git-dir", folder), origin.path, origin.tree)
 
 
 def beside_case(origin: Origin, repositories: Repositories | None) -> tuple[bytes, ...]:

@@ -94,7 +94,9 @@ class Scorer:
         """For each case, what is known of each of its functions."""
         requests = []
         for case in cases:
-            tree = parse(case.data, beside_case(case.origin, self.repositories))
+            known = self.repositories
+            ages = () if known is None else known.ages(case.origin)
+            tree = parse(case.data, beside_case(case.origin, known), ages)
             wanted = set(case.starts)
             chosen = [one for one in functions(tree) if one.node.start_byte in wanted]
             requests.append(RepairRequest(tree, chosen, analyze(tree)))

@@ -16,13 +16,18 @@ from codemtl.inference.parallels import Parallels
 from codemtl.syntax.actions import ATTRIBUTE, NAME, Site
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes
+from codemtl.syntax.tree import SourceTree
 
+OLD, TYPICAL = 7.0, 5.3  # three years; 200 days, at which a line is as likely wrong as any
 _ATTRIBUTE = re.compile(rb"\.(\w+)")
 _TARGET = re.compile(r"\s*(?:[\w\[\]'\"]+\.)*(\w+)[\]'\"]*\s*=[^=]")
 
 
 class Evidence(NamedTuple):
-    """Features of an edit, the first six 0 but where a name or attribute takes another's place."""
+    """Features of an edit, the first six 0 but where a name or attribute takes another's place.
+
+    0 is also the age of a line of which nobody knows it.
+    """
 
     renames: float = 0.0  # 1: it does
     alike: float = 0.0  # how alike the two are spelled, 0 to 1 (Ratcliff and Obershelp)
@@ -32,13 +37,22 @@ class Evidence(NamedTuple):
     target: float = 0.0  # how alike what stands there and the target of the assignment are
     parallel: float = 0.0  # `Parallels.evidence` for what stands there
     new_parallel: float = 0.0  # and for what shall stand there
+    age: float = 0.0  # ln(1 + days since the line was changed), at most OLD, less TYPICAL
 
 
 def evidence(scopes: Scopes, site: Site, edit: Edit, parallels: Parallels) -> Evidence:
     """The evidence on an edit at a site."""
     parallel, new_parallel = parallels.evidence(edit)
     found = _of_names(scopes, site, edit)
-    return found._replace(parallel=parallel, new_parallel=new_parallel)
+    age = _age(scopes.tree, edit)
+    return found._replace(parallel=parallel, new_parallel=new_parallel, age=age)
+
+
+def _age(tree: SourceTree, edit: Edit) -> float:
+    line = tree.data.count(b"\n", 0, edit.start)
+    if line >= len(tree.ages) or math.isnan(tree.ages[line]):
+        return 0.0
+    return min(OLD, math.log1p(tree.ages[line])) - TYPICAL
 
 
 def _of_names(scopes: Scopes, site: Site, edit: Edit) -> Evidence:

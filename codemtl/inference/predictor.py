@@ -44,6 +44,7 @@ class Calibration:
     target: float = 0.0
     parallel: float = 0.0
     new_parallel: float = 0.0
+    age: float = 0.0
     undefined_name: float = 0.8  # an undefined name with a suggestion: the suggestion is right
     undefined_name_guessed: float = 0.6  # one with the model's guess: the guess is right
     undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from codemtl.errors import CodemtlError
 from codemtl.syntax.files import SIZE_LIMIT, SourceFile, find_python_files
+from codemtl.syntax.line_ages import line_ages
 
 MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
 NAMELESS = Path("-")
@@ -92,6 +93,14 @@ class _Beside:
             for path, data in texts.items()
             if path != self._place
         )
+
+
+def ages(file: SourceFile) -> tuple[float, ...]:
+    """Of the lines of a file in a git work tree, as `line_ages`; else empty."""
+    place = _place(file)
+    if place is None or not place.parent.is_dir():
+        return ()
+    return line_ages(("-C", str(place.parent)), place.name, contents=file.raw(file.data))
 
 
 def beside(name: str, sizes: Mapping[str, int]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from codemtl.errors import EditError
 from codemtl.inference.baseline import Key, Known, known_in, take
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.project import Projects
+from codemtl.inference.project import Projects, ages
 from codemtl.inference.sources import (
     Target,
     apply_verified,
@@ -75,11 +75,12 @@ def repair_source(
     """Findings and patch of one file; nothing is written.
 
     ``projects`` remembers what the other files of its project hold, for calls one after another;
-    those of its folder show how things are done there.
+    those of its folder show how things are done there. Of a file in a git work tree it counts how
+    old its lines are.
     Raises SourceError if one of ``qualnames`` is not in the file.
     """
     options, projects = options or RepairOptions(), projects or Projects()
-    tree = parse(source.data, projects.beside(source))
+    tree = parse(source.data, projects.beside(source), ages(source))
     trouble = syntax_trouble(tree)
     chosen = select_functions(tree, qualnames)
     sound = [function for function in chosen if not trouble.touches(function)]

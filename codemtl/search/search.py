@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from codemtl.errors import CodemtlError, EditError
 from codemtl.inference.generate import generate_line
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.project import Projects
+from codemtl.inference.project import Projects, ages
 from codemtl.search.candidates import Candidate, Normalizer, function_candidates, ranked
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline, Verdict
@@ -75,7 +75,7 @@ class SearchFile:
         cls, source: SourceFile, choose: Callable[[SourceTree], Sequence[Definition]]
     ) -> SearchFile:
         """Parse a file and choose its functions."""
-        tree = parse(source.data, Projects().beside(source))
+        tree = parse(source.data, Projects().beside(source), ages(source))
         return cls(source, choose(tree), tree, analyze(tree))
 
 

@@ -32,6 +32,7 @@ class SourceTree(NamedTuple):
     data: bytes
     tree: Tree
     beside: tuple[bytes, ...] = ()  # texts of files beside it, which show how things are done here
+    ages: tuple[float, ...] = ()  # of its lines, as `line_ages`; empty if unknown
 
     @property
     def root(self) -> Node:
@@ -49,9 +50,9 @@ def language() -> Language:
     return Language(tree_sitter_python.language())
 
 
-def parse(data: bytes, beside: tuple[bytes, ...] = ()) -> SourceTree:
+def parse(data: bytes, beside: tuple[bytes, ...] = (), ages: tuple[float, ...] = ()) -> SourceTree:
     """Parse any bytes; broken code gives a tree with ERROR or MISSING nodes, never an exception."""
-    return SourceTree(data, Parser(language()).parse(data), beside)
+    return SourceTree(data, Parser(language()).parse(data), beside, ages)
 
 
 def reparse(before: SourceTree, data: bytes) -> SourceTree:

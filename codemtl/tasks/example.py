@@ -73,7 +73,8 @@ class Ragged:
 class Siblings:
     """The other functions of a file, in its order, but for those inside or around one function.
 
-    At most the NEAR nearest on either side; long ones in windows, where data are prepared.
+    At most the NEAR nearest on either side; long ones in windows, where data are prepared. Behind
+    them those of files beside it, where these are known.
     """
 
     functions: Ragged  # pieces of each, as `Example.pieces`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,16 @@ def test_a_case_sees_what_stood_beside_it(mined: tuple[Path, str, str]) -> None:
     assert repositories.beside(Origin(name, second, "none/slip.py")) == ()
     assert repositories.beside(Origin("other", first, "slip.py")) == ()
     assert repositories.beside(Origin(name, "0" * 40, "slip.py")) == ()
+
+
+def test_a_case_knows_how_old_its_lines_are(mined: tuple[Path, str, str]) -> None:
+    folder, first, second = mined
+    repositories = Repositories.at(folder)
+    (name,) = repositories.git
+    assert len(repositories.ages(Origin(name, second, "slip.py"))) == 5
+    assert repositories.ages(Origin(name, second, "other.py")) == (0.0,)
+    assert math.isnan(repositories.ages(Origin(name, second, "other.py", parent=first))[0])
+    assert repositories.ages(Origin("other", first, "slip.py")) == ()
 
 
 def test_the_product_asks_the_project_and_the_scope_analysis_does_not(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from codemtl.inference import SHIPPED_MODEL
-from codemtl.inference.evidence import Evidence, contradicted, evidence
+from codemtl.inference.evidence import OLD, TYPICAL, Evidence, contradicted, evidence
 from codemtl.inference.parallels import Parallels
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout
 from codemtl.syntax.actions import Site
@@ -50,9 +50,15 @@ def test_an_import_whose_attribute_the_file_uses_elsewhere(
     assert contradicted(scopes, site, replacement) == answer
 
 
-def place(text: str, at: str, family: str, beside: tuple[bytes, ...] = ()) -> tuple[Scopes, Site]:
+def place(
+    text: str,
+    at: str,
+    family: str,
+    beside: tuple[bytes, ...] = (),
+    ages: tuple[float, ...] = (),
+) -> tuple[Scopes, Site]:
     """The site of a family that begins where ``at`` stands last."""
-    tree = parse(text.encode(), beside)
+    tree = parse(text.encode(), beside, ages)
     scopes = analyze(tree)
     start = tree.data.rindex(at.encode())
     sites = enumerate_sites(tree, functions(tree)[0].node, scopes).sites
@@ -75,8 +81,9 @@ def weighed(
     replacement: str,
     text: str = HABITS,
     beside: tuple[bytes, ...] = (),
+    ages: tuple[float, ...] = (),
 ) -> Evidence:
-    scopes, site = place(text, at, family, beside)
+    scopes, site = place(text, at, family, beside, ages)
     function = functions(scopes.tree)[0]
     parallels = Parallels(scopes.tree, function, tokenizer, piece_layout(tokenizer))
     return evidence(scopes, site, Edit(site.start, site.end, replacement), parallels)
@@ -138,6 +145,19 @@ def test_so_does_a_file_beside_it(tokenizer: CodeTokenizer) -> None:
     beside = weighed(tokenizer, "> limit", "comparison", ">=", own, (b"", (name + rest).encode()))
     assert alone.parallel == 0
     assert beside.parallel > 1
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(0.0, -TYPICAL), (math.e - 1, 1 - TYPICAL), (1e6, OLD - TYPICAL), (math.nan, 0.0)],
+)
+def test_young_lines_are_weighed(tokenizer: CodeTokenizer, days: float, expected: float) -> None:
+    text = PARALLEL.format(operator=">")
+    line = text[: text.index("> limit")].count("\n")
+    ages = (*[math.nan] * line, days)
+    found = weighed(tokenizer, "> limit:\n        reader", "comparison", ">=", text, ages=ages)
+    assert found.age == pytest.approx(expected)
+    assert weighed(tokenizer, "> limit:\n        reader", "comparison", ">=", text).age == 0
 
 
 def test_where_nothing_is_alike_nothing_speaks(tokenizer: CodeTokenizer) -> None:

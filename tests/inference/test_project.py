@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from codemtl.inference import project
 from codemtl.inference.fake import FakePredictor
-from codemtl.inference.project import Projects, beside
+from codemtl.inference.project import Projects, ages, beside
 from codemtl.inference.repair import RepairOptions, repair_paths, repair_source
 from codemtl.inference.sources import Target
 from codemtl.syntax.files import SourceFile
@@ -143,3 +144,18 @@ def test_not_too_many_files_are_read_beside_one(monkeypatch: pytest.MonkeyPatch)
     assert beside("a.py", sizes) == ["ab.py", "abcd.py"]
     monkeypatch.setattr(project, "BESIDE", 2)
     assert beside("a.py", sizes) == ["ab.py"]
+
+
+def test_lines_of_a_file_in_a_work_tree_have_ages(folder: Path) -> None:
+    path = folder / "package" / "slip.py"
+    source = SourceFile.read(path)
+    assert ages(source) == ()
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    assert ages(source) == ()
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
+    subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "files"], check=True)
+    assert len(ages(source)) == 5 and all(map(math.isnan, ages(source)))
+    assert ages(SourceFile.from_bytes(SLIP.encode() + b"x = 1\n", path))[5] == 0
+    assert ages(SourceFile.from_bytes(SLIP.encode())) == ()
+    assert ages(SourceFile.from_bytes(SLIP.encode(), folder / "none" / "a.py")) == ()
