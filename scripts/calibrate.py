@@ -49,7 +49,7 @@ def main() -> None:
     print(f"model: {values.get('name', 'codemtl')} {str(values.get('sha256'))[:12]}")
     print(f"cases: {frozen.name}, SHA-256 {frozen.sha256}, {cases.unresolved} unresolved")
     print(f"bugs: {len(bugs)}; clean functions: {len(clean)}; prior: {PRIOR}")
-    print("weights: " + ", ".join(f"{n} {getattr(fitted, n)}" for n in ("bias", *FEATURES)))
+    print("weights: " + ", ".join(f"{n} {getattr(fitted, n)}" for n in ("bias", *FEATURES, "age")))
     for name, found in (("clean functions", clean), ("functions with a bug", bugs)):
         best = [one.shown for one in recalibrated(found, fitted)]
         shown = sum(one is not None and one.score >= fitted.threshold for one in best)

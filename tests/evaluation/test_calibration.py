@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codemtl.evaluation.calibration import SHOWN, fit, fit_logistic, recalibrated
+from codemtl.evaluation.calibration import AGE, SHOWN, fit, fit_logistic, recalibrated
 from codemtl.evaluation.judging import Verdict
 from codemtl.evaluation.scoring import Guess, Parts, Scores
 from codemtl.inference.evidence import Evidence
@@ -70,6 +70,26 @@ def test_fit_logistic_finds_slope_and_prior() -> None:
     rarer = np.where(labels > 0, 0.1, 1.0)  # odds a tenth of what they were
     found = fit_logistic(logits, labels, rarer)
     assert found == pytest.approx((0.7, -0.5 - np.log(10)), abs=0.05)
+    found = fit_logistic(logits, labels, np.ones(200_000), 0.3 * logits + 1)
+    assert found == pytest.approx((0.4, -1.5), abs=0.02)  # what is known beforehand is not fitted
+
+
+def test_the_weight_of_age_is_not_fitted() -> None:
+    def function(bug: bool, age: float) -> Scores:
+        one = guess(float(bug), bug)
+        assert one.parts is not None
+        evidence = one.parts.evidence._replace(age=age)
+        return Scores(
+            (one._replace(parts=one.parts._replace(evidence=evidence)),), None, None, None
+        )
+
+    rng = np.random.default_rng(0)
+    bugs = [function(True, age) for age in rng.normal(-3, 1, 100)]
+    clean = [function(False, age) for age in rng.normal(1, 1, 300)]
+    fitted = fit(bugs, clean)
+    assert fitted.age == AGE
+    young, old = (fitted.confidence(1, 1, 1, Evidence(age=age)) for age in (-5, 2))
+    assert young > old
 
 
 def test_fit_logistic_of_separable_data_stays_finite() -> None:
