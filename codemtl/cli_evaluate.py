@@ -41,6 +41,10 @@ def evaluate(
     one_edit: Annotated[
         bool, typer.Option("--one-edit", help="Of real bugs those that one edit repairs.")
     ] = False,
+    same_time: Annotated[
+        bool,
+        typer.Option("--same-time", help="Clean functions as of the commits before the fixes."),
+    ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all randomness.")] = 0,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 1,
     out: Annotated[
@@ -65,7 +69,7 @@ def evaluate(
         suites=_split("--suite", suite), tasks=_split("--task", task), corpus=corpus, data=data,
         benchmarks=benchmarks, split=split, limit=limit, jobs=jobs, seed=seed, uniform=uniform,
         one_edit=one_edit, model=load_settings([], {"model": model}).model,
-        repositories=repositories,
+        repositories=repositories, same_time=same_time,
     ))  # fmt: skip
     files = pages.write_folder(done, out) if out is not None else []
     return report.evaluated(done.document(), files, style=output)

@@ -39,6 +39,7 @@ class Options:
     seed: int = 0
     uniform: bool = False  # made bugs of any kind, also unlikely ones
     one_edit: bool = False  # of real bugs only those that one edit of our kinds repairs
+    same_time: bool = False  # clean functions from the commits before the fixes
     model: Path | None = None
     repositories: Path | None = None  # those that the corpus was mined from
 
@@ -71,6 +72,8 @@ def chosen_suites(options: Options) -> list[str]:
     if options.data is not None and options.corpus is not None:
         raise UsageError("name DATA or --corpus, not both")
     _check_effects(options, frozenset(found))
+    if options.same_time and options.repositories is None:
+        raise UsageError("--same-time needs --repositories DIR, where those commits are")
     if options.split == "test" and options.data is options.corpus is None and _OWN & set(found):
         raise UsageError("the samples have no test split; name a corpus by --corpus DIR")
     return found
@@ -104,6 +107,7 @@ def _check_effects(options: Options, suites: frozenset[str]) -> None:
         "--split": (options.split is not None, frozenset(split)),
         "--uniform": (options.uniform, frozenset({"synthetic"})),
         "--one-edit": (options.one_edit, frozenset({"real-bugs"})),
+        "--same-time": (options.same_time, frozenset({"real-bugs"})),
     }
     for option, (given, by) in readers.items():
         if given and not suites & by:

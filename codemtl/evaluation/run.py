@@ -23,6 +23,7 @@ from codemtl.evaluation.options import EXTERNAL, SUITES, TASKS, Options, chosen_
 from codemtl.evaluation.repair_suites import Setting, repair_suite
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import SuiteResult
+from codemtl.evaluation.same_time import clean_of_that_time
 from codemtl.evaluation.sampling import SAMPLERS, Sizes, fix_rows
 from codemtl.evaluation.scoring import Make, Scorer, scorer_of
 from codemtl.evaluation.text_suites import lines_suite, summaries_suite
@@ -57,6 +58,9 @@ def run(options: Options) -> Evaluation:
     where = options.repositories
     repositories = None if where is None else Repositories.at(where)
     plan = [(name, inputs.prepare(name)) for name in suites]
+    if options.same_time and repositories is not None:
+        for cases in [cases for name, cases in plan if name == "real-bugs"]:
+            cases.clean = clean_of_that_time(cases.bugs, repositories, options.seed)
     loaded = inference.load_predictor(options.model, None if options.jobs == 1 else 1)
     done = Evaluation({
         "command": shlex.join(["codemtl", *sys.argv[1:]]),

@@ -110,7 +110,11 @@ def test_wrong_input_ends_in_one_message(
     [
         (["--suite", "summaries", "--benchmarks", "b"], "--benchmarks has no effect on summaries"),
         (["--task", "repair", "--benchmarks", "b"], "no effect on real-bugs, synthetic"),
-        (["--suite", "summaries", "--repositories", "b"], "--repositories has no effect"),
+        (
+            ["--suite", "docstring-corpus", "--benchmarks", "b", "--repositories", "b"],
+            "--repositories has no effect",
+        ),
+        (["--suite", "synthetic", "--same-time"], "--same-time has no effect on synthetic"),
         (["--task", "generate", "--uniform"], "--uniform has no effect on masked-lines"),
         (["--suite", "real-bugs", "--uniform"], "--uniform has no effect"),
         (["--suite", "synthetic", "--one-edit"], "--one-edit has no effect on synthetic"),

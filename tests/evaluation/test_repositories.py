@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.errors import DataError
+from codemtl.errors import DataError, UsageError
 from codemtl.evaluation.cases import Origin, RepairCase
 from codemtl.evaluation.options import Options
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.run import run
+from codemtl.evaluation.same_time import OF_A_FILE, clean_of_that_time
 from codemtl.evaluation.scoring import Scorer
 from codemtl.inference import Predictor
 from codemtl.inference.fake import FakePredictor
@@ -115,3 +116,32 @@ def test_a_report_tells_how_many_projects_are_known(
 def test_a_folder_without_repositories_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no git repository below"):
         Repositories.at(tmp_path)
+
+
+def test_clean_functions_of_the_same_time(mined: tuple[Path, str, str]) -> None:
+    folder = mined[0]
+    repositories = Repositories.at(folder)
+    (name,) = repositories.git
+    work = folder / "ours"
+    body = "def f{n}():\n    return {n}\n\n\n"
+    third = commit(
+        work, many="".join(body.format(n=n) for n in range(6)), test_it=SLIP, broken="f("
+    )
+    fourth = commit(work, many="", later=SLIP)
+    bug = RepairCase(Origin(name, fourth, "slip.py", parent=third), SLIP.encode(), (0,), None)
+    found = clean_of_that_time([bug, bug], repositories, 0)
+    assert {one.origin.path for one in found} == {"many.py"}, "neither tests nor the file itself"
+    assert {one.origin.tree for one in found} == {third}
+    assert [len(one.starts) for one in found] == [OF_A_FILE] * 2
+    assert all(one.data[start:].startswith(b"def f") for one in found for start in one.starts)
+    assert found == clean_of_that_time([bug, bug], repositories, 0)
+    other = RepairCase(Origin("other", fourth, "slip.py"), SLIP.encode(), (0,), None)
+    with pytest.raises(DataError, match="no other functions"):
+        clean_of_that_time([other], repositories, 0)
+
+
+def test_functions_of_the_same_time_need_repositories() -> None:
+    with pytest.raises(UsageError, match="--same-time needs --repositories"):
+        run(Options(suites=("real-bugs",), same_time=True))
+    with pytest.raises(UsageError, match="--same-time has no effect"):
+        run(Options(suites=("masked-lines",), same_time=True))
