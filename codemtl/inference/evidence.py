@@ -18,7 +18,7 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.tree import SourceTree
 
-OLD, TYPICAL = 7.0, 5.0  # three years; 150 days, at which a line is as likely wrong as any
+OLD, TYPICAL = 7.0, 5.6  # three years; 270 days: without an age a finding is as likely as with this
 _ATTRIBUTE = re.compile(rb"\.(\w+)")
 _TARGET = re.compile(r"\s*(?:[\w\[\]'\"]+\.)*(\w+)[\]'\"]*\s*=[^=]")
 
