@@ -216,10 +216,10 @@ from pathlib import Path
 from codemtl.corpus import build
 
 def wait(source, folder, settings):
-    folder.with_suffix(".begun").touch()
     working = folder.with_name(f".{folder.name}.1")
     try:
         working.mkdir()
+        folder.with_suffix(".begun").touch()
         time.sleep(100)
     finally:
         folder.with_suffix(".cleared").touch()
