@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from codemtl.corpus.licences import has_copyleft_header
 from codemtl.corpus.reserved import is_reserved_path
+from codemtl.syntax.discovery import is_test
 
 MAX_BYTES = 1_000_000
 MAX_MEAN_LINE = 200
@@ -16,24 +17,6 @@ _VENDORED_TEXT = """
     externals external _extern site-packages dist-packages node_modules bundled venv .venv
 """
 _VENDORED = frozenset(_VENDORED_TEXT.split())
-_TESTS = frozenset(
-    (
-        "test",
-        "tests",
-        "_test",
-        "_tests",
-        "testdata",
-        "test_data",
-        "unittests",
-        "unit_tests",
-        "idle_test",
-        "testsuite",
-        "test_suite",
-        "testcases",
-        "fixtures",
-    )
-)
-_TEST_FILE = re.compile(r"test_.*|.*_tests?|conftest|tests?")
 _GENERATED_FILE = re.compile(r".*_pb2(_grpc)?|parsetab|lextab|_?version|versioneer|.*_generated")
 _GENERATED_TEXT = re.compile(
     rb"@generated|auto-?generated|automatically generated|do not edit|don't edit|"
@@ -51,7 +34,7 @@ def reject_path(path: str) -> str | None:
         return "reserved"
     if folders & _VENDORED:
         return "vendored"
-    if folders & _TESTS or _TEST_FILE.fullmatch(stem):
+    if is_test(path):
         return "test"
     if "migrations" in folders or {"alembic", "versions"} <= folders:
         return "migration"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from codemtl.errors import CodemtlError
+from codemtl.syntax.discovery import is_test
 from codemtl.syntax.files import SIZE_LIMIT, SourceFile, find_python_files
 from codemtl.syntax.line_ages import line_ages
 
@@ -96,9 +97,13 @@ class _Beside:
 
 
 def ages(file: SourceFile) -> tuple[float, ...]:
-    """Of the lines of a file in a git work tree, as `line_ages`; else empty."""
+    """Of the lines of a file in a git work tree, as `line_ages`; else empty.
+
+    Tests have none: what they assert is seen as soon as they are run, however young it is.
+    """
     place = _place(file)
-    if place is None or not place.parent.is_dir():
+    root = place and _root(place)
+    if not place or not root or not place.parent.is_dir() or is_test(place.relative_to(root)):
         return ()
     return line_ages(("-C", str(place.parent)), place.name, contents=file.raw(file.data))
 

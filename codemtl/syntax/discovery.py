@@ -7,9 +7,10 @@ files are read by pathspec.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from codemtl.errors import SourceError
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 SUFFIXES = (".py", ".pyi")
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
 GIT_SECONDS = 60
+_TESTS = frozenset({
+    "test", "tests", "_test", "_tests", "testdata", "test_data", "unittests", "unit_tests",
+    "idle_test", "testsuite", "test_suite", "testcases", "fixtures",
+})  # fmt: skip
+_TEST_FILE = re.compile(r"test_.*|.*_tests?|conftest|tests?")
+
+
+def is_test(path: str | PurePath) -> bool:
+    """Whether a file is a test or belongs to tests, by its path from the top of its project."""
+    place = PurePath(path)
+    folders = {part.casefold() for part in place.parts[:-1]}
+    return bool(folders & _TESTS or _TEST_FILE.fullmatch(place.stem.casefold()))
 
 
 def find_python_files(path: str | os.PathLike[str]) -> list[Path]:

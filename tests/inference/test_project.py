@@ -157,5 +157,9 @@ def test_lines_of_a_file_in_a_work_tree_have_ages(folder: Path) -> None:
     subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "files"], check=True)
     assert len(ages(source)) == 5 and all(map(math.isnan, ages(source)))
     assert ages(SourceFile.from_bytes(SLIP.encode() + b"x = 1\n", path))[5] == 0
+    (path.parent / "test_slip.py").write_text(SLIP)
+    subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
+    subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "tests"], check=True)
+    assert ages(SourceFile.read(path.parent / "test_slip.py")) == (), "of tests there are none"
     assert ages(SourceFile.from_bytes(SLIP.encode())) == ()
     assert ages(SourceFile.from_bytes(SLIP.encode(), folder / "none" / "a.py")) == ()

@@ -9,6 +9,7 @@ import pytest
 
 from codemtl.errors import SourceError
 from codemtl.syntax import discovery
+from codemtl.syntax.discovery import is_test
 from codemtl.syntax.files import find_python_files
 
 FILES = [
@@ -143,3 +144,15 @@ def test_git_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(fake.parent))
     monkeypatch.setattr(discovery, "GIT_SECONDS", 0.2)
     assert _names(tmp_path) == ["a.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("tests/a.py", True), ("src/Tests/unit/a.py", True), ("a/test_b.py", True),
+        ("b_test.py", True), ("conftest.py", True), ("a.py", False), ("testing/a.py", False),
+        ("contest.py", False), ("latest/a.py", False),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_tests(path: str, answer: bool) -> None:
+    assert is_test(path) == answer
