@@ -42,7 +42,7 @@ class Repositories:
         if folder is None or not _holds(folder, origin.tree):
             return ()
         place, _, name = origin.path.rpartition("/")
-        files = _files(folder, origin.tree, place)
+        files = python_files(folder, f"{origin.tree}:{place}")
         with git.reader(folder) as read:
             names = beside(name, {name: size for name, (size, _) in files.items()})
             return tuple(text for one in names if (text := read(files[one][1])))
@@ -61,10 +61,13 @@ def beside_case(origin: Origin, repositories: Repositories | None) -> tuple[byte
 
 
 @lru_cache(maxsize=64)
-def _files(folder: str, commit: str, place: str) -> dict[str, tuple[int, str]]:
-    """The Python files that a folder of a commit holds: bytes and object of each."""
+def python_files(folder: str, tree: str, *options: str) -> dict[str, tuple[int, str]]:
+    """The Python files of a tree of a git directory, links aside: bytes and object of each.
+
+    With the option ``-r`` those of its folders too.
+    """
     found = {}
-    listed = git.output(folder, "ls-tree", "-l", "-z", f"{commit}:{place}")
+    listed = git.output(folder, "ls-tree", "-l", "-z", *options, tree)
     for line in filter(None, listed.split("\0")):
         meta, _, name = line.partition("\t")
         mode, _, blob, size = meta.split()

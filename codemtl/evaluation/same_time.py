@@ -14,13 +14,12 @@ from codemtl.corpus import git
 from codemtl.corpus.filters import reject_data, reject_path
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import CLEAN_PER_BUG, RepairCase
-from codemtl.evaluation.repositories import Repositories
-from codemtl.inference.project import LARGEST_BESIDE
+from codemtl.evaluation.repositories import Repositories, python_files
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.tree import parse
 
 OF_A_FILE = 2  # functions at most
-FILES = 20  # of a commit that are looked at
+FILES, LARGEST = 20, 200_000  # of a commit that are looked at, and bytes of each
 
 
 def clean_of_that_time(
@@ -43,8 +42,11 @@ def _beside(
     folder = repositories.git.get(bug.origin.project)
     if folder is None:
         return
-    listed = git.output(folder, "ls-tree", "-r", "-l", "-z", bug.origin.tree).split("\0")
-    files = sorted(_programs(line for line in listed if not line.endswith(f"\t{bug.origin.path}")))
+    files = sorted(
+        (path, blob)
+        for path, (size, blob) in python_files(folder, bug.origin.tree, "-r").items()
+        if path != bug.origin.path and size <= LARGEST and reject_path(path) is None
+    )
     wanted = CLEAN_PER_BUG
     with git.reader(folder) as read:
         for row in rng.permutation(len(files))[:FILES].tolist():
@@ -59,13 +61,3 @@ def _beside(
                 wanted -= len(starts)
                 origin = bug.origin._replace(path=path, message="")
                 yield RepairCase(origin, data, tuple(sorted(starts)), None)
-
-
-def _programs(listed: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """Path and object of each Python file of the program that is not too large."""
-    for line in listed:
-        meta, _, path = line.partition("\t")
-        if path.endswith(".py") and meta.startswith("100") and reject_path(path) is None:
-            _, _, blob, size = meta.split()
-            if size.isdigit() and int(size) <= LARGEST_BESIDE:
-                yield path, blob

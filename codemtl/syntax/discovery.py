@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".py", ".pyi")
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
 GIT_SECONDS = 60
+GIT = ("git", "-c", "core.fsmonitor=false")  # no repository's configuration makes us run programs
 _TESTS = frozenset({
     "test", "tests", "_test", "_tests", "testdata", "test_data", "unittests", "unit_tests",
     "idle_test", "testsuite", "test_suite", "testcases", "fixtures",
@@ -81,12 +82,15 @@ def _is_skipped(folder: Path) -> bool:
     return name.startswith(".") or name in SKIPPED_FOLDERS or os.path.exists(folder / "pyvenv.cfg")
 
 
+def git_environment() -> dict[str, str]:
+    """The environment but for a hook's variables, which would point git to another repository."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+
+
 def _git_files(top: Path) -> list[str] | None:
     """Files and inner repositories that git tracks or would track; None if it cannot be asked."""
-    # A hook's variables would point git to another repository. A repository's own configuration
-    # must not make us run programs: core.fsmonitor could.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    git = ["git", "-c", "core.fsmonitor=false", "-C", os.fspath(top)]
+    environment = git_environment()
+    git = [*GIT, "-C", os.fspath(top)]
     try:
         ignored = subprocess.run(
             [*git, "check-ignore", "-q", "."],

@@ -8,14 +8,14 @@ count back from the last commit, not from today, so that a text and a commit alw
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 from collections.abc import Sequence
+
+from codemtl.syntax.discovery import GIT, git_environment
 
 SECONDS = 10  # git gets for one file
 UNKNOWN = math.nan
 _DAY = 86400
-_SETTINGS = ("-c", "core.fsmonitor=false")  # a repository must not make us run programs
 _ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
@@ -60,11 +60,10 @@ def line_ages(
 
 def _output(where: Sequence[str], arguments: Sequence[str], stdin: bytes | None = None) -> bytes:
     """What git prints; nothing where it fails."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         done = subprocess.run(
-            ["git", *_SETTINGS, *where, *arguments], input=stdin or b"", capture_output=True,
-            env=kept | _ENVIRONMENT, timeout=SECONDS, check=True,
+            [*GIT, *where, *arguments], input=stdin or b"", capture_output=True,
+            env=git_environment() | _ENVIRONMENT, timeout=SECONDS, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return b""
