@@ -26,6 +26,7 @@ from codemtl.corpus.plausibility import (
     is_same_but_underscores,
     name_features,
 )
+from codemtl.evaluation.conditional_logit import fit_choice
 from codemtl.syntax.actions import NAME
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
@@ -53,7 +54,8 @@ def main() -> None:
         split: list(choices(options.corpus, split, options.limit))
         for split in ("train", "validation")
     }
-    fitted = fit(found["train"])
+    rows = [(one.features, np.eye(len(one.features))[one.wrong]) for one in found["train"]]
+    fitted = fit_choice(rows, RIDGE)
     now = np.array([*NAME_COEFFICIENTS, np.log(OTHER_CATEGORY)])
     print(f"coefficients of distance, case, words, ends: {fitted[:-1].round(2).tolist()}")
     print(f"factor of another kind of thing: {np.exp(fitted[-1]):.3f}")
@@ -96,24 +98,6 @@ def _choice(row: dict[str, Any]) -> Choice | None:
             if wrong in names:
                 return Choice(np.array(features), names.index(wrong))
     return None
-
-
-def fit(rows: Sequence[Choice], rounds: int = 50) -> NDArray[np.float64]:
-    """Coefficients [F] of the highest likelihood, by Newton's method with a trace of ridge."""
-    size = rows[0].features.shape[1]
-    found = np.zeros(size)
-    for _ in range(rounds):
-        gradient, curve = -RIDGE * found, RIDGE * np.eye(size)
-        for features, wrong in rows:
-            chances = np.exp(_log_chances(features, found))
-            mean = chances @ features
-            gradient += features[wrong] - mean
-            curve += (features * chances[:, None]).T @ features - np.outer(mean, mean)
-        step = np.linalg.solve(curve, gradient)
-        found = found + np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-6:
-            break
-    return found
 
 
 def likelihood(rows: Sequence[Choice], coefficients: NDArray[np.float64]) -> float:
