@@ -22,6 +22,8 @@ from codemtl.evaluation.frozen import (
 )
 from codemtl.evaluation.judging import REWRITE, Truth, truth_of_edit, truth_of_rewrite
 from codemtl.evaluation.synthetic import Made, function_at, mutated
+from codemtl.inference.predictor import GenerationRequest
+from codemtl.inference.prompts import opens_block
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.tree import parse
@@ -253,14 +255,17 @@ def _single_edit(row: dict[str, Any], data: bytes) -> Edit | None:
     return max(found, key=lambda one: one[0])[1] if found else None
 
 
-def hidden(data: bytes, mask: tuple[int, int]) -> bytes:
-    """What stands in place of a masked line, so that no predictor can see it.
+def line_request(case: TextCase, beside: tuple[bytes, ...] = ()) -> GenerationRequest:
+    """What is asked for the masked line of a case, which the predictor cannot see."""
+    assert case.mask is not None
+    stand_in, start = hidden(case.data, case.mask), case.mask[0]
+    tree = parse(case.data[:start] + stand_in + case.data[case.mask[1] :], beside)
+    return GenerationRequest(
+        "line", tree=tree, function=function_at(tree, case.start),
+        start=start, end=start + len(stand_in),
+    )  # fmt: skip
 
-    A line whose next one stands deeper must have been the head of a block.
-    """
-    column = mask[0] - (data.rfind(b"\n", 0, mask[0]) + 1)
-    for line in data[mask[1] :].split(b"\n")[1:]:
-        text = line.lstrip(b" \t")
-        if text.strip() and not text.startswith(b"#"):
-            return b"if True:" if len(line) - len(text) > column else b"pass"
-    return b"pass"
+
+def hidden(data: bytes, mask: tuple[int, int]) -> bytes:
+    """What stands in place of a masked line, so that no predictor can see it."""
+    return b"if True:" if opens_block(data, *mask) else b"pass"

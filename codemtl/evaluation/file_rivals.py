@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from codemtl.evaluation.cases import TextCase
+from codemtl.evaluation.cases import TextCase, line_request
 from codemtl.evaluation.repositories import Repositories, beside_case
 from codemtl.evaluation.synthetic import function_at
 from codemtl.inference import SHIPPED_MODEL
+from codemtl.inference.prompts import with_hole
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.actions import FunctionSites
-from codemtl.syntax.tree import parse
-from codemtl.tasks.building import HOLE, build_example, siblings, spaced_lines, with_mask
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.tasks.building import build_example, siblings, spaced_lines, with_mask
 from codemtl.tasks.example import Example, piece_ids
 from codemtl.tasks.similar import similar_lines, similar_summaries
 
@@ -33,7 +34,8 @@ class FileRival:
 
     def summary(self, case: TextCase) -> str:
         """The summary of the function of the file that is most like this one, "" without any."""
-        example = self._example(case, case.data)
+        tree = parse(case.data, beside_case(case.origin, self.repositories))
+        example = self._example(case, tree)
         if example is None or example.siblings is None:
             return ""
         told = self._first(similar_summaries(example, self.layout))
@@ -44,17 +46,15 @@ class FileRival:
     def line(self, case: TextCase) -> str:
         """The line of the file around which it is most like around the masked one, or ""."""
         assert case.mask is not None
-        start, end = case.mask
-        data = case.data[:start] + HOLE.encode() + case.data[end:]
-        example = self._example(case, data)
+        tree = with_hole(line_request(case, beside_case(case.origin, self.repositories)))
+        example = self._example(case, tree)
         if example is None:
             return ""
         pieces, _ = with_mask(example.pieces, self.tokenizer, self.mask)
         told = self._first(similar_lines(example, pieces, self.mask, self.layout))
-        return spaced_lines(parse(data)).get("".join(told.split()), told)
+        return spaced_lines(tree).get("".join(told.split()), told)
 
-    def _example(self, case: TextCase, data: bytes) -> Example | None:
-        tree = parse(data, beside_case(case.origin, self.repositories))
+    def _example(self, case: TextCase, tree: SourceTree) -> Example | None:
         function = function_at(tree, case.start)
         if function is None:
             return None

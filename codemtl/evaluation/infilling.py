@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from codemtl.evaluation.benchmarks import InfillingTask
+from codemtl.evaluation.cases import hidden
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.execution import isolation, passes
 from codemtl.evaluation.line_rivals import Place, line_rivals
@@ -84,11 +85,13 @@ def write_batch(predictor: Predictor, tasks: list[InfillingTask]) -> list[str]:
     for task in tasks:
         indent = indentation(task.prompt, task.suffix)
         head = (task.prompt + indent).encode()
-        tree = parse(head + b"pass\n" + task.suffix.encode())
+        tail = b"\n" + task.suffix.encode()
+        stand_in = hidden(head + tail, (len(head), len(head)))
+        tree = parse(head + stand_in + tail)
         around = [one for one in functions(tree) if one.start <= len(head) <= one.end]
         request = GenerationRequest(
             "line", tree=tree, function=around[-1] if around else None,
-            start=len(head), end=len(head) + len(b"pass"),
+            start=len(head), end=len(head) + len(stand_in),
         )  # fmt: skip
         lines = [placed(task, text) for text, _ in in_place(predictor, request, indent)]
         texts.append(next((line for line in lines if _compiles(task, line)), [*lines, ""][0]))

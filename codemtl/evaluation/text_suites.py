@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from codemtl.evaluation.cases import TextCase, TextCases, hidden
+from codemtl.evaluation.cases import TextCase, TextCases, line_request
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.file_rivals import FileRival
 from codemtl.evaluation.line_rivals import FUNCTIONS, Place, line_rivals
@@ -31,7 +31,7 @@ from codemtl.evaluation.retrieval import Retrieval, words
 from codemtl.evaluation.synthetic import function_at
 from codemtl.evaluation.workers import run
 from codemtl.inference.generate import placed
-from codemtl.inference.predictor import GenerationRequest, Predictor
+from codemtl.inference.predictor import Predictor
 from codemtl.syntax.lexical import lexical_tokens
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.tree import error_count, parse
@@ -139,14 +139,8 @@ def line_batch(
 
 
 def _line(predictor: Predictor, case: TextCase, beside: tuple[bytes, ...]) -> str:
-    assert case.mask is not None
-    stand_in = hidden(case.data, case.mask)
-    start = case.mask[0]
-    tree = parse(case.data[:start] + stand_in + case.data[case.mask[1] :], beside)
-    request = GenerationRequest(
-        "line", tree=tree, function=function_at(tree, case.start),
-        start=start, end=start + len(stand_in),
-    )  # fmt: skip
+    request = line_request(case, beside)
+    start = request.start
     line = case.data[case.data.rfind(b"\n", 0, start) + 1 : start].decode("utf-8", "replace")
     found = placed(predictor, request, line[: len(line) - len(line.lstrip())])
     return found[0][0].strip() if found else ""

@@ -47,8 +47,23 @@ def with_hole(request: GenerationRequest) -> SourceTree:
     elif request.kind == "body":
         hole = b"\n" + (request.indent or "    ").encode() + hole
     else:
+        if opens_block(data, request.start, request.end, len(request.indent)):
+            hole = b"if " + hole + b":"  # so that what stands deeper below is read as its block
         hole = request.indent.encode() + hole
     return parse(data[: request.start] + hole + data[request.end :], request.tree.beside)
+
+
+def opens_block(data: bytes, start: int, end: int, indent: int = 0) -> bool:
+    """Whether the line at a span must be the head of a block, as the next one stands deeper.
+
+    ``indent`` is the white space before it that is not in the file.
+    """
+    column = indent + start - (data.rfind(b"\n", 0, start) + 1)
+    for line in data[end:].split(b"\n")[1:]:
+        text = line.lstrip(b" \t")
+        if text.strip() and not text.startswith(b"#"):
+            return len(line) - len(text) > column
+    return False
 
 
 def dedented(text: str, level: int) -> str:

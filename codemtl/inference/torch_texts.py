@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from codemtl.errors import UsageError
+from codemtl.inference.line_choice import Proposal, worth
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.prompts import Line, dedented, header, lines_of_the_file, with_hole
 from codemtl.inference.rewording import borrowed, reworded, speaks_of_others
@@ -20,6 +21,8 @@ from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.definitions import functions as definitions
 from codemtl.syntax.docstrings import summary_of
+from codemtl.syntax.lexical import docstring_node
+from codemtl.syntax.missing_line import MissingLine, packed
 from codemtl.syntax.sites import FunctionSites
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.batches import Arrays, encoder_input, text_inputs
@@ -42,9 +45,7 @@ BATCH_PIECES = 4096  # padded, that are looked at together
 NO_SITES = FunctionSites([], [])
 SUMMARIES = 12  # of similar functions that a summary is compared to
 SAID = 1.5  # nats a piece that a similar function's summary, reworded, may be worse
-MOST_LINES = 12  # of the file that are tried in the place of a masked one
-LATER = 0.3  # nats a piece that each has to be better than the one before
-WORTH = 0.6  # nats a piece for names of the new place, and for each by which it is alike above 1
+MOST_LINES = 16  # of the file that are tried in the place of a masked one
 
 
 class _Asked(NamedTuple):
@@ -53,6 +54,7 @@ class _Asked(NamedTuple):
     ids: Ints  # the encoder input, with <mask> where text is wanted
     level: int  # spaces that the line of the mask begins with
     lines: Sequence[Line] = ()  # of the file that may stand there, the likeliest first
+    place: MissingLine | None = None  # of a line in a function
 
 
 class Written(NamedTuple):
@@ -63,9 +65,14 @@ class Written(NamedTuple):
     pieces: int  # its end included
 
     @property
+    def total(self) -> float:
+        """The log-probability."""
+        return self.score * float(self.pieces**LENGTH_PENALTY)
+
+    @property
     def mean(self) -> float:
         """The log-probability of a piece."""
-        return self.score * float(self.pieces ** (LENGTH_PENALTY - 1))
+        return self.total / self.pieces
 
 
 class TextRuntime:
@@ -102,8 +109,8 @@ class TextRuntime:
         """One sentence for each function: the decoder's own, or a similar function's, reworded."""
         examples = [self._read(tree, one) for one in functions]
         written = self._written(_SUMMARIZE, examples)
-        code = tree.data.decode("utf-8", "replace")
-        for found, example, one in zip(written, examples, functions, strict=True):
+        codes = [_without_docstring(tree, one) for one in functions]
+        for found, example, one, code in zip(written, examples, functions, codes, strict=True):
             found[:] = self._own(found, example, one.name, code)
         lost = [index for index, found in enumerate(written) if not found]
         alone = [replace(examples[index], siblings=None) for index in lost]
@@ -111,7 +118,7 @@ class TextRuntime:
             written[index] = found
         return [
             self._said(example, one.name, found, code)
-            for example, one, found in zip(examples, functions, written, strict=True)
+            for example, one, found, code in zip(examples, functions, written, codes, strict=True)
         ]
 
     def _own(
@@ -119,7 +126,7 @@ class TextRuntime:
     ) -> list[Written]:
         """The hypotheses that do not only say what is said of another function, or use its names.
 
-        ``code`` is the file.
+        ``code`` is the file without the function's docstring.
         """
         others = [
             (summary, other) for summary, other in self._told(example) if other != name
@@ -177,15 +184,49 @@ class TextRuntime:
 
     def generate(self, request: GenerationRequest) -> list[str]:
         """See ``inference.predictor.Predictor``."""
+        if request.kind == "line":
+            proposals, place, level = self.proposals(request)
+            proposals.sort(key=lambda one: -worth(one, place))
+            few = max(_GENERATE.beams, 2 * request.candidates)  # some may not compile
+            return [dedented(one.text, level) for one in proposals[:few]]
         asked = self._asked(request)
         beams = max(_GENERATE.beams, request.candidates)
         written = self._hypotheses(_GENERATE, [asked.ids], beams)[0]
-        found = [(one.text, one.score) for one in written] + self._judged(_GENERATE, asked)
-        best = [text for text, _ in sorted(found, key=lambda one: -one[1])]
-        texts = list(dict.fromkeys(text.rstrip() for text in best if text.strip()))
+        texts = list(dict.fromkeys(one.text.rstrip() for one in written if one.text.strip()))
         if request.kind == "text":
             return [f"{header(request.text)}\n    {text}" for text in texts]
         return [dedented(text, asked.level) for text in texts]
+
+    def proposals(
+        self, request: GenerationRequest
+    ) -> tuple[list[Proposal], MissingLine | None, int]:
+        """What may stand in the place of a line, the place, and the spaces that it begins with.
+
+        Hypotheses of the decoder, and lines of the file at similar places.
+        """
+        asked = self._asked(request)
+        beams = max(_GENERATE.beams, request.candidates)
+        found: dict[str, Proposal] = {}
+        for beam, one in enumerate(self._hypotheses(_GENERATE, [asked.ids], beams)[0]):
+            made = Proposal(one.text.rstrip(), one.total, one.pieces, beam)
+            found.setdefault(packed(one.text), made)
+        space, limit = self.layout.space, _GENERATE.limit - 1
+        for name in () if asked.place is None else asked.place.wanted_below():
+            begin = text_pieces(f"{name} = 0", self.tokenizer, space)[:-1]
+            (written,) = self._hypotheses(_GENERATE, [asked.ids], _GENERATE.beams // 2, begin)
+            for beam, one in enumerate(written):
+                made = Proposal(one.text.rstrip(), one.total, one.pieces, beam, begun=True)
+                found.setdefault(packed(one.text), made)
+        pieces = [text_pieces(one.text, self.tokenizer, space)[:limit] for one in asked.lines]
+        sums = self._log_probabilities(_GENERATE, asked.ids, pieces) if pieces else []
+        for rank, (line, text, total) in enumerate(zip(asked.lines, pieces, sums, strict=True)):
+            made = Proposal(line.text, total, len(text) + 1)
+            made = found.get(packed(line.text), made)._replace(text=line.text)
+            found[packed(line.text)] = made._replace(
+                rank=rank, alike=line.score, adapted=line.adapted
+            )
+        found.pop("", None)
+        return [*found.values()], asked.place, asked.level
 
     def _asked(self, request: GenerationRequest) -> _Asked:
         if request.kind == "text" or request.tree is None or request.function is None:
@@ -214,26 +255,11 @@ class TextRuntime:
         similar = () if found is None else found[0].similar(found[1])
         name = "" if function is None else function.name
         lines = lines_of_the_file(tree, name, similar, self.tokenizer, MOST_LINES)
-        return _Asked(prompt(example, pieces, told, self.vocabulary, "line"), level, lines)
-
-    def _judged(self, task: TextTask, asked: _Asked) -> list[tuple[str, float]]:
-        """The lines of the file as hypotheses: worth what the network says of them by the piece.
-
-        Each is worth less than the one before, and more the more alike its place is, and if it was
-        adapted: by how much was chosen on lines of validation projects.
-        """
-        space, limit = self.layout.space, task.limit - 1
-        pieces = [text_pieces(line.text, self.tokenizer, space)[:limit] for line in asked.lines]
-        if not pieces:
-            return []
-        sums = self._log_probabilities(task, asked.ids, pieces)
-        return [
-            (
-                line.text,
-                total / (len(text) + 1) + WORTH * (line.score - 1 + line.adapted) - LATER * rank,
-            )
-            for rank, (line, text, total) in enumerate(zip(asked.lines, pieces, sums, strict=True))
-        ]
+        place = None
+        if function is not None:
+            at = tree.data.index(HOLE.encode(), request.start)
+            place = MissingLine(tree, function, at, HOLE)
+        return _Asked(prompt(example, pieces, told, self.vocabulary, "line"), level, lines, place)
 
     def _masked(self, pieces: Any) -> tuple[Any, int]:
         """The lines around the hole with <mask> in its place, and the spaces that they begin with.
@@ -251,13 +277,15 @@ class TextRuntime:
         )
         return example.pieces
 
-    def _hypotheses(self, task: TextTask, inputs: Sequence[Any], beams: int) -> list[list[Written]]:
+    def _hypotheses(
+        self, task: TextTask, inputs: Sequence[Any], beams: int, begin: Sequence[int] = ()
+    ) -> list[list[Written]]:
         """For each encoder input, best first."""
         arrays = text_inputs(self.specials, inputs)
         found = beam_search(
             self.network, task.name, self._tensors(arrays),
             bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,
-            no_repeat=task.no_repeat,
+            no_repeat=task.no_repeat, begin=begin,
         )  # fmt: skip
         return [
             [Written(self.tokenizer.decode(ids), score, len(ids) + 1) for ids, score in row]
@@ -279,6 +307,13 @@ class TextRuntime:
 
 
 _GENERATE, _SUMMARIZE = Generate(), Summarize()
+
+
+def _without_docstring(tree: SourceTree, definition: Definition) -> str:
+    """The file without the docstring of one function."""
+    found = docstring_node(definition.node)
+    start, end = (0, 0) if found is None else (found.start_byte, found.end_byte)
+    return (tree.data[:start] + tree.data[end:]).decode("utf-8", "replace")
 
 
 def by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:

@@ -27,20 +27,21 @@ def beam_search(
     limit: int,
     length_penalty: float = LENGTH_PENALTY,
     no_repeat: int = 0,
+    begin: Sequence[int] = (),
 ) -> list[list[tuple[list[int], float]]]:
     """For each row of ``batch`` up to ``beams`` hypotheses (pieces, score), best first.
 
     The score is the log-probability over length ** ``length_penalty`` (Wu et al. 2016,
     arXiv:1609.08144). ``limit`` is the number of pieces at most. One beam is greedy decoding.
     No run of ``no_repeat`` pieces comes twice in a hypothesis (Paulus et al. 2018,
-    arXiv:1705.04304); 0 permits all.
+    arXiv:1705.04304); 0 permits all. All hypotheses begin with the pieces ``begin``.
     """
     head, embedding = network.text_head(task), network.encoder.embedding.weight
     memory = network.memory(task, batch)
     return [
         _one(
             embedding, head, memory.row(row), bos=bos, eos=eos, beams=beams, limit=limit,
-            length_penalty=length_penalty, no_repeat=no_repeat,
+            length_penalty=length_penalty, no_repeat=no_repeat, begin=begin,
         )
         for row in range(len(memory.mask))
     ]  # fmt: skip
@@ -77,14 +78,18 @@ def _one(
     limit: int,
     length_penalty: float,
     no_repeat: int,
+    begin: Sequence[int],
 ) -> list[tuple[list[int], float]]:
     """Beam search for one encoder input."""
     cache = TextHead.new_cache(len(head.layers))
     ids = torch.tensor([[bos]], device=memory.mask.device)
     totals = torch.zeros(1, device=memory.mask.device)
-    sequences: list[list[int]] = [[]]
+    for piece in begin:
+        totals = totals + head.next_piece(embedding, ids, memory, cache)[:, piece]
+        ids = torch.cat((ids, ids.new_tensor([[piece]])), 1)
+    sequences: list[list[int]] = [[*begin]]
     done: list[tuple[list[int], float]] = []
-    for length in range(1, limit + 1):
+    for length in range(len(begin) + 1, limit + 1):
         following = head.next_piece(embedding, ids, memory.spread(len(ids)), cache)
         scores = totals[:, None] + following
         for row, sequence in enumerate(sequences):

@@ -182,12 +182,20 @@ def siblings(tree: SourceTree, definition: Definition, tokenizer: TokenEncoder) 
 
 
 def with_mask(pieces: Ints, tokenizer: TokenEncoder, mask: int) -> tuple[Ints, int]:
-    """``mask`` in the place of the name HOLE, and where that is; at the end if it is nowhere."""
-    hole = np.array(tokenizer.encode_token(HOLE), np.int32)
+    """``mask`` in the place of the name HOLE, and where that is; at the end if it is nowhere.
+
+    ``if HOLE:`` is replaced as a whole.
+    """
+    head, hole, colon = (
+        np.array(tokenizer.encode_token(text), np.int32) for text in ("if", HOLE, ":")
+    )
     places = range(len(pieces) - len(hole) + 1)
     found = (at for at in places if np.array_equal(pieces[at : at + len(hole)], hole))
     at = next(found, len(pieces))
-    return np.concatenate([pieces[:at], [mask], pieces[at + len(hole) :]]).astype(np.int32), at
+    end = at + len(hole)
+    if np.array_equal(pieces[max(0, at - len(head)) : at], head):
+        at, end = at - len(head), end + len(colon)
+    return np.concatenate([pieces[:at], [mask], pieces[end:]]).astype(np.int32), at
 
 
 def spaced_lines(tree: SourceTree) -> dict[str, str]:

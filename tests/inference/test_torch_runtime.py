@@ -323,13 +323,32 @@ def test_lines_of_the_file_compete_with_what_the_decoder_writes(
     assert second[:2] == ("source.check_reader()", False) and first.score == second.score > 0
     texts = [line.text for line in asked.lines]
     assert "return Reader(source)" in texts, "with the spaces that it has in the file"
-    worth = model._judged(Generate(), asked)
-    assert [text for text, _ in worth] == texts
+    proposals, place, _ = model.proposals(request)
+    assert set(texts) <= {one.text for one in proposals}
+    assert place is not None and place.unread == set()
+    ranked = [one for one in proposals if one.rank is not None]
+    assert [one.text for one in sorted(ranked, key=lambda one: one.rank or 0)] == texts
     monkeypatch.setattr(model, "_hypotheses", lambda *_: [[Written("x = 1", -100.0, 4)]])
     assert set(model.generate(request)) == {"x = 1", *texts}
     assert model.generate(request)[-1] == "x = 1"
-    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[Written("x = 1", 0.0, 4)]])
-    assert model.generate(request)[0] == "x = 1"
+    monkeypatch.setattr(
+        model, "_hypotheses", lambda *_: [[Written(" return  Reader(source)", -1.0, 9)]]
+    )
+    both = [one for one in model.proposals(request)[0] if one.beam == 0]
+    assert [one.text for one in both] == ["return Reader(source)"], "once, as it is in the file"
+    assert both[0].rank is not None and both[0].pieces == 9
+
+
+def test_the_decoder_is_made_to_bind_what_is_wanted(model: TorchPredictor) -> None:
+    source = "def area(width, height):\n    pass\n    return round(size)\n"
+    tree, start = parse(source.encode()), source.index("pass")
+    request = GenerationRequest(
+        "line", tree=tree, function=functions(tree)[0], start=start, end=start + 4
+    )
+    found, place, level = model.proposals(request)
+    begun = [one for one in found if one.begun]
+    assert begun and all(one.text.startswith("size = ") for one in begun)
+    assert place is not None and place.wanted == {"size"} and level == 4
 
 
 TWINS = """
@@ -466,3 +485,17 @@ def test_a_folder_whose_parts_do_not_fit_is_refused(
     change(broken)
     with pytest.raises(ModelError, match=fault):
         load_predictor(broken)
+
+
+@pytest.mark.parametrize("line", ["if value:", "", "# a comment"], ids=["head", "empty", "comment"])
+def test_the_head_of_a_block_is_asked_for_with_its_block(model: TorchPredictor, line: str) -> None:
+    below = "\n        # why\n        two(value)\n    return one\n"
+    source = f"def f(value):\n    one = 1\n    {line}{below}"
+    tree, start = parse(source.encode()), source.index("one = 1\n") + 12
+    request = GenerationRequest(
+        "line", tree=tree, function=functions(tree)[0], start=start, end=start + len(line)
+    )
+    ids = piece_ids(model._asked(request).ids)
+    text = model.tokenizer.decode(ids)
+    assert text == "deff(value):\n    one=1\n    \n        two(value)\n    returnone"
+    assert list(ids).count(model.specials.mask) == 1

@@ -113,6 +113,21 @@ def test_hypotheses_are_distinct_sorted_and_scored_by_their_own_probability(
             assert score == pytest.approx(float(total) / len(target) ** 0.6, rel=1e-3)
 
 
+def test_all_hypotheses_begin_as_they_are_told(network: Network, inputs: dict[str, Tensor]) -> None:
+    begin = [40, 41, 42]
+    found = beam_search(
+        network, "summarize", inputs, bos=BOS, eos=EOS, beams=3, limit=LIMIT, begin=begin
+    )
+    for row, hypotheses in enumerate(found):
+        own = {key: value[row : row + 1] for key, value in inputs.items()}
+        assert hypotheses
+        for pieces, score in hypotheses:
+            assert pieces[:3] == begin and len(pieces) > 3
+            if len(pieces) < LIMIT:
+                (sure,) = log_probabilities(network, "summarize", own, [pieces], bos=BOS, eos=EOS)
+                assert score == pytest.approx(sure / (len(pieces) + 1) ** 0.6, rel=1e-3)
+
+
 def test_no_run_of_pieces_comes_twice_where_that_is_asked(
     network: Network, inputs: dict[str, Tensor]
 ) -> None:

@@ -1,0 +1,91 @@
+"""Which of several lines probably stands in the place of a missing one.
+
+What the decoder says of each is weighed together with where it comes from and with what the rest of
+the function says (`syntax.missing_line`): a conditional logit over the lines that are proposed for
+one place (McFadden 1974), fitted by ``scripts/fit_lines.py`` on lines of training projects.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from codemtl.syntax.missing_line import ENDS, LineFacts, MissingLine, line_facts
+
+MOST = 3  # names, or words, that count as new
+
+
+class Proposal(NamedTuple):
+    """A line that may stand somewhere, and what speaks for it."""
+
+    text: str
+    total: float  # log-probability by the decoder, its end included
+    pieces: int  # its end included
+    beam: int | None = None  # its place among hypotheses of the decoder, from 0
+    rank: int | None = None  # of the place that it stands at, among the similar ones of the file
+    alike: float = 0.0  # how alike that place is, `similar.Place.score`
+    adapted: bool = False  # its names were changed to those around the place
+    begun: bool = False  # the decoder was made to bind a name that is wanted
+
+
+WEIGHTS = {
+    "mean": 1.136,
+    "length": -1.262,
+    "hypothesis": 1.137,
+    "begun": -0.442,
+    "beam": -0.602,
+    "rank": -0.489,
+    "alike": 2.050,
+    "adapted": 1.400,
+    "passes": -5.196,
+    "reads what is unread": 1.331,
+    "leaves all unread": -0.557,
+    "binds what is wanted": 2.534,
+    "leaves what is wanted": -1.705,
+    "binds what is not read below": -1.387,
+    "undefined": -1.830,
+    "new words": -0.935,
+    "as a line beside": -3.206,
+    "same text": -0.579,
+    "ends too early": -1.838,
+}
+
+
+def worth(proposal: Proposal, place: MissingLine | None) -> float:
+    """By how much, in nats, a line is likelier than another for the same place."""
+    return sum(WEIGHTS[key] * value for key, value in features(proposal, place).items())
+
+
+def features(proposal: Proposal, place: MissingLine | None) -> dict[str, float]:
+    """What speaks for a line and against it, by name; ``place`` where it is in a function."""
+    facts = line_facts(proposal.text)
+    found = {
+        "mean": proposal.total / proposal.pieces,
+        "length": math.log(proposal.pieces),
+        "hypothesis": float(proposal.beam is not None and not proposal.begun),
+        "begun": float(proposal.begun),
+        "beam": math.log1p(proposal.beam or 0),
+        "rank": math.log1p(proposal.rank or 0),
+        "alike": proposal.alike,
+        "adapted": float(proposal.adapted),
+        "passes": float(facts.kind == "pass"),
+    }
+    return found if place is None else found | _in_function(facts, place)
+
+
+def _in_function(facts: LineFacts, place: MissingLine) -> dict[str, float]:
+    reads_unread = bool(facts.reads & place.unread)
+    new = [name for name in facts.reads - facts.binds if not place.defined(name)]
+    unread_below = bool(facts.binds - place.read_below.keys())
+    return {
+        "reads what is unread": float(reads_unread),
+        "leaves all unread": float(bool(place.unread) and not reads_unread),
+        "binds what is wanted": float(bool(facts.binds & place.wanted)),
+        "leaves what is wanted": float(bool(place.wanted - facts.binds)),
+        "binds what is not read below": float(facts.kind == "assignment" and unread_below),
+        "undefined": float(min(len(new), MOST)),
+        "new words": float(min(len(facts.words - place.words), MOST)),
+        "as a line beside": float(facts.text in place.beside),
+        "same text": float(bool(facts.strings & place.strings)),
+        "ends too early": float(facts.kind in ENDS and not place.last),
+    }
