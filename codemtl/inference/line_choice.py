@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from codemtl.syntax.missing_line import ENDS, LineFacts, MissingLine, line_facts
 
-MOST = 3  # names, or words, that count as new
+MOST = 3  # names, or words, that count
 
 
 class Proposal(NamedTuple):
@@ -74,12 +74,12 @@ def features(proposal: Proposal, place: MissingLine | None) -> dict[str, float]:
 
 
 def _in_function(facts: LineFacts, place: MissingLine) -> dict[str, float]:
-    reads_unread = bool(facts.reads & place.unread)
+    unread = facts.reads & place.unread
     new = [name for name in facts.reads - facts.binds if not place.defined(name)]
     unread_below = bool(facts.binds - place.read_below.keys())
     return {
-        "reads what is unread": float(reads_unread),
-        "leaves all unread": float(bool(place.unread) and not reads_unread),
+        "reads what is unread": float(min(len(unread), MOST)),
+        "leaves all unread": float(bool(place.unread) and not unread),
         "binds what is wanted": float(bool(facts.binds & place.wanted)),
         "leaves what is wanted": float(bool(place.wanted - facts.binds)),
         "binds what is not read below": float(facts.kind == "assignment" and unread_below),
