@@ -28,7 +28,7 @@ def proposal(text: str, total: float = -4.0) -> Proposal:
         ),
         ("def f(a):\n    HERE\n    return size\n", "size = len(a)", "width = len(a)"),
         ("def f(a):\n    g(a)\n    HERE\n    return a\n", "h(a)", "return a"),
-        ("def f(a):\n    g(a)\n    HERE\n    h(a)\n", "k(a)", "g(a)"),
+        ("def f(a):\n    g(a)\n    HERE\n    h(a)\n", "h(g(a))", "g(a)"),
         ("def f(a):\n    HERE\n    return b\n", "b = a + 1", "b = c + 1"),
     ],
 )  # fmt: skip
