@@ -68,7 +68,7 @@ def features(proposal: Proposal, place: MissingLine | None) -> dict[str, float]:
         "rank": math.log1p(proposal.rank or 0),
         "alike": proposal.alike,
         "adapted": float(proposal.adapted),
-        "passes": float(facts.kind == "pass"),
+        "passes": float(facts.kind in ("pass", "ellipsis")),
     }
     return found if place is None else found | _in_function(facts, place)
 
