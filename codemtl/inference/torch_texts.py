@@ -202,7 +202,8 @@ class TextRuntime:
     ) -> tuple[list[Proposal], MissingLine | None, int]:
         """What may stand in the place of a line, the place, and the spaces that it begins with.
 
-        Hypotheses of the decoder, and lines of the file at similar places.
+        Hypotheses of the decoder, those that bind a name that is wanted, and lines of the file at
+        similar places.
         """
         asked = self._asked(request)
         beams = max(_GENERATE.beams, request.candidates)
@@ -213,6 +214,8 @@ class TextRuntime:
         space, limit = self.layout.space, _GENERATE.limit - 1
         for name in () if asked.place is None else asked.place.wanted_below():
             begin = text_pieces(f"{name} = 0", self.tokenizer, space)[:-1]
+            if len(begin) >= limit:
+                continue
             (written,) = self._hypotheses(_GENERATE, [asked.ids], _GENERATE.beams // 2, begin)
             for beam, one in enumerate(written):
                 made = Proposal(one.text.rstrip(), one.total, one.pieces, beam, begun=True)

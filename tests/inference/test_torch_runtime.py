@@ -339,16 +339,18 @@ def test_lines_of_the_file_compete_with_what_the_decoder_writes(
     assert both[0].rank is not None and both[0].pieces == 9
 
 
-def test_the_decoder_is_made_to_bind_what_is_wanted(model: TorchPredictor) -> None:
-    source = "def area(width, height):\n    pass\n    return round(size)\n"
+@pytest.mark.parametrize("name", ["size", "size_" * 200])
+def test_the_decoder_is_made_to_bind_what_is_wanted(model: TorchPredictor, name: str) -> None:
+    source = f"def area(width, height):\n    pass\n    return round({name})\n"
     tree, start = parse(source.encode()), source.index("pass")
     request = GenerationRequest(
         "line", tree=tree, function=functions(tree)[0], start=start, end=start + 4
     )
     found, place, level = model.proposals(request)
     begun = [one for one in found if one.begun]
-    assert begun and all(one.text.startswith("size = ") for one in begun)
-    assert place is not None and place.wanted == {"size"} and level == 4
+    assert all(one.text.startswith("size = ") for one in begun)
+    assert bool(begun) == (name == "size"), "no more than fits"
+    assert place is not None and place.wanted == {name} and level == 4
 
 
 TWINS = """
