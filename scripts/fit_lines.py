@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from codemtl.errors import CodemtlError
 from codemtl.evaluation.cases import TextCase, text_cases
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import FrozenList
@@ -97,4 +98,7 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CodemtlError as error:
+        sys.exit(f"fit_lines: {error}")

@@ -45,7 +45,6 @@ class FileRival:
 
     def line(self, case: TextCase) -> str:
         """The line of the file around which it is most like around the masked one, or ""."""
-        assert case.mask is not None
         tree = with_hole(line_request(case, beside_case(case.origin, self.repositories)))
         example = self._example(case, tree)
         if example is None:

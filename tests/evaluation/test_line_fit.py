@@ -60,14 +60,14 @@ def test_what_is_chosen_is_chosen_by_other_projects() -> None:
     assert np.mean([text == "right" for text in chosen]) < 0.4
 
 
-def test_worth_may_be_a_matter_of_degree() -> None:
+def test_the_weights_of_those_who_chose_are_found() -> None:
     rng = np.random.default_rng(0)
     rows = []
-    for _ in range(300):
+    for _ in range(2000):
         features = rng.normal(size=(5, 2))
-        rows.append((features, 1 / (1 + np.exp(-3 * features[:, 0]))))
-    weights = fit_choice(rows, 1.0)
-    assert weights[0] > 1 and abs(weights[1]) < 0.3
+        wanted = 2 * features[:, 0] + rng.gumbel(size=5)
+        rows.append((features, np.eye(5)[wanted.argmax()]))
+    np.testing.assert_allclose(fit_choice(rows, 1e-6), [2, 0], atol=0.15)
 
 
 SOURCE = '''def first(a):
