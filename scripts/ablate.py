@@ -29,6 +29,7 @@ import torch
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import load_network
 from codemtl.model.tokenizer import CodeTokenizer, special_ids
+from codemtl.scripting import script
 from codemtl.tasks import repair
 from codemtl.tasks.corruption import real_bug
 from codemtl.training.compare.runs import OUTCOME, RUN, start_process, threads_of_each
@@ -210,4 +211,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

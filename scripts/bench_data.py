@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.scripting import script
 from codemtl.training.config import load_config
 from codemtl.training.mixture import MicroBatches
 from codemtl.training.shards import Shards
@@ -51,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

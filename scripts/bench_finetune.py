@@ -21,6 +21,7 @@ from typing import Any
 from codemtl.corpus.build import sources_at
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.trees import Source
+from codemtl.scripting import script
 
 SOURCES = Path(__file__).parent.parent / "data" / "sources.tsv"
 
@@ -96,4 +97,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

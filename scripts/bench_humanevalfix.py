@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from codemtl.inference import SHIPPED_MODEL, Predictor, load_predictor
+from codemtl.scripting import script
 from codemtl.search import search as searching
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import best_first
@@ -325,4 +326,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 from codemtl.corpus import git, history, messages
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.fixes import find_fix, mine_fixes
+from codemtl.scripting import script
 
 _STATUS = {"ADD": "A", "DELETE": "D", "MODIFY": "M", "RENAME": "R", "COPY": "C"}
 Walk = tuple[int, set[str]]  # commits, the names of those that are fixes (mine) or may be (walk)
@@ -170,4 +171,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

@@ -42,6 +42,7 @@ from codemtl.corpus.hashing import function_tokens
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.trees import find_sources
 from codemtl.errors import DataError
+from codemtl.scripting import script
 from codemtl.syntax.tree import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -390,4 +391,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

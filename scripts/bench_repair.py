@@ -19,6 +19,7 @@ from codemtl import inference
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.repair import RepairOptions, repair_source
 from codemtl.model.int8 import VARIABLE, has_int8
+from codemtl.scripting import script
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 
@@ -72,4 +73,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

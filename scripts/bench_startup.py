@@ -20,13 +20,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from codemtl.scripting import script
+
 HEAVY = ("torch", "transformers", "tokenizers", "numpy", "tree_sitter")
 
 
 def main() -> int:
     options = _arguments()
-    script = shutil.which("codemtl", path=str(Path(sys.executable).parent))
-    codemtl = [script] if script else [sys.executable, "-m", "codemtl"]
+    console = shutil.which("codemtl", path=str(Path(sys.executable).parent))
+    codemtl = [console] if console else [sys.executable, "-m", "codemtl"]
     imports = {
         "codemtl --help": ["-m", "codemtl", "--help"],
         "import codemtl": ["-c", "import codemtl"],
@@ -91,4 +93,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

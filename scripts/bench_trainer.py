@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codemtl.scripting import script
 from codemtl.training.config import load_config
 from codemtl.training.loop import windows
 from codemtl.training.meter import Meter
@@ -191,4 +192,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -33,6 +33,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from codemtl.scripting import script
 from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch, windows
 from codemtl.training.meter import Meter
@@ -183,4 +184,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -28,6 +28,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from codemtl.scripting import script
 from codemtl.search.pool import Validator
 
 SWAPS = {
@@ -163,4 +164,4 @@ def by_pytest(folder: Path, sources: list[bytes], jobs: int) -> tuple[float, lis
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

@@ -24,6 +24,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from codemtl.scripting import script
+
 MODELS, TASKS = ("reference", "document"), ("cls,det", "cls", "det")  # in the order of the runs
 FIGURES = {"accuracy": "accuracy", "ap": "AP", "ap50": "AP50"}
 
@@ -121,4 +123,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

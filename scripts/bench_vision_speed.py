@@ -23,6 +23,7 @@ from collections.abc import Callable
 import torch
 from accelerate import Accelerator
 
+from codemtl.scripting import script
 from codemtl.vision.config import make_config
 from codemtl.vision.data import scene_examples
 from codemtl.vision.folders import resolve_precision
@@ -118,4 +119,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from codemtl.scripting import script
 from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch
 from codemtl.training.run import Run
@@ -119,4 +120,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -26,6 +26,7 @@ from codemtl.evaluation.scoring import score_cases, scorer_of
 from codemtl.inference import Calibration
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import CONFIG, read_config
+from codemtl.scripting import script
 
 SPLIT = "validation"
 LISTS = Path(__file__).parent.parent / "data" / "benchmarks"
@@ -88,4 +89,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

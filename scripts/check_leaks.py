@@ -35,6 +35,7 @@ from codemtl.corpus.near_duplicates import (
     signature,
     source_runs,
 )
+from codemtl.scripting import script
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.lexical import lexical_tokens
 from codemtl.syntax.tree import parse
@@ -162,4 +163,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

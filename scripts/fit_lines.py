@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-from codemtl.errors import CodemtlError
 from codemtl.evaluation.cases import TextCase, text_cases
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import FrozenList
@@ -31,6 +30,7 @@ from codemtl.evaluation.results import percent
 from codemtl.evaluation.sampling import Sizes, masked_lines
 from codemtl.evaluation.workers import run
 from codemtl.inference import SHIPPED_MODEL, load_predictor
+from codemtl.scripting import script
 from codemtl.tasks.metrics import edit_similarity, same_code, share
 
 PER_PROJECT = 40
@@ -98,7 +98,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CodemtlError as error:
-        sys.exit(f"fit_lines: {error}")
+    script(main)

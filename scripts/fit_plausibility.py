@@ -27,6 +27,7 @@ from codemtl.corpus.plausibility import (
     name_features,
 )
 from codemtl.evaluation.conditional_logit import fit_choice
+from codemtl.scripting import script
 from codemtl.syntax.actions import NAME
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
@@ -115,4 +116,4 @@ def _log_chances(
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -18,6 +18,7 @@ from codemtl.errors import CodemtlError
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import CleanFile, list_name, write_list
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
+from codemtl.scripting import script
 
 SPLITS = ("validation", "test")
 
@@ -56,4 +57,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

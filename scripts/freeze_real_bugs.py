@@ -44,6 +44,7 @@ from codemtl.corpus.reserved import is_reserved
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.trees import Source, find_sources, licence_of
 from codemtl.errors import DataError
+from codemtl.scripting import script
 
 WANTED = 10
 ROUNDS = 2  # bugs a project, at most
@@ -252,4 +253,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

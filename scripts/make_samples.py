@@ -22,6 +22,7 @@ from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import list_name, write_list
 from codemtl.evaluation.judging import REWRITE
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
+from codemtl.scripting import script
 
 SPLIT = "validation"
 FIXES, FIX_FILE = 24, 4_500  # how many, and bytes of the file at most
@@ -159,4 +160,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

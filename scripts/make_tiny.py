@@ -14,6 +14,7 @@ from pathlib import Path
 
 from codemtl.model.config import PRESETS
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
+from codemtl.scripting import script
 from codemtl.training.prepare import prepare
 
 
@@ -36,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

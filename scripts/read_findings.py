@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from codemtl.scripting import script
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.tree import parse
@@ -61,4 +61,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from codemtl.errors import EditError, SourceError
+from codemtl.scripting import script
 from codemtl.syntax.context import FileFacts
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
@@ -151,4 +152,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

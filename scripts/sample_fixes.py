@@ -21,6 +21,7 @@ from typing import Any
 import datasets
 import numpy as np
 
+from codemtl.scripting import script
 from codemtl.syntax.edits import unified_diff
 
 Row = dict[str, Any]
@@ -81,4 +82,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

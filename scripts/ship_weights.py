@@ -17,6 +17,7 @@ from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import WEIGHTS, load_network, save_network
 from codemtl.model.tokenizer import FILE_NAME
+from codemtl.scripting import script
 from codemtl.training.initial import inherited
 
 
@@ -39,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -22,9 +22,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from codemtl.errors import CodemtlError, UsageError
+from codemtl.errors import UsageError
 from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, read_config, save_network
 from codemtl.model.tokenizer import FILE_NAME
+from codemtl.scripting import script
 
 PID, OUTPUT, PART = "pid", "output.txt", "part."
 BESIDE = (FILE_NAME, "metrics.json", "log.jsonl")  # of the run's folder, with the weights
@@ -138,11 +139,8 @@ def main() -> None:
     one.add_argument("--out", type=Path, required=True, metavar="MODEL")
     one.set_defaults(does=join)
     options = parser.parse_args()
-    try:
-        options.does(options)
-    except CodemtlError as error:
-        sys.exit(f"error: {error}")
+    options.does(options)
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -17,6 +17,7 @@ from datasets import Dataset
 
 from codemtl.corpus.hashing import function_tokens, view_text
 from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.scripting import script
 from codemtl.syntax.tree import parse
 
 PROJECT_CHARACTERS = 300_000  # of the lexical view; more of one project adds little
@@ -59,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -29,6 +29,7 @@ from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.synthetic import function_at
 from codemtl.inference.predictor import BatchPredictor, Calibration, RepairRequest
 from codemtl.inference.undefined import undefined_findings
+from codemtl.scripting import script
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.findings import Finding
@@ -135,4 +136,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

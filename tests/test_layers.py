@@ -22,6 +22,7 @@ PACKAGE = Path(codemtl.errors.__file__).parent
 # What each part may import of the package, besides itself.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "scripting": {"errors"},
     "weights": set(),
     "syntax": {"errors"},
     "corpus": {"errors", "syntax"},

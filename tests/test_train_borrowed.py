@@ -76,7 +76,7 @@ def test_parts_that_are_not_all_there_are_told(tmp_path: Path) -> None:
     assert "holds no parts" in borrowed("join", tmp_path, "--out", tmp_path / "model").stderr
     (tmp_path / "part.001").write_bytes(b"the second one")
     joined = borrowed("join", tmp_path, "--out", tmp_path / "model")
-    assert joined.returncode == 1
+    assert joined.returncode == 2
     assert "does not hold all parts" in joined.stderr and "Traceback" not in joined.stderr
 
 
@@ -84,6 +84,6 @@ def test_a_run_without_weights_says_where_to_look(tmp_path: Path) -> None:
     (tmp_path / "pid").write_text("0", "utf-8")
     (tmp_path / "output.txt").write_text("no space left", "utf-8")
     done = borrowed("fetch", tmp_path, "--out", tmp_path / "parts")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "output.txt" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "parts" / "output.txt").read_text("utf-8") == "no space left"
