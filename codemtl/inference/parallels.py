@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 
-from codemtl.inference.prompts import adapted_from, words_of
+from codemtl.inference.prompts import adapted_from
 from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit
@@ -65,7 +65,7 @@ class Parallels:
         if line not in self._known:
             found: dict[str, float] = {}
             for place in self.places.similar(line):
-                text = " ".join(words_of(place.line, self.tokenizer))
+                text = " ".join(self.tokenizer.words(place.line))
                 found.setdefault(adapted_from(place, text, self.name, self.tokenizer), place.score)
                 if len(found) == PLACES:
                     break

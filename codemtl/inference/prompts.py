@@ -6,17 +6,14 @@ import keyword
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
-
-import numpy as np
 
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.rewording import adapted
 from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.building import HOLE, spaced_lines
-from codemtl.tasks.example import CONTINUES, Ints, piece_ids
+from codemtl.tasks.example import piece_ids
 from codemtl.tasks.similar import Place
 
 _SMALL = (
@@ -114,12 +111,6 @@ def _spaced_beside(texts: tuple[bytes, ...]) -> dict[str, str]:
 
 def adapted_from(place: Place, line: str, name: str, tokenizer: CodeTokenizer) -> str:
     """The text ``line`` of a place as it would stand in the function ``name``."""
-    around = [(words_of(a, tokenizer), words_of(b, tokenizer)) for a, b in place.around]
-    header = [word for word in words_of(place.name, tokenizer) if word not in ("async", "def")]
+    around = [(tokenizer.words(a), tokenizer.words(b)) for a, b in place.around]
+    header = [word for word in tokenizer.words(place.name) if word not in ("async", "def")]
     return adapted(line, (header[0] if header else "", name), around)
-
-
-def words_of(pieces: Ints, tokenizer: CodeTokenizer) -> list[str]:
-    """The words that pieces spell."""
-    starts = [*np.flatnonzero(pieces < CONTINUES).tolist(), len(pieces)]
-    return [tokenizer.decode(piece_ids(pieces[start:end])) for start, end in pairwise(starts)]

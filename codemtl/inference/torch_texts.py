@@ -41,7 +41,7 @@ from codemtl.tasks.similar import Places, most_similar
 from codemtl.tasks.summarize import Summarize
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
-BATCH_PIECES = 4096  # padded, that are looked at together
+BATCH_PIECES = 1024  # padded, that are looked at together; of more the caches hold less
 NO_SITES = FunctionSites([], [])
 SUMMARIES = 12  # of similar functions that a summary is compared to
 SAID = 1.5  # nats a piece that a similar function's summary, reworded, may be worse

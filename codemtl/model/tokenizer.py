@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from codemtl.errors import ModelError
 from codemtl.tasks.batches import SpecialIds
-from codemtl.tasks.example import CONTINUES, SPACE, Layout
+from codemtl.tasks.example import CONTINUES, SPACE, Ints, Layout, piece_ids
 
 FILE_NAME: Final = "tokenizer.json"
 SPECIALS: Final = (
@@ -66,6 +68,7 @@ class CodeTokenizer:
         backend.no_truncation()
         self._backend = backend
         self._cached = lru_cache(maxsize=1 << 17)(self._encode_tuple)
+        self._cached_words = lru_cache(maxsize=1 << 14)(self._decode_words)
 
     @classmethod
     def load(cls, path: str | Path) -> CodeTokenizer:
@@ -152,6 +155,10 @@ class CodeTokenizer:
         """Text of ids; specials are left out, broken UTF-8 becomes U+FFFD."""
         return self._backend.decode(list(ids), skip_special_tokens=True)
 
+    def words(self, pieces: Ints) -> tuple[str, ...]:
+        """The words that pieces with CONTINUES spell. Cached, because source repeats its lines."""
+        return self._cached_words(pieces.astype(np.int32).tobytes())
+
     def pieces(self, text: str) -> list[str]:
         """The text of each piece in turn, for reading and tests."""
         return [self.decode([piece]) for piece in self.encode(text)]
@@ -161,6 +168,12 @@ class CodeTokenizer:
         assert self._backend.pre_tokenizer is not None
         cut = self._backend.pre_tokenizer.pre_tokenize_str(_encodable(text))
         return [text[start:end] for _, (start, end) in cut]
+
+    def _decode_words(self, data: bytes) -> tuple[str, ...]:
+        pieces = np.frombuffer(data, np.int32)
+        starts = [*np.flatnonzero(pieces < CONTINUES).tolist(), len(pieces)]
+        ids = piece_ids(pieces).tolist()
+        return tuple(self.decode(ids[start:end]) for start, end in pairwise(starts))
 
     def _encode_tuple(self, text: str) -> tuple[int, ...]:
         found = self._backend.encode(_encodable(text), add_special_tokens=False)
