@@ -252,6 +252,22 @@ def test_git_takes_the_diff_of_a_file_above(
     run(["git", "apply", "--check", "-"], input=diff, check=True, cwd=tmp_path)
 
 
+def test_git_takes_the_diff_of_a_file_behind_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "a.py").write_bytes(b"x = leng(1)\n")
+    (tmp_path / "link.py").symlink_to("pkg/a.py")
+    (tmp_path / "around").symlink_to("pkg", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    for name in ("link.py", "around/a.py"):
+        found = FileResult(name, data=b"x = leng(1)\n", patched=b"x = len(1)\n")
+        diff = report.file_diff(found)
+        assert diff.startswith(b"diff --git a/pkg/a.py b/pkg/a.py\n")
+        run(["git", "apply", "--check", "-"], input=diff, check=True)
+
+
 def test_git_takes_the_diff_where_a_folder_has_the_name_of_the_one_around_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,10 @@ def split_argument(argument: str) -> tuple[str, str]:
 def find_targets(
     arguments: Iterable[str], stdin_filename: str | None = None
 ) -> list[Target | FileResult]:
-    """Each file once, in the order of the arguments; what cannot be found is an error result."""
+    """Each file once, whatever links lead to it, in the order of the arguments.
+
+    What cannot be found is an error result.
+    """
     found: dict[str, Target | FileResult] = {}
     for argument in arguments:
         path, qualname = split_argument(argument)
@@ -60,15 +63,19 @@ def find_targets(
             found.setdefault(argument, FileResult(path, "error", str(error)))
             continue
         for file in files:
-            _add(found, os.path.normpath(file), Target(str(file)), qualname)
+            _add(found, os.path.realpath(file), Target(str(file)), qualname)
     return list(found.values())
 
 
 def _add(found: dict[str, Target | FileResult], key: str, target: Target, qualname: str) -> None:
-    """Take ``target`` in, narrowed to ``qualname``; a file named as a whole stays whole."""
+    """Take ``target`` in, narrowed to ``qualname``; a file named as a whole stays whole.
+
+    What is one file by links keeps the name that comes first.
+    """
     known = found.get(key)
     names: tuple[str, ...] = (qualname,) if qualname else ()
     if isinstance(known, Target):
+        target = known
         names = (*known.qualnames, *names) if known.qualnames and names else ()
     found[key] = replace(target, qualnames=names)
 

@@ -264,13 +264,13 @@ def github_lines(result: FileResult) -> Iterator[str]:
 def patch_text(path: str, old: str, new: str) -> str:
     """A unified diff of a file that ``git apply`` takes in the current folder.
 
-    The path begins at the root of the work tree; outside of one at the current folder, or else at
+    Links are followed, as git does not. The path begins at the root of the work tree; outside of one at the current folder, or else at
     the root of the file's own work tree.
     """
     rooted = _from_root(path)
     if rooted is not None:
         return unified_diff(rooted, old, new, rooted=True)
-    place, here = Path(os.path.abspath(path)), Path.cwd()
+    place, here = Path(os.path.realpath(path)), Path.cwd()
     for root in (here, *(one for one in place.parents if os.path.exists(one / ".git"))):
         if place.is_relative_to(root):
             return unified_diff(place.relative_to(root).as_posix(), old, new)
@@ -278,13 +278,13 @@ def patch_text(path: str, old: str, new: str) -> str:
 
 
 def _from_root(path: str) -> str | None:
-    """The path from the root of the git work tree around the current folder.
+    """The path, links followed, from the root of the git work tree around the current folder.
 
     None outside of it, and of text without a name.
     """
     here = Path.cwd()
     root = next((one for one in (here, *here.parents) if os.path.exists(one / ".git")), None)
-    place = Path(os.path.abspath(path))
+    place = Path(os.path.realpath(path))
     if root is None or path == "-" or not place.is_relative_to(root):
         return None
     return place.relative_to(root).as_posix()

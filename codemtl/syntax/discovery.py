@@ -88,7 +88,7 @@ def git_environment() -> dict[str, str]:
 
 
 def _git_files(top: Path) -> list[str] | None:
-    """Files and inner repositories that git tracks or would track; None if it cannot be asked."""
+    """Files and inner repositories that git tracks or would track; None if it cannot tell."""
     environment = git_environment()
     git = [*GIT, "-C", os.fspath(top)]
     try:
@@ -104,7 +104,8 @@ def _git_files(top: Path) -> list[str] | None:
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+    names = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+    return None if names == ["./"] else names  # a submodule that was not checked out
 
 
 def _walked(top: Path) -> Iterator[Path]:

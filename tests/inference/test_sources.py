@@ -29,6 +29,13 @@ def test_each_file_once_in_order(folder: Path) -> None:
     assert find_targets(["pkg/b.py::f", "pkg/b.py::g"]) == [Target("pkg/b.py", ("f", "g"))]
 
 
+def test_a_file_is_taken_once_whatever_links_lead_to_it(folder: Path) -> None:
+    (folder / "link.py").symlink_to("pkg/a.py")
+    (folder / "around").symlink_to("pkg", target_is_directory=True)
+    named = ["link.py", "pkg/a.py", "around/b.py::f", "around", str(folder / "pkg/b.py")]
+    assert find_targets(named) == [Target("link.py"), Target("around/b.py")]
+
+
 def test_a_patch_that_its_file_cannot_hold_is_an_error_of_that_file(folder: Path) -> None:
     (folder / "c.py").write_text("# coding: ascii\n")
     results = list(each_file(

@@ -156,3 +156,22 @@ def test_git_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 )  # fmt: skip
 def test_what_belongs_to_tests(path: str, answer: bool) -> None:
     assert is_test(path) == answer
+
+
+def test_a_submodule_that_was_not_checked_out_has_no_files(tmp_path: Path) -> None:
+    inner, top = tmp_path / "inner", tmp_path / "top"
+    for folder in (inner, top):
+        folder.mkdir()
+        (folder / "a.py").write_text("x = 1\n")
+        _git(folder, "init", "-q")
+        _git(folder, "add", ".")
+        _git(folder, "-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "first")
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=inner, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    _git(top, "update-index", "--add", "--cacheinfo", f"160000,{commit},sub")
+    (top / "sub").mkdir()
+    assert _names(top) == ["a.py"]
+    assert _names(top / "sub") == []
+    (top / "sub/own.py").write_text("x = 1\n")
+    assert _names(top / "sub") == ["own.py"]
