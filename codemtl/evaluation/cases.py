@@ -23,7 +23,7 @@ from codemtl.evaluation.frozen import (
 from codemtl.evaluation.judging import REWRITE, Truth, truth_of_edit, truth_of_rewrite
 from codemtl.evaluation.synthetic import Made, function_at, mutated
 from codemtl.inference.predictor import GenerationRequest
-from codemtl.inference.prompts import opens_block
+from codemtl.inference.prompts import stand_in
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.tree import parse
@@ -268,4 +268,5 @@ def line_request(case: TextCase, beside: tuple[bytes, ...] = ()) -> GenerationRe
 
 def hidden(data: bytes, mask: tuple[int, int]) -> bytes:
     """What stands in place of a masked line, so that no predictor can see it."""
-    return b"if True:" if opens_block(data, *mask) else b"pass"
+    found = stand_in(data, *mask, b"True")
+    return b"pass" if found == b"True" else found

@@ -11,11 +11,12 @@ from typing import NamedTuple
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.rewording import adapted
 from codemtl.model.tokenizer import CodeTokenizer
-from codemtl.syntax.tree import SourceTree, parse
+from codemtl.syntax.tree import SourceTree, error_count, parse
 from codemtl.tasks.building import HOLE, spaced_lines
 from codemtl.tasks.example import piece_ids
 from codemtl.tasks.similar import Place
 
+_WORDS = (b"except", b"case", b"match")  # that begin heads of blocks where `if` cannot
 _SMALL = (
     "a all an and are as at by for from given in into is it its of on or return returns that the"
     " this to with"
@@ -44,10 +45,28 @@ def with_hole(request: GenerationRequest) -> SourceTree:
     elif request.kind == "body":
         hole = b"\n" + (request.indent or "    ").encode() + hole
     else:
-        if opens_block(data, request.start, request.end, len(request.indent)):
-            hole = b"if " + hole + b":"  # so that what stands deeper below is read as its block
-        hole = request.indent.encode() + hole
+        indent = request.indent.encode()
+        hole = indent + stand_in(data, request.start, request.end, hole, indent)
     return parse(data[: request.start] + hole + data[request.end :], request.tree.beside)
+
+
+def stand_in(data: bytes, start: int, end: int, name: bytes, indent: bytes = b"") -> bytes:
+    """A line with a name in it, of which the file around a span reads as of the line wanted there.
+
+    That is the name, or the head of a block where one is needed, such as ``if name:``. ``indent``
+    is the white space before it that is not in the file.
+    """
+    if not opens_block(data, start, end, len(indent)):
+        return name
+    begin = data.rfind(b"\n", 0, start) + 1
+    space = data[begin:start] + indent
+    heads = [b"if " + name + b":", *(b"%s %s:" % (word, name) for word in _WORDS)]
+    heads.append(b"(" + name + b")\n" + space + b"try:")
+
+    def errors(head: bytes) -> int:
+        return error_count(parse(data[:start] + indent + head + data[end:]))
+
+    return heads[0] if not errors(heads[0]) else min(heads, key=errors)
 
 
 def opens_block(data: bytes, start: int, end: int, indent: int = 0) -> bool:

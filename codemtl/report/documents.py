@@ -264,8 +264,8 @@ def github_lines(result: FileResult) -> Iterator[str]:
 def patch_text(path: str, old: str, new: str) -> str:
     """A unified diff of a file that ``git apply`` takes in the current folder.
 
-    Links are followed, as git does not. The path begins at the root of the work tree; outside of one at the current folder, or else at
-    the root of the file's own work tree.
+    The path begins at the root of the work tree; outside of one at the current folder, or else at
+    the root of the file's own work tree. Links are followed, as git does not.
     """
     rooted = _from_root(path)
     if rooted is not None:

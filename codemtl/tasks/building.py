@@ -30,6 +30,7 @@ from codemtl.tasks.example import (
 from codemtl.tasks.similar import most_alike
 
 HOLE = "__codemtl_hole__"  # a name that stands where text is wanted
+_HEADS = ("if", "except", "case", "match", "(")  # what stands before HOLE as a head of a block
 SIMILAR = 32  # functions of the files beside one that may tell something of a function of it
 
 
@@ -184,18 +185,26 @@ def siblings(tree: SourceTree, definition: Definition, tokenizer: TokenEncoder) 
 def with_mask(pieces: Ints, tokenizer: TokenEncoder, mask: int) -> tuple[Ints, int]:
     """``mask`` in the place of the name HOLE, and where that is; at the end if it is nowhere.
 
-    ``if HOLE:`` is replaced as a whole.
+    A head of a block that has it, as `inference.prompts.stand_in` makes them, is replaced as a
+    whole.
     """
-    head, hole, colon = (
-        np.array(tokenizer.encode_token(text), np.int32) for text in ("if", HOLE, ":")
+    hole, colon, *heads = (
+        np.array(tokenizer.encode_token(text), np.int32) for text in (HOLE, ":", *_HEADS)
     )
-    places = range(len(pieces) - len(hole) + 1)
-    found = (at for at in places if np.array_equal(pieces[at : at + len(hole)], hole))
-    at = next(found, len(pieces))
+    at = _index(pieces, hole, 0)
     end = at + len(hole)
-    if np.array_equal(pieces[max(0, at - len(head)) : at], head):
-        at, end = at - len(head), end + len(colon)
+    for head in heads:
+        if np.array_equal(pieces[max(0, at - len(head)) : at], head):
+            at, end = at - len(head), _index(pieces, colon, end) + len(colon)
+            break
     return np.concatenate([pieces[:at], [mask], pieces[end:]]).astype(np.int32), at
+
+
+def _index(pieces: Ints, wanted: Ints, begin: int) -> int:
+    """Where some pieces stand first, from ``begin`` on; at the end if they are nowhere."""
+    places = range(begin, len(pieces) - len(wanted) + 1)
+    found = (at for at in places if np.array_equal(pieces[at : at + len(wanted)], wanted))
+    return next(found, len(pieces))
 
 
 def spaced_lines(tree: SourceTree) -> dict[str, str]:
