@@ -11,11 +11,11 @@ from codemtl.evaluation.cases import TextCase, line_request
 from codemtl.evaluation.repositories import Repositories, beside_case
 from codemtl.evaluation.synthetic import function_at
 from codemtl.inference import SHIPPED_MODEL
-from codemtl.inference.prompts import with_hole
+from codemtl.inference.prompts import lines_as_they_stand, with_hole
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.actions import FunctionSites
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.tasks.building import build_example, siblings, spaced_lines, with_mask
+from codemtl.tasks.building import build_example, siblings, with_mask
 from codemtl.tasks.example import Example, piece_ids
 from codemtl.tasks.similar import similar_lines, similar_summaries
 
@@ -51,7 +51,7 @@ class FileRival:
             return ""
         pieces, _ = with_mask(example.pieces, self.tokenizer, self.mask)
         told = self._first(similar_lines(example, pieces, self.mask, self.layout))
-        return spaced_lines(tree).get("".join(told.split()), told)
+        return lines_as_they_stand(tree).get("".join(told.split()), told)
 
     def _example(self, case: TextCase, tree: SourceTree) -> Example | None:
         function = function_at(tree, case.start)

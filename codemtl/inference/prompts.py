@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -107,11 +108,11 @@ def lines_of_the_file(
 
     They have the spaces that they have in the file.
     """
-    spaced = spaced_lines(tree)
+    spaced = lines_as_they_stand(tree)
     found: dict[str, Line] = {}
     for place in places:
         text = "".join(tokenizer.decode(piece_ids(place.line)).split())
-        line = spaced[text] if text in spaced else _spaced_beside(tree.beside).get(text)
+        line = spaced.get(text)
         if line is None:
             continue
         changed = adapted_from(place, line, name, tokenizer)
@@ -120,6 +121,11 @@ def lines_of_the_file(
         if len(found) >= most:
             break
     return [*found.values()][:most]
+
+
+def lines_as_they_stand(tree: SourceTree) -> Mapping[str, str]:
+    """The logical lines of a file, then of those beside it, by their text without spaces."""
+    return ChainMap(spaced_lines(tree), _spaced_beside(tree.beside))
 
 
 @lru_cache(maxsize=8)

@@ -14,7 +14,6 @@ from difflib import SequenceMatcher
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _NAME = re.compile(r"[^\W\d]\w*")
-_OF_CODE = re.compile(r"[^\W\d]*(?:[^\W_]_|[a-z][A-Z]|[A-Z]{2}[a-z]\w)\w*")  # no word of prose
 BORROWED = 0.6  # of the words of two sentences that say much the same
 STEM = 4  # letters by which words are compared, for one is a verb in the other form
 ALIKE = 0.5  # of two lines that say which name stands for which
@@ -49,11 +48,6 @@ def borrowed(text: str, name: str, summary: str, other: str) -> bool:
     theirs = set(_words(other))
     own = {word[:STEM] for word in _words(name) if len(word) > 2 and word not in theirs}
     return not own & {word[:STEM] for word in _words(text)}
-
-
-def speaks_of_others(text: str, code: str) -> bool:
-    """Whether a summary has names, such as ``read_all`` or ``JsonReader``, that the code lacks."""
-    return any(name[0] not in code for name in _OF_CODE.finditer(text))
 
 
 def adapted(line: str, names: tuple[str, str], around: Iterable[tuple[Words, Words]]) -> str:

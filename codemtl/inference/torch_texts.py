@@ -13,7 +13,8 @@ from codemtl.errors import UsageError
 from codemtl.inference.line_choice import Proposal, worth
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.prompts import Line, dedented, header, lines_of_the_file, with_hole
-from codemtl.inference.rewording import borrowed, reworded, speaks_of_others
+from codemtl.inference.rewording import borrowed, reworded
+from codemtl.inference.sentences import is_summary
 from codemtl.model.decoding import LENGTH_PENALTY, beam_search, log_probabilities
 from codemtl.model.network import Network
 from codemtl.model.respelling import Respelling
@@ -115,7 +116,7 @@ class TextRuntime:
         lost = [index for index, found in enumerate(written) if not found]
         alone = [replace(examples[index], siblings=None) for index in lost]
         for index, found in zip(lost, self._written(_SUMMARIZE, alone), strict=True):
-            written[index] = found
+            written[index] = [one for one in found if is_summary(one.text, codes[index])]
         return [
             self._said(example, one.name, found, code)
             for example, one, found, code in zip(examples, functions, written, codes, strict=True)
@@ -124,7 +125,7 @@ class TextRuntime:
     def _own(
         self, written: Sequence[Written], example: Example, name: str, code: str
     ) -> list[Written]:
-        """The hypotheses that do not only say what is said of another function, or use its names.
+        """The summaries among hypotheses that do not only say what is said of another function.
 
         ``code`` is the file without the function's docstring.
         """
@@ -134,7 +135,7 @@ class TextRuntime:
         return [
             one for one in written
             if not any(borrowed(one.text, name, summary, other) for summary, other in others)
-            and not speaks_of_others(one.text, code)
+            and is_summary(one.text, code)
         ]  # fmt: skip
 
     def _said(self, example: Example, name: str, written: Sequence[Written], code: str) -> str:
@@ -142,7 +143,7 @@ class TextRuntime:
         best = max(written, key=lambda one: one.mean, default=None)
         found = next(self._told(example), None)
         told = found and reworded(*found, name)
-        if told and not speaks_of_others(told, code):
+        if told and is_summary(told, code):
             ids = _SUMMARIZE.prompt(example, self.vocabulary)
             pieces = self.tokenizer.encode(told)[: _SUMMARIZE.limit - 1]
             (total,) = self._log_probabilities(_SUMMARIZE, ids, [pieces])

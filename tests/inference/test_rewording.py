@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codemtl.inference.rewording import adapted, borrowed, reworded, speaks_of_others
+from codemtl.inference.rewording import adapted, borrowed, reworded
 
 
 @pytest.mark.parametrize(
@@ -29,22 +29,6 @@ def test_words_in_which_names_differ_are_replaced(
     summary: str, name: str, other: str, wanted: str | None
 ) -> None:
     assert reworded(summary, name, other) == wanted
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("Initializes a TarsTagger.", True),
-        ("Start the read_all loop.", True),
-        ("Open an HTTPServer.", True),
-        ("Open a JsonReader.", False),
-        ("Return self._index or __name__.", False),
-        ("Return JSON, or 2D arrays of URLs. Ends in self.", False),
-    ],
-)
-def test_names_that_the_file_lacks_are_of_others(text: str, wanted: bool) -> None:
-    code = "class JsonReader:\n    def f(self):\n        return self._index or __name__\n"
-    assert speaks_of_others(text, code) == wanted
 
 
 @pytest.mark.parametrize(
