@@ -298,16 +298,19 @@ def generate(
     """Write a function, a line, or a body.
 
     From a description, at a line of a file (--line), or below the header of a function. With
-    --test, only what makes the tests pass.
+    --test, only what makes the tests pass where it goes in a file.
     """
     from codemtl import report
     from codemtl.cli_search import JUDGED, judged
     from codemtl.configuration import load_settings
+    from codemtl.errors import UsageError
     from codemtl.inference.generate import generate as run
     from codemtl.inference.generate import is_place
 
     if test is None:
         no_effect({"--time-budget": time_budget}, "without --test")
+    elif not is_place(what):
+        raise UsageError("--test needs a place: a file with --line N, or PATH::FUNCTION")
     reads_stdin([what], False, output, stdin_filename)
     places = places_of([what], stdin_filename) if is_place(what) else []
     flags = {

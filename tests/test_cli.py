@@ -377,7 +377,7 @@ def test_generate(run: Run, file: Path, predictor: FakePredictor) -> None:
     predictor.generated = ["("]
     outcome = run("generate", "give one")
     assert outcome.code == 1
-    assert "none of 1 candidate parses" in outcome.err
+    assert "none of 1 candidate compiles where it goes" in outcome.err
 
 
 def test_info(run: Run, tmp_path: Path) -> None:

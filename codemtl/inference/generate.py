@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from codemtl.errors import EditError, SourceError, UsageError
 from codemtl.inference.docstrings import body_bounds, body_indent, line_ending
+from codemtl.inference.places import line_place
 from codemtl.inference.predictor import GenerationRequest, Predictor
 from codemtl.inference.project import Projects
 from codemtl.inference.sources import STDIN, Target, read_target, split_argument
@@ -100,7 +101,8 @@ def generate_line(
 ) -> Generated:
     """Write what could stand in ``line`` (from 1) instead of what stands there.
 
-    ``beside`` are texts of files of the same folder.
+    A statement over several lines is written anew as a whole. ``beside`` are texts of files of the
+    same folder.
     """
     tree = parse(source.data, beside)
     positions = Positions(source.data)
@@ -108,24 +110,20 @@ def generate_line(
         raise SourceError(
             f"{source.path} has no line {line}; its lines are 1 to {positions.line_count}"
         )
-    start, end = positions.offset(line, 0), positions.offset(line, 1 << 30)
     if qualname:
         named = _find(source, tree, qualname)
-        if not named.start <= start < named.end:
+        if not named.start <= positions.offset(line, 0) < named.end:
             raise SourceError(f"line {line} of {source.path} is not in {qualname}")
-    indent, anchor = _indent_of_line(source.data, start, end)
-    written = anchor >= start
+    try:
+        place = line_place(tree, positions, line)
+    except SourceError as error:
+        raise SourceError(f"{source.path}: {error}") from error
+    missing = "" if place.written else place.indent
     request = GenerationRequest(
-        "line",
-        candidates,
-        tree=tree,
-        function=_innermost(tree, anchor) if indent else None,
-        start=anchor if written else start,
-        end=end,
-        indent="" if written else indent,
-    )
-    prefix = "" if written else indent
-    return _in_place(source, predictor, request, indent, prefix, line)
+        "line", candidates, tree=tree, function=place.function,
+        start=place.start, end=place.end, indent=missing,
+    )  # fmt: skip
+    return _in_place(source, predictor, request, place.indent, missing, line)
 
 
 def generate_body(
@@ -152,7 +150,7 @@ def generate_body(
             start = min(end, start + len(re.split(rb"[\r\n]", source.data[start:end])[0]))
     elif docstring is not None:  # it moves from the line of the header to one of its own
         start, prefix = header_end, prefix + tree.text(docstring) + prefix
-    elif statement is not None and source.data[header_end:statement].strip(b" \t"):
+    elif statement is not None and re.match(rb"[ \t]*[#\r\n]", source.data[header_end:statement]):
         start, prefix = statement, ""  # comments between header and body stay
     else:
         start = header_end
@@ -256,57 +254,3 @@ def _patched(request: GenerationRequest, text: str) -> bytes | None:
     with suppress(EditError):
         return verify(request.tree, [Edit(request.start, request.end, text)])
     return None
-
-
-def _indent_of_line(data: bytes, start: int, end: int) -> tuple[str, int]:
-    """The white space at a line's start and the offset after it.
-
-    An empty line gets the white space that it should have, and the end of the line above that
-    tells so: less than ``start``.
-    """
-    text = data[start:end]
-    if text:
-        indent = text[: len(text) - len(text.lstrip(b" \t"))]
-        return indent.decode(), start + len(indent)
-    before = data[:start].rstrip()
-    outer = _opened(before)
-    if outer is None:
-        indent = _indent_at(before, len(before))
-    else:
-        below = re.match(rb"\s*?([ \t]*)(?=\S)", data[end:])
-        deeper = below is not None and len(below[1]) > len(outer)
-        indent = below[1] if below is not None and deeper else outer + _unit(data)
-    return indent.decode(), len(before) if start else start
-
-
-def _indent_at(data: bytes, offset: int) -> bytes:
-    """The white space at the start of the line that ``offset`` lies in."""
-    line = data[max(data.rfind(b"\n", 0, offset), data.rfind(b"\r", 0, offset)) + 1 : offset]
-    return line[: len(line) - len(line.lstrip(b" \t"))]
-
-
-def _opened(before: bytes) -> bytes | None:
-    """The indentation of the statement whose block begins after ``before``; None if none does."""
-    tree = parse(before + b"\n" + _indent_at(before, len(before)) + b"    pass")
-    end = len(before)
-    while end:
-        leaf = tree.root.descendant_for_byte_range(end - 1, end)
-        if leaf is None or leaf.type != "comment":
-            break
-        end = len(before[: leaf.start_byte].rstrip())
-    if not end or leaf is None or leaf.type != ":" or leaf.parent is None:
-        return None
-    if not leaf.parent.type.endswith(("_statement", "_clause", "_definition")):
-        return None
-    return _indent_at(before, leaf.parent.start_byte)
-
-
-def _unit(data: bytes) -> bytes:
-    """One level of the file's indentation."""
-    found = re.search(rb"^(\t| +)(?=\S)", data, re.M)
-    return b"    " if found is None else found[1]
-
-
-def _innermost(tree: SourceTree, offset: int) -> Definition | None:
-    around = [one for one in functions(tree) if one.start <= offset <= one.end]
-    return around[-1] if around else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _OF_CODE = re.compile(r"[^\W\d]*(?:[^\W_]_|[a-z][A-Z]|[A-Z]{2}[a-z]\w)\w*")  # no word of prose
-_DEBRIS = re.compile(r"::|\\|'''| : ")  # of code; one summary that people write in 250 has it
+_DEBRIS = re.compile(r"::|\\|'''")  # of code; one summary that people write in 500 has it
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 

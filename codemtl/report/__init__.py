@@ -147,7 +147,8 @@ def _nothing(result: Generated) -> str:
         left = count(result.untested, "candidate")
         return f"the time ended before {left} could be tested; see --time-budget"
     if result.dropped:
-        return f"none of {count(result.dropped, 'candidate')} parses; --candidates asks for more"
+        asked = count(result.dropped, "candidate")
+        return f"none of {asked} compiles where it goes; --candidates asks for more"
     return "the model had nothing to offer"
 
 

@@ -28,7 +28,7 @@ def accepted(
     Raises UsageError if the texts go nowhere, so that no test can see them.
     """
     if result.path is None or not Path(result.path).is_file():
-        raise UsageError("--test needs a place: a file with --line N, or PATH::FUNCTION")
+        raise UsageError(f"{result.path or 'a text'} is no file, so no test can see it")
     path = Path(result.path)
     source = SourceFile.read(path)
     passed: dict[int, Candidate] = {}

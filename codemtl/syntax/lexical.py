@@ -124,3 +124,16 @@ def logical_lines(tree: SourceTree, node: Node) -> list[str]:
         elif token.end > token.start:
             texts[-1] += " " * token.space_before + token.text
     return [text.strip() for text in texts]
+
+
+def line_around(tree: SourceTree, offset: int) -> tuple[int, int] | None:
+    """Where the logical line that an offset lies in begins and ends; None on a comment."""
+    start = end = -1
+    for token in lexical_tokens(tree, tree.root):
+        if token.start < token.end:
+            start, end = token.start if start < 0 else start, token.end
+        elif start <= offset < end:
+            break
+        else:
+            start = -1
+    return (start, end) if 0 <= start <= offset < end else None

@@ -135,6 +135,7 @@ def test_an_unknown_name_is_told_with_the_file() -> None:
         ),
         ("def f(x):  # why\n    pass\n", "def f(x):  # why\n    y = 1\n    return y\n"),
         ("def f(x):\n", "def f(x):\n    y = 1\n    return y\n"),
+        ("def f(x): \\\n  pass\n", "def f(x):\n  y = 1\n  return y\n"),
     ],
 )
 def test_body(before: str, after: str) -> None:
@@ -209,13 +210,23 @@ def test_a_body_that_only_calls_itself_comes_last() -> None:
         ("def f(a):  # say\n\n", 2, "    "),
         ("def f(a):\n  # say:\n\n  return a\n", 3, "  "),
         ("def f(a):\n  b = {1:\n\n  2}\n", 3, "  "),
+        ("def f(a):\n            \n  return a\n", 2, "  "),
+        ("def f(a):\n  b = a\n\x0c\n  return b\n", 3, "  "),
+        ("def f(a):\n  b = g(a,\n        1)\n\n", 4, "  "),
+        # what ends a block is followed by what stands outside of it
+        ("def f(a):\n  for b in a:\n    continue\n\n  return a\n", 4, "  "),
+        ("def f(a):\n  return a\n\n\ndef g(b):\n  pass\n", 3, ""),
+        ("def f(a):\n  return a\n\n", 3, ""),
+        ("def f(a):\n  if a:\n    return 1\n\n  else:\n    a = 1\n", 4, "    "),
+        # the head of a block
+        ("def f(a):\n\n      a()\n  except E:\n      b()\n", 2, "  "),
     ],
 )
 def test_an_empty_line_has_the_indentation_of_its_block(text: str, line: int, indent: str) -> None:
     fake = Recorder(generated=["x = 1"])
     result = generate_line(source(text), fake, line)
     assert fake.request.indent == indent
-    if "{" not in text:
+    if "{" not in text and "except" not in text:
         (one,) = result.candidates
         assert one.patched is not None and f"\n{indent}x = 1\n".encode() in one.patched
 
@@ -225,3 +236,35 @@ def test_what_a_comment_says_of_the_docstring_stays_beside_it() -> None:
     result = generate_body(source(text), FakePredictor(generated=["return 1"]), "f")
     patched = result.candidates[0].patched
     assert patched == text.replace("return a", "return 1").encode()
+
+
+def test_a_blank_line_after_a_function_inside_belongs_to_the_outer_one() -> None:
+    fake = Recorder(generated=["b = 1"])
+    text = "def f(a):\n    def g(b):\n        return b\n\n    return g(a)\n"
+    assert generate_line(source(text), fake, 4).function == "f"
+
+
+SEVERAL = '''def f(a):
+    """Say
+    so."""
+    b = g(
+        a,
+    )  # c
+    return """
+    b"""
+'''
+
+
+@pytest.mark.parametrize("line", [4, 5, 6])
+def test_a_statement_over_several_lines_is_written_as_a_whole(line: int) -> None:
+    result = generate_line(source(SEVERAL), FakePredictor(generated=["b = a"]), line)
+    patched = result.candidates[0].patched
+    assert patched == SEVERAL.replace("g(\n        a,\n    )  # c", "a").encode()
+
+
+def test_text_is_no_line_of_code() -> None:
+    for line in (2, 3, 8):
+        with pytest.raises(SourceError, match=rf"a\.py: line {line} is part of a string"):
+            generate_line(source(SEVERAL), FakePredictor(generated=["b = a"]), line)
+    result = generate_line(source(SEVERAL), FakePredictor(generated=["return b"]), 7)
+    assert (result.candidates[0].patched or b"").endswith(b"# c\n    return b\n")
