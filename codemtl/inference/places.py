@@ -63,14 +63,14 @@ def _in_text(tree: SourceTree, start: int, end: int) -> bool:
     data = tree.data[start:end]
     first = start + len(data) - len(data.lstrip())
     node = tree.root.descendant_for_byte_range(first, first)
-    while node is not None and node.type not in ("string", "concatenated_string"):
+    while node is not None:
+        if node.type == "string" and node.start_byte < start < node.end_byte:
+            return True
+        if node.type == "expression_statement" and node.start_byte == first:
+            only = node.named_children[0].type if node.named_children else ""
+            return only == "string" and node.end_byte > end
         node = node.parent
-    if node is None:
-        return False
-    stands_alone = node.parent is not None and node.parent.type == "expression_statement"
-    return node.start_byte < start < node.end_byte or (
-        stands_alone and node.start_byte == first and node.end_byte > end
-    )
+    return False
 
 
 def _of_blank_line(tree: SourceTree, start: int, end: int) -> tuple[bytes, int]:
@@ -82,7 +82,7 @@ def _of_blank_line(tree: SourceTree, start: int, end: int) -> tuple[bytes, int]:
         block = [*takewhile(lambda line: len(line[1]) > len(outer), _code_below(data, end))]
         return min((line[1] for line in block), key=len, default=outer + _unit(data)), len(before)
     last = _statement_before(tree, len(before))
-    indent = _indent_at(data, len(before) if last is None else last.start_byte)
+    indent = _indent_at(before, len(before) if last is None else last.start_byte)
     if last is None or last.type.removesuffix("_statement") not in ENDS:
         return indent, len(before)
     below = next(_code_below(data, end), None)
@@ -97,11 +97,14 @@ def _code_below(data: bytes, end: int) -> Iterator[re.Match[bytes]]:
 
 
 def _statement_before(tree: SourceTree, offset: int) -> Node | None:
-    """The statement that ends there; None after a comment."""
+    """The statement that ends there, or with a comment; None after a line that is one."""
     if not offset:
         return None
     node = tree.root.descendant_for_byte_range(offset - 1, offset)
-    if node is None or node.type == "comment":
+    if node is not None and node.type == "comment":
+        code = tree.data[: node.start_byte].rstrip(b" \t")
+        return None if code[-1:] in (b"\n", b"\r") else _statement_before(tree, len(code))
+    if node is None:
         return None
     while node.parent is not None and node.parent.type not in ("block", "module"):
         node = node.parent

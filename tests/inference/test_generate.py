@@ -213,6 +213,9 @@ def test_a_body_that_only_calls_itself_comes_last() -> None:
         ("def f(a):\n            \n  return a\n", 2, "  "),
         ("def f(a):\n  b = a\n\x0c\n  return b\n", 3, "  "),
         ("def f(a):\n  b = g(a,\n        1)\n\n", 4, "  "),
+        ("def f(a):\n  b = g(a,\n        1)  # c\n\n", 4, "  "),
+        ("def f(a):\n  b = a\n  # c\n\n", 4, "  "),
+        ("\n   \ndef f(a):\n  return a\n", 2, ""),
         # what ends a block is followed by what stands outside of it
         ("def f(a):\n  for b in a:\n    continue\n\n  return a\n", 4, "  "),
         ("def f(a):\n  return a\n\n\ndef g(b):\n  pass\n", 3, ""),
@@ -268,3 +271,16 @@ def test_text_is_no_line_of_code() -> None:
             generate_line(source(SEVERAL), FakePredictor(generated=["b = a"]), line)
     result = generate_line(source(SEVERAL), FakePredictor(generated=["return b"]), 7)
     assert (result.candidates[0].patched or b"").endswith(b"# c\n    return b\n")
+
+
+def test_strings_over_several_lines_in_brackets_are_a_line_of_code() -> None:
+    text = 'def f(a):\n    b = (\n        "c"\n        "d"\n    )\n    return b\n'
+    for line in (2, 3, 4, 5):
+        result = generate_line(source(text), FakePredictor(generated=["b = a"]), line)
+        assert result.candidates[0].patched == b"def f(a):\n    b = a\n    return b\n"
+
+
+def test_a_line_inside_a_formatted_string_is_text() -> None:
+    text = 'def f(a):\n    return f"""b\n    {a["c"]} d\n    """\n'
+    with pytest.raises(SourceError, match="line 3 is part of a string"):
+        generate_line(source(text), FakePredictor(generated=["b = a"]), 3)
