@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from codemtl.errors import ModelError
 from codemtl.model.adapters import plain_state
@@ -72,6 +73,21 @@ def read_config(folder: Path) -> dict[str, Any]:
     return values
 
 
+class _Undrawn(TorchFunctionMode):
+    """Nothing is drawn for weights that are loaded anyway.
+
+    On the device "meta" drawing is all Python, whose import takes longer than the weights.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return kwargs.get("tensor", args[0] if args else None)
+        return function(*args, **kwargs)
+
+
 def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     """The network of a model folder, in evaluation mode and fp32, and its config.json.
 
@@ -93,7 +109,7 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as weights: {error}") from error
     # a trunk makes some of its buffers itself, so it cannot be begun without memory
-    with torch.device("meta" if config.trunk is None else "cpu"):
+    with torch.device("meta" if config.trunk is None else "cpu"), _Undrawn():
         network = Network(config)
     _check(network, tensors, path)
     network.load_state_dict(tensors, assign=True)
