@@ -26,6 +26,7 @@ from codemtl.syntax.results import Style
 STYLES: tuple[str, ...] = get_args(Style)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
+MOST_JOBS = 1024  # threads; more are a mistake
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -115,6 +116,12 @@ def _count(value: object) -> int:
     return value
 
 
+def _jobs(value: object) -> int:
+    if _count(value) > MOST_JOBS:
+        raise ValueError(f"must be at most {MOST_JOBS}")
+    return _count(value)
+
+
 def _kinds(value: object) -> frozenset[str]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
@@ -142,7 +149,7 @@ def _path(value: object) -> Path:
 
 _CHECKS: dict[str, Callable[[object], object]] = {
     "model": _path,
-    "jobs": _count,
+    "jobs": _jobs,
     "min_confidence": _probability,
     "max_findings": _count,
     "candidates": _count,

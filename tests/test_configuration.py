@@ -61,6 +61,7 @@ def test_the_common_folder_decides_for_several_paths(project: Path) -> None:
         ("[tool.codemtl]\nmin-confidence = 2", "from 0 to 1, not 2"),
         ("[tool.codemtl]\nmin-confidence = true", "from 0 to 1"),
         ("[tool.codemtl]\njobs = 0", "at least 1"),
+        (f"[tool.codemtl]\njobs = {10**20}", "jobs must be at most 1024"),
         ('[tool.codemtl]\nselect = ["litteral"]', "did you mean literal"),
         ("[tool.codemtl]\nselect = 3", "must be kinds"),
         ('[tool.codemtl]\nstyle = "fancy"', "google, numpy, sphinx, plain"),

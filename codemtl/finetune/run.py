@@ -7,6 +7,7 @@ sample by that; the same is put aside for the tuned model, and training gets wha
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -33,6 +34,7 @@ BYTES_PER_SECOND = 10_000  # of Python that is mined, for each second of the bud
 LEAST_BYTES = 300_000
 SHARES = {"repair": 0.06, "summarize": 0.04, "generate": 0.04}  # of the time, for one model
 SPARE, LEAST_TRAINING = 0.03, 0.2
+OVER = 1.15  # of the budget, from which on it is said that it was not kept
 
 Say = Callable[[str], None]  # what is being done
 
@@ -79,6 +81,7 @@ def _finetuned(stages: _Stages, about: dict[str, str]) -> dict[str, Any]:
         ],
     }  # fmt: skip
     write_atomic(out / RESULT, (json.dumps(document, indent=2) + "\n").encode())
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)  # nothing goes on from them
     return document
 
 
@@ -155,7 +158,9 @@ class _Stages:
         ))  # fmt: skip
 
         def run() -> dict[str, Any]:
-            self.say("training")
+            over = self.state.spent() + plan.expected_seconds > OVER * self.state.seconds
+            beyond = ", longer than the budget has left" if over else ""
+            self.say(f"training, {plan.steps} steps in about {plan.expected_seconds:.0f} s{beyond}")
             return {**tune(self.base, shards, self.out, plan), **asdict(plan)}
 
         return self.state.stage("training", run)
@@ -187,10 +192,12 @@ class _Stages:
                 "no checkpoint was better on the validation part than the model as it was: its"
                 " weights are kept"
             )
-        spent = self.state.spent()
-        if spent > 1.15 * self.state.seconds:
+        spent, stages = self.state.spent(), ("mining", "preparing", "plan", "training")
+        if spent > OVER * self.state.seconds:
+            mining, preparing, plan, training = map(self.state.spent, stages)
             found.append(
-                f"it took {spent:.0f} s, longer than the budget: mining comes first, and training"
-                " gets a fifth of the budget at least"
+                f"it took {spent:.0f} s, longer than the budget of {self.state.seconds:.0f} s:"
+                f" mining {mining + preparing:.0f} s, measuring the speed {plan:.0f} s, training"
+                f" {training:.0f} s ({metrics['steps']} steps)"
             )
         return found

@@ -95,7 +95,7 @@ def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> 
         answer.headers.update(headers)
         return answer
 
-    return Starlette(
+    app = Starlette(
         routes=[
             route("/repair", answers.repair),
             route("/summarize", answers.summarize),
@@ -104,6 +104,8 @@ def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> 
         ],
         exception_handlers={HTTPException: refused},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _check_host(request: Request, hosts: Collection[str]) -> None:
@@ -239,6 +241,8 @@ def _take(values: Values, name: str, kind: type, default: Any = _MISSING) -> Any
 def _source(values: Values) -> tuple[SourceFile, str]:
     """The source that was sent, without a name, so that no files are looked for; and its name."""
     path = _take(values, "path", str, "-")
+    if "\0" in path:
+        raise UsageError("path must not hold a null character")
     return SourceFile.from_text(_take(values, "source", str), NAMELESS), path
 
 

@@ -107,7 +107,8 @@ class _Documents:
         if self.turns.get(uri) != turn:
             return
         document = self.server.workspace.get_text_document(uri)
-        text, path, version = document.source, Path(document.path or uri), document.version
+        path = Path((document.path or uri).replace("\0", ""))  # no file can be called so
+        text, version = document.source, document.version
         loop = asyncio.get_running_loop()
 
         def newest() -> bool:

@@ -117,10 +117,10 @@ class TrainingConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
         if not 0 < self.beta2 < 1:
             raise UsageError(f"beta2 is {self.beta2}; it must be between 0 and 1")
-        if sum(task.share for task in self.tasks.values()) <= 0:
-            raise UsageError("every task has share 0; give at least one a share above 0")
         for name, task in self.tasks.items():
             _check_task(name, task)
+        if sum(task.share for task in self.tasks.values()) <= 0:
+            raise UsageError("every task has share 0; give at least one a share above 0")
         added = tuple(
             name for name, task in self.tasks.items()
             if task.share > 0 and name not in SHIPPED and isinstance(TASKS[name], TextTask)

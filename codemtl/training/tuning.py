@@ -46,6 +46,7 @@ class Plan:
     tasks: tuple[str, ...]
     real: bool  # also learn from real bugs
     micro_tokens: int = 4096
+    expected_seconds: float = 0.0  # by what was measured
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Plan:
@@ -74,7 +75,10 @@ class Plan:
 
 
 def make_plan(model: Path, shards: Path, out: Path, seconds: float) -> Plan:
-    """As many steps as ``seconds`` allow on this machine. Raises DataError without examples."""
+    """As many steps as ``seconds`` allow on this machine, LEAST_STEPS at least.
+
+    Raises DataError without examples.
+    """
     tasks, real, words = _examples(shards)
     if not tasks:
         raise DataError(f"{shards} holds no task's examples in both splits; name more repositories")
@@ -88,17 +92,27 @@ def make_plan(model: Path, shards: Path, out: Path, seconds: float) -> Plan:
     most = math.ceil(PASSES * words / (config.accumulation * config.micro_tokens))
     steps, evaluations = _affordable(speed, left)
     steps = max(min(steps, most), LEAST_STEPS)
+    takes = setup + _fixed(speed, evaluations) + steps * _one_step(speed)
     return Plan(
         steps, math.ceil(steps / evaluations), min(steps, _between(speed)),
-        trial.threads, tasks, real,
+        trial.threads, tasks, real, expected_seconds=round(takes, 1),
     )  # fmt: skip
 
 
 def _affordable(speed: Speed, seconds: float) -> tuple[int, int]:
     """How many steps and evaluations there is time for, the first and last checkpoint paid."""
     evaluations = min(EVALUATIONS, max(1, int(_EVALUATING * seconds / speed.evaluation)))
-    left = seconds - (evaluations + 1) * speed.evaluation - 2 * speed.checkpoint
-    return int(left / (speed.step + speed.checkpoint / _between(speed))), evaluations
+    return int((seconds - _fixed(speed, evaluations)) / _one_step(speed)), evaluations
+
+
+def _fixed(speed: Speed, evaluations: int) -> float:
+    """Seconds beside the steps: evaluations, one before the first step, and two checkpoints."""
+    return (evaluations + 1) * speed.evaluation + 2 * speed.checkpoint
+
+
+def _one_step(speed: Speed) -> float:
+    """Seconds of a step and its part of a checkpoint."""
+    return speed.step + speed.checkpoint / _between(speed)
 
 
 def _between(speed: Speed) -> int:

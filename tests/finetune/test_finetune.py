@@ -78,6 +78,10 @@ def test_stopped_and_gone_on_with(
     assert code == 0 and document == json.loads((out / "finetune.json").read_text())
     assert document["training"]["steps"] == tuning.LEAST_STEPS
     assert document["seconds"]["training"] > broken_off
+    assert document["training"]["expected_seconds"] > 0
+    (note,) = (one for one in document["notes"] if "longer than the budget of 2 s: mining" in one)
+    assert f"({tuning.LEAST_STEPS} steps)" in note
+    assert not (out / "checkpoints").exists()
     figures = {one["measure"]: one for one in document["figures"]}
     assert figures["made bugs located, known to be there"]["n"] >= 5
     assert read_config(out)["name"] == "untrained-finetuned"

@@ -141,6 +141,8 @@ def test_info(server: Server) -> None:
         ("/repair", {"source": "", "\ud800": 1}, 400, "there is no \ud800"),
         ("/repair", {"source": "", "select": []}, 400, "no kind of findings is left"),
         ("/repair", b"[" * 200_000, 400, "this is no JSON"),
+        ("/repair/", {}, 404, "Not Found; there are /repair"),
+        ("/summarize", {"source": "", "path": "a\0.py"}, 400, "must not hold a null character"),
         ("/repairs", {}, 404, "Not Found; there are /repair, /summarize, /generate and /info"),
         ("/info", {}, 405, "Method Not Allowed; /info takes "),
         ("/repair", None, 405, "Method Not Allowed; /repair takes POST"),

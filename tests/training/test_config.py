@@ -149,6 +149,11 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         load_config(preset="huge")
 
 
+def test_a_share_below_zero_is_said_to_be_one() -> None:
+    with pytest.raises(UsageError, match=r"tasks\.repair"):
+        load_config(preset="tiny", overrides=["tasks.repair.share=-1"])
+
+
 def test_without_any_share_there_is_nothing_to_train() -> None:
     zero = [f"tasks.{task}.share=0" for task in ("repair", "summarize", "generate")]
     with pytest.raises(UsageError, match="share 0"):
