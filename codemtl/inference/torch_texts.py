@@ -46,6 +46,7 @@ BATCH_PIECES = 1024  # padded, that are looked at together; of more the caches h
 NO_SITES = FunctionSites([], [])
 SUMMARIES = 12  # of similar functions that a summary is compared to
 SAID = 1.5  # nats a piece that a similar function's summary, reworded, may be worse
+_INSIDE = ("return", "yield", "await")  # what no statement outside of a function begins with
 MOST_LINES = 16  # of the file that are tried in the place of a masked one
 
 
@@ -208,8 +209,10 @@ class TextRuntime:
         """
         asked = self._asked(request)
         beams = max(_GENERATE.beams, request.candidates)
+        never = [] if request.function else [self.tokenizer.encode(one)[0] for one in _INSIDE]
         found: dict[str, Proposal] = {}
-        for beam, one in enumerate(self._hypotheses(_GENERATE, [asked.ids], beams)[0]):
+        (written,) = self._hypotheses(_GENERATE, [asked.ids], beams, never=never)
+        for beam, one in enumerate(written):
             made = Proposal(one.text.rstrip(), one.total, one.pieces, beam)
             found.setdefault(packed(one.text), made)
         space, limit = self.layout.space, _GENERATE.limit - 1
@@ -282,14 +285,15 @@ class TextRuntime:
         return example.pieces
 
     def _hypotheses(
-        self, task: TextTask, inputs: Sequence[Any], beams: int, begin: Sequence[int] = ()
-    ) -> list[list[Written]]:
-        """For each encoder input, best first."""
+        self, task: TextTask, inputs: Sequence[Any], beams: int, begin: Sequence[int] = (),
+        never: Sequence[int] = (),
+    ) -> list[list[Written]]:  # fmt: skip
+        """For each encoder input, best first; ``begin`` and ``never`` as in `beam_search`."""
         arrays = text_inputs(self.specials, inputs)
         found = beam_search(
             self.network, task.name, self._tensors(arrays),
             bos=self.specials.bos, eos=self.specials.eos, beams=beams, limit=task.limit,
-            no_repeat=task.no_repeat, begin=begin,
+            no_repeat=task.no_repeat, begin=begin, never=never,
         )  # fmt: skip
         return [
             [Written(self.tokenizer.decode(ids), score, len(ids) + 1) for ids, score in row]

@@ -28,20 +28,22 @@ def beam_search(
     length_penalty: float = LENGTH_PENALTY,
     no_repeat: int = 0,
     begin: Sequence[int] = (),
+    never: Sequence[int] = (),
 ) -> list[list[tuple[list[int], float]]]:
     """For each row of ``batch`` up to ``beams`` hypotheses (pieces, score), best first.
 
     The score is the log-probability over length ** ``length_penalty`` (Wu et al. 2016,
     arXiv:1609.08144). ``limit`` is the number of pieces at most. One beam is greedy decoding.
     No run of ``no_repeat`` pieces comes twice in a hypothesis (Paulus et al. 2018,
-    arXiv:1705.04304); 0 permits all. All hypotheses begin with the pieces ``begin``.
+    arXiv:1705.04304); 0 permits all. All hypotheses begin with the pieces ``begin``, and go on
+    with none of the pieces ``never``.
     """
     head, embedding = network.text_head(task), network.encoder.embedding.weight
     memory = network.memory(task, batch)
     return [
         _one(
             embedding, head, memory.row(row), bos=bos, eos=eos, beams=beams, limit=limit,
-            length_penalty=length_penalty, no_repeat=no_repeat, begin=begin,
+            length_penalty=length_penalty, no_repeat=no_repeat, begin=begin, never=never,
         )
         for row in range(len(memory.mask))
     ]  # fmt: skip
@@ -79,6 +81,7 @@ def _one(
     length_penalty: float,
     no_repeat: int,
     begin: Sequence[int],
+    never: Sequence[int],
 ) -> list[tuple[list[int], float]]:
     """Beam search for one encoder input."""
     cache = TextHead.new_cache(len(head.layers))
@@ -93,7 +96,8 @@ def _one(
         following = head.next_piece(embedding, ids, memory.spread(len(ids)), cache)
         scores = totals[:, None] + following
         for row, sequence in enumerate(sequences):
-            scores[row, _repeating(sequence, no_repeat)] = -torch.inf
+            barred = never if length == len(begin) + 1 else ()
+            scores[row, [*_repeating(sequence, no_repeat), *barred]] = -torch.inf
         best = scores.flatten().topk(min(2 * beams, scores.numel()))
         rows, pieces = best.indices // following.shape[-1], best.indices % following.shape[-1]
         keep: list[int] = []

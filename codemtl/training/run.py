@@ -164,7 +164,7 @@ class Run:
         AcceleratorState._reset_state()  # else a process could not train in another precision
         self.accelerator = Accelerator(
             cpu=on_cpu(), mixed_precision=config.precision, log_with="tensorboard",
-            project_dir=out / "logs",
+            project_dir=out,
         )  # fmt: skip
         network, self.inherited = make_network(config, data, init)
         network.to(self.accelerator.device)

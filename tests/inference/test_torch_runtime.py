@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -244,7 +244,7 @@ def test_an_empty_line_is_asked_for_within_its_block(
 ) -> None:
     inputs: list[str] = []
 
-    def write(task: object, ids: list[Ints], beams: int) -> list[list[Written]]:
+    def write(task: object, ids: list[Ints], beams: int, **_: object) -> list[list[Written]]:
         inputs.append(model.tokenizer.decode(piece_ids(ids[0])))
         return [[Written("x = 1", -1.0, 4)]]
 
@@ -328,11 +328,11 @@ def test_lines_of_the_file_compete_with_what_the_decoder_writes(
     assert place is not None and place.unread == set()
     ranked = [one for one in proposals if one.rank is not None]
     assert [one.text for one in sorted(ranked, key=lambda one: one.rank or 0)] == texts
-    monkeypatch.setattr(model, "_hypotheses", lambda *_: [[Written("x = 1", -100.0, 4)]])
+    monkeypatch.setattr(model, "_hypotheses", lambda *_, **__: [[Written("x = 1", -100.0, 4)]])
     assert set(model.generate(request)) == {"x = 1", *texts}
     assert model.generate(request)[-1] == "x = 1"
     monkeypatch.setattr(
-        model, "_hypotheses", lambda *_: [[Written(" return  Reader(source)", -1.0, 9)]]
+        model, "_hypotheses", lambda *_, **__: [[Written(" return  Reader(source)", -1.0, 9)]]
     )
     both = [one for one in model.proposals(request)[0] if one.beam == 0]
     assert [one.text for one in both] == ["return Reader(source)"], "once, as it is in the file"
@@ -351,6 +351,24 @@ def test_the_decoder_is_made_to_bind_what_is_wanted(model: TorchPredictor, name:
     assert all(one.text.startswith("size = ") for one in begun)
     assert bool(begun) == (name == "size"), "no more than fits"
     assert place is not None and place.wanted == {name} and level == 4
+
+
+def test_no_line_outside_of_a_function_returns(
+    model: TorchPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[str]] = []
+
+    def write(*_: object, never: Sequence[int] = ()) -> list[list[Written]]:
+        told.append([model.tokenizer.decode([piece]) for piece in never])
+        return [[Written("x = 1", -1.0, 4)]]
+
+    monkeypatch.setattr(model, "_hypotheses", write)
+    file = SourceFile.from_bytes(b"x = 0\n\n\ndef f(x):\n    y = x\n    return y\n", Path("a.py"))
+    for line in (1, 5):
+        generate_line(file, model, line)
+    words = ("return", "yield", "await")
+    assert all(word.startswith(one) for word, one in zip(words, told[0], strict=True))
+    assert told[1:] and not any(told[1:])
 
 
 TWINS = """

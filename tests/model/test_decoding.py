@@ -128,6 +128,15 @@ def test_all_hypotheses_begin_as_they_are_told(network: Network, inputs: dict[st
                 assert score == pytest.approx(sure / (len(pieces) + 1) ** 0.6, rel=1e-3)
 
 
+def test_no_hypothesis_begins_as_it_must_not(network: Network, inputs: dict[str, Tensor]) -> None:
+    never = [found[0][0][0] for found in search(network, inputs, 1)]  # what would come first
+    found = beam_search(
+        network, "summarize", inputs, bos=BOS, eos=EOS, beams=3, limit=LIMIT, never=never
+    )
+    firsts = [pieces[0] for hypotheses in found for pieces, _ in hypotheses if pieces]
+    assert firsts and not set(firsts) & set(never)
+
+
 def test_no_run_of_pieces_comes_twice_where_that_is_asked(
     network: Network, inputs: dict[str, Tensor]
 ) -> None:
