@@ -117,9 +117,10 @@ def _count(value: object) -> int:
 
 
 def _jobs(value: object) -> int:
-    if _count(value) > MOST_JOBS:
+    count = _count(value)
+    if count > MOST_JOBS:
         raise ValueError(f"must be at most {MOST_JOBS}")
-    return _count(value)
+    return count
 
 
 def _kinds(value: object) -> frozenset[str]:

@@ -218,6 +218,21 @@ def test_help_does_not_import_torch() -> None:
     )
 
 
+def test_loading_a_model_does_not_import_what_only_compiling_needs() -> None:
+    """That takes longer than the weights: drawing them on the device "meta" would import it."""
+    program = """
+import sys
+from codemtl import inference
+inference.load_predictor(inference.SHIPPED_MODEL)
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, check=True, cwd=PACKAGE.parent, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize(
     "module", [name for name in MODULES if part_of(name) in {"syntax", "corpus", "tasks"}]
 )

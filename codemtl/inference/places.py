@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -17,6 +16,8 @@ from codemtl.syntax.positions import Positions
 from codemtl.syntax.tree import SourceTree, parse
 
 _CLAUSE = re.compile(rb"(elif|else|except|finally|case)\b")
+_CODE = re.compile(rb"^([ \t]*)([^\s#].*)", re.M)
+_INDENT = re.compile(rb"[ \t]*")
 
 
 class LinePlace(NamedTuple):
@@ -40,7 +41,8 @@ def line_place(tree: SourceTree, positions: Positions, line: int) -> LinePlace:
         raise SourceError(f"line {line} is part of a string; name a line of code")
     text = data[start:end]
     if not text.strip():
-        indent, above = _of_blank_line(tree, start, end)
+        above = len(data[:start].rstrip())
+        indent = _of_blank_line(tree, above, end)
         return LinePlace(start, end, indent.decode(), False, _function(tree, above, indent))
     span = line_around(tree, start + len(text) - len(text.lstrip()))
     if span is not None and _is_sound(tree, span):
@@ -73,27 +75,22 @@ def _in_text(tree: SourceTree, start: int, end: int) -> bool:
     return False
 
 
-def _of_blank_line(tree: SourceTree, start: int, end: int) -> tuple[bytes, int]:
-    """The white space that a blank line should begin with, and where what stands above it ends."""
-    data = tree.data
-    before = data[:start].rstrip()
+def _of_blank_line(tree: SourceTree, above: int, end: int) -> bytes:
+    """The white space that a blank line should begin with; what is ``above`` it ends there."""
+    before, below = tree.data[:above], _CODE.finditer(tree.data, end)
     outer = _opened(before)
     if outer is not None:
-        block = [*takewhile(lambda line: len(line[1]) > len(outer), _code_below(data, end))]
-        return min((line[1] for line in block), key=len, default=outer + _unit(data)), len(before)
-    last = _statement_before(tree, len(before))
-    indent = _indent_at(before, len(before) if last is None else last.start_byte)
+        block = [line[1] for line in takewhile(lambda line: len(line[1]) > len(outer), below)]
+        return min(block, key=len, default=outer + _unit(tree.data))
+    last = _statement_before(tree, above)
+    indent = _indent_at(before, above if last is None else last.start_byte)
     if last is None or last.type.removesuffix("_statement") not in ENDS:
-        return indent, len(before)
-    below = next(_code_below(data, end), None)
-    if below is None:  # nothing is run after the last statement of a function
-        return b"", len(before)
-    shallower = len(below[1]) < len(indent) and not _CLAUSE.match(below[2])
-    return below[1] if shallower else indent, len(before)
-
-
-def _code_below(data: bytes, end: int) -> Iterator[re.Match[bytes]]:
-    return re.compile(rb"^([ \t]*)([^\s#].*)", re.M).finditer(data, end)
+        return indent
+    following = next(below, None)
+    if following is None:  # nothing is run after the last statement of a function
+        return b""
+    shallower = len(following[1]) < len(indent) and not _CLAUSE.match(following[2])
+    return following[1] if shallower else indent
 
 
 def _statement_before(tree: SourceTree, offset: int) -> Node | None:
@@ -124,7 +121,7 @@ def _function(tree: SourceTree, offset: int, indent: bytes) -> Definition | None
 def _indent_at(data: bytes, offset: int) -> bytes:
     """The white space at the start of the line that ``offset`` lies in."""
     start = max(data.rfind(b"\n", 0, offset), data.rfind(b"\r", 0, offset)) + 1
-    found = re.compile(rb"[ \t]*").match(data, start)
+    found = _INDENT.match(data, start)
     return found[0] if found else b""
 
 
