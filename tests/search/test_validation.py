@@ -64,6 +64,13 @@ def adder():
     import calc
     return calc.add
 """
+SIZES = """
+import pytest
+
+@pytest.fixture(params=[1, 2])
+def size(request):
+    return request.param
+"""
 
 CASES = {
     "function": {"calc.py": BUGGY, "test_calc.py": TEST},
@@ -79,6 +86,20 @@ CASES = {
         "conftest.py": "import pytest\nfrom calc import add\n"
         "@pytest.fixture\ndef adder():\n    return add\n",
         "test_calc.py": "def test_add(adder):\n    assert adder(1, 2) == 3\n",
+    },
+    "fixtures of a folder": {
+        "calc.py": BUGGY,
+        "tests/conftest.py": SIZES,
+        "tests/test_calc.py": "from calc import add\ndef test_add(size):\n"
+        "    assert add(size, 2) == size + 2\ndef test_zero(size):\n"
+        "    assert add(size, 0) == size\n",
+    },
+    "fixtures of a folder that imports the target": {
+        "calc.py": BUGGY,
+        "tests/conftest.py": f"import calc\n{SIZES}",
+        "tests/test_calc.py": "from calc import add\nclass TestAdd:\n    def test_add(self, size):"
+        "\n        assert add(size, 2) == size + 2\n    def test_zero(self, size):\n"
+        "        assert add(size, 0) == size\n",
     },
     "by subprocess": {
         "calc.py": BUGGY,
@@ -124,6 +145,40 @@ def test_it_runs_what_pytest_runs(project: Make, name: str) -> None:
     if "bwrap" in ways():  # else the tests' folder is not read-only
         slow["writes beside itself"] = "file"
     assert mode == slow.get(name, "memory")
+
+
+def test_a_plugin_of_several_modules(
+    project: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pytest warns of modules that were loaded before it could rewrite them."""
+    libraries = tmp_path / "libraries"
+    information = libraries / "plug-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[pytest11]\nplug = plug_main\n")
+    (information / "RECORD").write_text("plug_main.py,,\nplug_side.py,,\n")
+    (libraries / "plug_main.py").write_text("import plug_side\n")
+    (libraries / "plug_side.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(libraries))
+    project({
+        "calc.py": BUGGY, "pytest.ini": "[pytest]\nfilterwarnings = error\n",
+        "test_calc.py": TEST + "\n\ndef test_zero():\n    assert add(1, 0) == 1\n",
+    })  # fmt: skip
+    statuses, mode = judge(PYTEST, "calc.py", FIXED, WRONG)
+    assert (statuses, mode) == (["passed", "failed"], "memory")
+
+
+def test_tests_are_compiled_once(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the user wants of byte code in the own tree."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    root = project({"calc.py": BUGGY, "test_calc.py": TEST})
+    before = tree_hash(root)
+    with Validator(PYTEST, [Path("calc.py")], jobs=1, timeout=60) as validator:
+        assert validator.baseline().status == "failing"
+        kept = [path.name for path in validator._place.byte_code.rglob("*.pyc")]
+    assert any(name.startswith("test_calc.") for name in kept)
+    assert not any(name.startswith("calc.") for name in kept)
+    assert tree_hash(root) == before
 
 
 def test_doctests_of_the_target(project: Make) -> None:

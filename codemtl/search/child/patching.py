@@ -94,8 +94,13 @@ class Patch:
 
 
 def keep_byte_code_apart(folder: str, root: str) -> None:
-    """Byte code of files under ``root`` goes to ``folder``; other byte code stays where it is."""
+    """Byte code of files under ``root`` goes to ``folder``; other byte code stays where it is.
+
+    In the folder it is kept even if PYTHONDONTWRITEBYTECODE is set, as in many containers: or
+    else every candidate compiles the tests anew.
+    """
     machinery: Any = external
+    _write_byte_code_in(folder)
     original = machinery.cache_from_source
     inside = root.rstrip(os.sep) + os.sep
 
@@ -110,3 +115,18 @@ def keep_byte_code_apart(folder: str, root: str) -> None:
 
     sys.pycache_prefix = folder
     machinery.cache_from_source = cache_from_source
+
+
+def _write_byte_code_in(folder: str) -> None:
+    """Let byte code be written in ``folder``, elsewhere only if it may be already."""
+    if not sys.dont_write_bytecode:
+        return
+    kind: Any = SourceFileLoader
+    write = kind._cache_bytecode
+
+    def only_here(loader: Any, source_path: str, bytecode_path: str, data: bytes) -> None:
+        if bytecode_path.startswith(folder + os.sep):
+            write(loader, source_path, bytecode_path, data)
+
+    kind._cache_bytecode = only_here
+    sys.dont_write_bytecode = False

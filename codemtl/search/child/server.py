@@ -13,6 +13,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -26,10 +27,10 @@ class Server:
 
     def __init__(self, setup: dict[str, Any], requests: int, out: int) -> None:
         self.setup, self.requests, self.out = setup, requests, out
-        sys.dont_write_bytecode = True
         self.patch = patching.Patch(setup["targets"])
         self.patch.install()
         patching.keep_byte_code_apart(setup["byte_code"], setup["root"])
+        sys.dont_write_bytecode = True
         self.warm: session.Session | None = None
         self.copy: Copy | None = None
         self.stamp = int(time.time())
@@ -37,15 +38,11 @@ class Server:
     def prepare(self) -> str:
         """Load what candidates share; says what is wrong with it, or nothing."""
         # pytest rewrites its plugins when it loads them, so nobody else may load them first.
-        own = {name.partition(".")[0].partition(":")[0] for name in session.entry_points()}
-        for name in self.setup["modules"]:
-            if name.partition(".")[0] in own:
-                continue
-            before = threads()
-            with suppress(Exception):
-                importlib.import_module(name)
-            if threads() > before:
-                return f"module:{name}"
+        own = session.rewritten()
+        later = [name for name in self.setup["modules"] if name.partition(".")[0] in own]
+        wrong = load(name for name in self.setup["modules"] if name not in later)
+        if wrong:
+            return wrong
         from . import trial
 
         self.patch.install_in_pytest()
@@ -54,9 +51,10 @@ class Server:
             try:
                 self.warm = session.Session(self.setup, [self.runner])
                 self.warm.quieten()
-                for kind in ("failing", "covering"):
-                    if self.setup[f"{kind}_files"]:
-                        self.warm.find(kind, self.setup[f"{kind}_files"])
+                self.warm.find(self.setup)
+                wrong = load(later)
+                if wrong:
+                    return wrong
             except BaseException as error:
                 return f"warm:{type(error).__name__}: {error}"
         if threads() > 1 or self.patch.loaded():
@@ -188,6 +186,17 @@ class Listener:
             "memory": "took too much memory",
         }.get(reason, f"its process ended without a result (code {code})")
         return {"status": "crashed", "message": said}
+
+
+def load(modules: Iterable[str]) -> str:
+    """Import what can be imported; says which module starts a thread, if one does."""
+    for name in modules:
+        before = threads()
+        with suppress(Exception):
+            importlib.import_module(name)
+        if threads() > before:
+            return f"module:{name}"
+    return ""
 
 
 def threads() -> int:

@@ -51,19 +51,27 @@ class Session:
         self.config.option.verbose = min(self.config.option.verbose, 0)
         self.config.option.maxfail = 1
 
-    def find(self, kind: str, files: list[str]) -> None:
-        """Walk the folders down to the test files, and import none of them."""
+    def find(self, setup: dict[str, Any]) -> None:
+        """Walk the folders down to the test files of all kinds, and import none of them.
+
+        Once: a session that walks a second time has lost the fixtures of conftest.py.
+        """
+        files = {kind: setup[f"{kind}_files"] for kind in ("failing", "covering")}
         config: Any = self.config
         hook = config.hook
         config.hook = _Quiet(hook)
         try:
-            found = list(self.session.perform_collect(list(files), genitems=False))
+            every = list(dict.fromkeys([*files["failing"], *files["covering"]]))
+            found = list(self.session.perform_collect(every, genitems=False))
         finally:
             config.hook = hook
         self.session.items = []
         self.session.testscollected = 0
-        if found:
-            self.nodes[kind] = found
+        for kind, names in files.items():
+            wanted = {os.path.realpath(name) for name in names}
+            nodes = [node for node in found if os.path.realpath(file_of(node)) in wanted]
+            if nodes:
+                self.nodes[kind] = nodes
 
     def collect(self, kind: str, files: list[str]) -> None:
         """Import test files and collect their tests."""
@@ -121,6 +129,15 @@ def entry_points() -> set[str]:
     """The modules of those plugins."""
     found = (point for one in plugins() for point in one.entry_points)
     return {point.value for point in found if point.group == "pytest11"}
+
+
+def rewritten() -> set[str]:
+    """The top modules of those distributions: pytest rewrites them all, if it loads them first."""
+    tops = {name.partition(":")[0].partition(".")[0] for name in entry_points()}
+    for one in plugins():
+        parts = [str(file).split("/") for file in one.files or ()]
+        tops |= {part[0].removesuffix(".py") for part in parts if part[-1].endswith(".py")}
+    return tops
 
 
 @contextmanager

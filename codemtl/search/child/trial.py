@@ -33,6 +33,7 @@ class Runner:
         self.covering: dict[str, int] = {one: at for at, one in enumerate(setup["covering"])}
         self.number = {one: at for at, one in enumerate([*self.failing, *self.covering])}
         self.wanted: dict[str, int] = {}
+        self.heads: set[str] = set()  # of the wanted tests
         self.outcomes: dict[str, str | None] = {}
         self.failure: dict[str, Any] | None = None  # the first one
         self.failures: dict[str, dict[str, Any]] = {}
@@ -43,6 +44,11 @@ class Runner:
     def want(self, wanted: dict[str, int]) -> None:
         """Choose the tests to be run next."""
         self.wanted = wanted
+        self.heads = {head for one in wanted for head in heads(one)}
+
+    def leads(self, node: str) -> bool:
+        """Whether a wanted test stands below a node, or is one of its variants."""
+        return node in self.heads
 
     def key(self, node: str) -> str | None:
         """The wanted test, or file that could not be imported before, that a test belongs to."""
@@ -60,6 +66,12 @@ class Runner:
         chosen = [(self.wanted[key], item) for item in items if (key := self.key(item.nodeid))]
         chosen.sort(key=lambda one: one[0])
         items[:] = [item for _, item in chosen]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, collector: Any, name: str) -> Any:
+        """Make no tests that are not wanted; most of the time of a large test file goes there."""
+        node = f"{collector.nodeid}::{name}"
+        return None if self.leads(node) or self.key(node) else []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector: Any) -> Any:
@@ -131,6 +143,12 @@ class Runner:
         return good - bad
 
 
+def heads(test: str) -> set[str]:
+    """The classes and the function, without parameters, through which one comes to a test."""
+    parts = test.partition("[")[0].split("::")
+    return {"::".join(parts[:end]) for end in range(2, len(parts) + 1)}
+
+
 class Trial:
     """Runs in the forked process."""
 
@@ -164,6 +182,7 @@ class Trial:
                 prepared = session.Session(self.setup, [runner])
                 prepared.quieten()
                 prepared.config.option.maxfail = self.most
+                prepared.find(self.setup)
                 self.seal = integrity.seal()
             for kind, wanted in (("failing", runner.failing), ("covering", runner.covering)):
                 if not wanted:
