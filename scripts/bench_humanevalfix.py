@@ -34,7 +34,8 @@ from codemtl.search import search as searching
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import best_first
 from codemtl.search.pool import Validator
-from codemtl.search.search import SearchFile, search
+from codemtl.search.search import search
+from codemtl.search.singles import SearchFile
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.files import SourceFile
 

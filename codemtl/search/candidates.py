@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -183,45 +184,78 @@ def _of_sites(view: FunctionView) -> Iterator[Group]:
 
 
 class Normalizer:
-    """Tells whether a candidate parses, and which ones are the same code in other words."""
+    """Tells whether a candidate parses, and which ones are the same code in other words.
+
+    Only the function around the edits is read anew, or else the statement of the module.
+    """
 
     def __init__(self, tree: SourceTree) -> None:
         self.data = tree.data
         self.seen: set[str] = set()
-        self.tops = [
-            (node.start_byte, node.end_byte) for node in tree.root.named_children
-            if node.type != "comment"
-        ]  # fmt: skip
-        for start, end in self.tops:  # the code as it stands is no candidate
-            dumped = self._dump(self.data[start:end])
-            if dumped is not None:
-                self.seen.add(f"{start}:{dumped}")
+        self.spans = [
+            span
+            for span in (*_outer_functions(tree), *_statements(tree))
+            if self._is_new(span, self.data[span.start : span.end])  # as it stands: no candidate
+        ]
 
     def is_new(self, edits: Sequence[Edit]) -> bool:
         """Whether the edited code compiles and was not seen before; remembers it."""
         start, end = min(e.start for e in edits), max(e.end for e in edits)
-        around = [top for top in self.tops if top[0] <= start and end <= top[1] + 1]
-        low, high = around[0] if around else (0, len(self.data))
-        high = max(high, end)
-        inner = [Edit(e.start - low, e.end - low, e.replacement) for e in edits]
+        around = [one for one in self.spans if one.start <= start and end <= one.end + 1]
+        span = around[0] if around else _Span(0, len(self.data))
+        inner = [Edit(e.start - span.start, e.end - span.start, e.replacement) for e in edits]
         try:
-            text = apply(self.data[low:high], inner)
+            text = apply(self.data[span.start : max(span.end, end)], inner)
         except EditError:
             return False
-        dumped = self._dump(text)
-        key = f"{low}:{dumped}"
+        return self._is_new(span, text)
+
+    def _is_new(self, span: _Span, text: bytes) -> bool:
+        dumped = _dump(span.head + text)
+        key = f"{span.start}:{dumped}"
         if dumped is None or key in self.seen:
             return False
         self.seen.add(key)
         return True
 
-    @staticmethod
-    def _dump(text: bytes) -> str | None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text)
-                compile(tree, "<candidate>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-        return ast.dump(tree)
+
+class _Span(NamedTuple):
+    """Bytes of a file that can be compiled alone, below a header."""
+
+    start: int
+    end: int
+    head: bytes = b""
+
+
+def _statements(tree: SourceTree) -> list[_Span]:
+    """The statements of the module."""
+    found = tree.root.named_children
+    return [_Span(one.start_byte, one.end_byte) for one in found if one.type != "comment"]
+
+
+def _outer_functions(tree: SourceTree) -> list[_Span]:
+    """Functions that stand in no other, those of classes included; indented ones below a header."""
+    found = []
+    stack = [tree.root]
+    while stack:
+        node = stack.pop()
+        if node.type != "function_definition":
+            stack += node.named_children
+            continue
+        start = tree.data.rfind(b"\n", 0, node.start_byte) + 1
+        if not tree.data[start : node.start_byte].strip():
+            head = b"class _:\n" if start < node.start_byte else b""
+            found.append(_Span(start, node.end_byte, head))
+    return found
+
+
+def _dump(text: bytes) -> str | None:
+    """A text's syntax tree, written out; None if it does not compile."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+            compile(tree, "<candidate>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return ast.dump(tree)

@@ -55,6 +55,11 @@ class Suspicion:
             first = last
         return any(first <= line <= last for line in self.run)
 
+    def highest(self, node: Node) -> float:
+        """The suspicion of the most suspicious line of a definition."""
+        lines = range(node.start_point[0] + 1, node.end_point[0] + 2)
+        return max((self.lines.get(line, 0.0) for line in lines), default=0.0)
+
     def __call__(self, start: int, end: int) -> float:
         """The suspicion of the statement that holds the bytes from ``start``.
 

@@ -17,7 +17,8 @@ from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.pool import Validator
-from codemtl.search.search import Outcome, SearchFile, search
+from codemtl.search.search import Outcome, search
+from codemtl.search.singles import SearchFile
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.positions import Positions

@@ -1,5 +1,8 @@
 """The search itself: candidates by probability, as many at once as there are workers, until tests
 pass or the time has gone.
+
+Tests run in processes of their own; meanwhile a thread looks for more candidates, asks the repair
+head about them, and has the generation head write lines.
 """
 
 from __future__ import annotations
@@ -7,36 +10,29 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from codemtl.errors import CodemtlError, EditError
-from codemtl.inference.generate import generate_line
+from codemtl.errors import EditError
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.project import Projects, ages
-from codemtl.search.candidates import Candidate, Normalizer, function_candidates, ranked
-from codemtl.search.localization import Suspicion
+from codemtl.search.background import Background
+from codemtl.search.candidates import Normalizer
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import Passing
-from codemtl.search.priors import RULES
 from codemtl.search.queue import CandidateQueue, Item
-from codemtl.search.view import FunctionView
-from codemtl.syntax.definitions import Definition
-from codemtl.syntax.edits import Edit, common_prefix
-from codemtl.syntax.files import SourceFile
+from codemtl.search.singles import SearchFile, Singles, single_edits
+from codemtl.search.written import written
 from codemtl.syntax.findings import is_suppressed, suppressions
 from codemtl.syntax.positions import Positions
-from codemtl.syntax.scopes import Scopes, analyze
-from codemtl.syntax.tree import SourceTree, parse
 
 Order = Literal["model", "coverage", "random"]
-MODEL_EDITS = 400  # of a function, that the repair head ranks
-WRITTEN_LINES, WRITTEN_EACH = 3, 24  # lines that the generation head writes anew, and how often
-WRITTEN_AFTER = 400  # candidates without success after which it is asked
-WRITING = 5.0  # seconds that a line is thought to take before one has been written
+LOOKING = 0.5  # seconds that candidates are looked for before the first one is tried
+WRITTEN_AFTER = 400  # candidates without success after which lines are written,
+WRITTEN_AFTER_SECONDS = 10.0  # or seconds
 MORE, MORE_SECONDS = 40, 2.0  # candidates and time spent on rivals of a patch that passes
 ENOUGH = 12  # passing patches
+POLL = 0.1  # seconds after which one looks what the thread has found
 
 
 class Judge(Protocol):
@@ -57,29 +53,6 @@ class Judge(Protocol):
 
 
 @dataclass(slots=True)
-class SearchFile:
-    """A file that the search may change, and the functions of it that count."""
-
-    source: SourceFile
-    functions: Sequence[Definition]
-    tree: SourceTree
-    scopes: Scopes
-
-    @property
-    def path(self) -> Path:
-        """The real file, as the tests' outcomes name it."""
-        return self.source.resolved or self.source.path
-
-    @classmethod
-    def of(
-        cls, source: SourceFile, choose: Callable[[SourceTree], Sequence[Definition]]
-    ) -> SearchFile:
-        """Parse a file and choose its functions."""
-        tree = parse(source.data, Projects().beside(source), ages(source))
-        return cls(source, choose(tree), tree, analyze(tree))
-
-
-@dataclass(slots=True)
 class Outcome:
     """What a search found: passing patches in the order of finding."""
 
@@ -87,7 +60,13 @@ class Outcome:
     tried: int = 0
     seconds: float = 0.0
     exhausted: bool = False  # every candidate was tried
-    failed: set[tuple[Path, tuple[Edit, ...]]] = field(default_factory=set)
+
+
+class _Found(NamedTuple):
+    """What the thread has found: items that are new, or all of them in a new order."""
+
+    items: list[Item]
+    anew: bool
 
 
 def search(
@@ -107,24 +86,42 @@ def search(
     ``order`` "coverage" leaves the model out, "random" shuffles the same single edits.
     """
     started = time.monotonic()
-    deadline = started + seconds
-    items = single_edits(files, baseline, predictor if order == "model" else None)
-    wanted = _Wanted(files, kinds)
-    items = [item for item in items if wanted(item)]
+    run = _Run(files, judge, baseline, started + seconds, _Wanted(files, kinds), progress)
     if order == "random":
+        items = single_edits(files, baseline, None)
         random.Random(seed).shuffle(items)
-        items = [
-            Item(path, _weighted(one, 1 / (number + 1))) for number, (path, one) in enumerate(items)
-        ]
-    run = _Run(files, baseline, judge, items, deadline, progress)
-    if order == "model":
-        run.writer = (
-            [item for item in items if wanted(item)]
-            for items in _written(files, baseline, predictor)
-        )
-    outcome = run.go()
+        run.begin([
+            Item(path, replace(one, weight=1 / (number + 1)))
+            for number, (path, one) in enumerate(items)
+        ])  # fmt: skip
+    else:
+        model = predictor if order == "model" else None
+        singles = Singles(files, baseline)
+        everything = singles.look(LOOKING)
+        run.begin(singles.items(), _rest(singles, everything, model))
+        if model is not None:
+            run.writer = lambda: (
+                _Found(items, False) for items in written(files, baseline, model, run.deadline)
+            )
+    try:
+        outcome = run.go()
+    finally:
+        run.close()
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _rest(
+    singles: Singles, everything: bool, predictor: Predictor | None
+) -> Iterator[_Found | None]:
+    """The candidates that were not looked for yet, and then the order in which the model helps."""
+    if not everything:
+        while not singles.look(LOOKING):
+            yield None
+        yield _Found(singles.items(), True)
+    if predictor is not None:
+        yield from singles.ask(predictor)
+        yield _Found(singles.items(), True)
 
 
 class _Wanted:
@@ -139,105 +136,12 @@ class _Wanted:
         kind, path = item.candidate.kind, item.path
         if self.kinds is not None and kind not in self.kinds:
             return False
+        if not self.ignored[path]:
+            return True
         return not any(
             is_suppressed(kind, edit.start, edit.end, self.ignored[path], self.positions[path])
             for edit in item.candidate.edits
         )
-
-
-def _weighted(one: Candidate, weight: float) -> Candidate:
-    return Candidate(one.edits, weight, one.rule, one.kind, one.function)
-
-
-def single_edits(
-    files: Sequence[SearchFile], baseline: Baseline, predictor: Predictor | None
-) -> list[Item]:
-    """The candidates of one edit (or of one change in several places), most probable first."""
-    every: list[Item] = []
-    scores: dict[Path, dict[Edit, float]] = {}
-    for file in files:
-        path = file.path
-        suspicion = Suspicion(file.tree, path, baseline)
-        functions = [one for one in file.functions if suspicion.covers(one.node)]
-        outer = [one for one in functions if not any(_holds(two, one) for two in functions)]
-        for function in outer:
-            if function.node.has_error:
-                continue
-            view = FunctionView(file.tree, function, file.scopes)
-            every += [Item(path, one) for one in function_candidates(view, suspicion)]
-        if predictor is not None:
-            scores[path] = _model_scores(file, functions, predictor, suspicion)
-    mixed: list[Item] = []
-    by_path: dict[Path, list[Candidate]] = {}
-    for path, one in every:
-        by_path.setdefault(path, []).append(one)
-    total = sum(one.weight for _, one in every) or 1.0
-    for path, candidates in by_path.items():
-        share = sum(one.weight for one in candidates) / total
-        for one in ranked(candidates, scores.get(path, {})):
-            mixed.append(Item(path, _weighted(one, one.weight * share)))
-    return sorted(mixed, key=lambda item: -item.candidate.weight)
-
-
-def _holds(outer: Definition, inner: Definition) -> bool:
-    return outer is not inner and outer.start <= inner.start and inner.end <= outer.end
-
-
-def _model_scores(
-    file: SearchFile, functions: Sequence[Definition], predictor: Predictor, suspicion: Suspicion
-) -> dict[Edit, float]:
-    """The repair head's probability of each edit, times how suspicious its place is."""
-    scores: dict[Edit, float] = {}
-    sound = [one for one in functions if not one.node.has_error]
-    for found in predictor.repair(file.tree, sound, file.scopes, MODEL_EDITS):
-        total = sum(one.confidence for one in found)
-        for one in found:
-            edit = Edit(one.start, one.end, one.replacement)
-            weight = suspicion(one.start, one.end) * one.confidence / total if total else 0.0
-            scores[edit] = max(scores.get(edit, 0.0), weight)
-    return scores
-
-
-def _written(
-    files: Sequence[SearchFile], baseline: Baseline, predictor: Predictor | None
-) -> Iterator[list[Item]]:
-    """What the generation head would write in the most suspicious lines, a line at a time."""
-    if predictor is None:
-        return
-    lines = []
-    for file in files:
-        suspicion = Suspicion(file.tree, file.path, baseline)
-        spans = [(one.node.start_point[0] + 2, one.node.end_point[0] + 1) for one in file.functions]
-        for line, weight in suspicion.lines.items():
-            if any(first <= line <= last for first, last in spans):
-                lines.append((weight, -line, file))
-    lines.sort(key=lambda row: row[:2], reverse=True)
-    for weight, negative, file in lines[:WRITTEN_LINES]:
-        try:
-            texts = generate_line(
-                file.source, predictor, -negative, candidates=WRITTEN_EACH, beside=file.tree.beside
-            ).candidates
-        except CodemtlError:
-            continue
-        items = []
-        for rank, one in enumerate(texts):
-            if one.patched is not None and one.patched != file.source.data:
-                edit = _difference(file.source.data, one.patched)
-                share = RULES["written"].weight * weight / (1 + rank) / 1e4
-                kind = RULES["written"].kind
-                items.append(Item(file.path, Candidate((edit,), share, "written", kind, None)))
-        yield items
-
-
-def _difference(old: bytes, new: bytes) -> Edit:
-    """The one edit from ``old`` to ``new``."""
-    start = common_prefix(old, new)
-    tail = min(common_prefix(old[::-1], new[::-1]), min(len(old), len(new)) - start)
-    while start and old[start : start + 1] and 0x80 <= old[start] < 0xC0:
-        start -= 1  # not within a character
-    while tail and 0x80 <= old[len(old) - tail] < 0xC0:
-        tail -= 1
-    return Edit(start, len(old) - tail, new[start : len(new) - tail].decode())
 
 
 class _Run:
@@ -246,22 +150,31 @@ class _Run:
     def __init__(
         self,
         files: Sequence[SearchFile],
-        baseline: Baseline,
         judge: Judge,
-        items: Sequence[Item],
+        baseline: Baseline,
         deadline: float,
+        wanted: _Wanted,
         progress: Callable[[int], None] | None,
     ) -> None:
         self.files = {file.path: file for file in files}
         self.normalizers = {path: Normalizer(file.tree) for path, file in self.files.items()}
-        self.judge, self.queue, self.deadline = judge, CandidateQueue(items), deadline
-        self.progress = progress
-        self.writer: Iterator[list[Item]] = iter(())
+        self.judge, self.deadline, self.wanted, self.progress = judge, deadline, wanted, progress
+        self.queue = CandidateQueue([])
+        self.background: Background[_Found] | None = None
+        self.writer: Callable[[], Iterator[_Found]] | None = None
+        self.write_at = time.monotonic() + WRITTEN_AFTER_SECONDS
         self.outcome = Outcome()
         self.pending: dict[int, tuple[Item, int]] = {}
-        self.writing = min(WRITING, max(0.0, deadline - time.monotonic()) / 4)
+        self.promising: list[Item] = []
         self.reached = max((test.progress for test in baseline.failing), default=0)
         self.failing = len(baseline.failing)
+
+    def begin(self, items: Sequence[Item], more: Iterator[_Found | None] | None = None) -> None:
+        """The first candidates, and where others come from."""
+        self._take(_Found(list(items), True))
+        if more is not None:
+            self.background = Background(more)
+            self._more(LOOKING)  # of a small file the model has soon said what it can
 
     def go(self) -> Outcome:
         """Try candidates until there is enough, nothing is left, or the time is over."""
@@ -274,22 +187,55 @@ class _Run:
             if stop is not None and (outcome.tried >= stop[0] or now >= stop[1]):
                 break
             self._fill()
-            if not self.pending:
-                outcome.exhausted = True
-                break
             limit = min(self.deadline, stop[1] if stop else self.deadline) - time.monotonic()
-            for key, verdict in self.judge.wait(max(0.0, limit)):
+            if not self.pending:
+                if not self._more(limit):
+                    outcome.exhausted = True
+                    break
+                continue
+            for key, verdict in self.judge.wait(min(max(0.0, limit), self._patience())):
                 self._hear(key, verdict)
+            self._more(0.0)
             if outcome.passing and stop is None:
                 stop = (outcome.tried + MORE, time.monotonic() + MORE_SECONDS)
             if self.progress is not None:
                 self.progress(outcome.tried)
         return outcome
 
+    def close(self) -> None:
+        """End what goes on in the thread."""
+        if self.background is not None:
+            self.background.close()
+
+    def _patience(self) -> float:
+        """Seconds to wait for verdicts before one looks elsewhere."""
+        busy = self.background is not None and not self.background.done
+        return POLL if busy or self.writer is not None else float("inf")
+
+    def _more(self, seconds: float) -> bool:
+        """Take what the thread has found, if need be after waiting; False if no more can come."""
+        if self.background is not None and self.background.done and self.writer is not None:
+            late = time.monotonic() >= self.write_at or self.outcome.tried >= WRITTEN_AFTER
+            if (late or not self.pending) and not self.outcome.passing:
+                self.background = Background(self.writer())
+                self.writer = None
+        if self.background is None or self.background.done:
+            return False
+        for found in self.background.wait(max(0.0, seconds)):
+            self._take(found)
+        return True
+
+    def _take(self, found: _Found) -> None:
+        items = [item for item in found.items if self.wanted(item)]
+        if not found.anew:
+            self.queue.add(items)
+            return
+        self.queue = CandidateQueue(items)  # what was tried before is not new to the normalizer
+        for item in self.promising:
+            self.queue.promising(item)
+
     def _fill(self) -> None:
         while self.judge.capacity > 0:
-            if self.outcome.tried >= WRITTEN_AFTER and not self.outcome.passing:
-                self._write()
             item = self._next()
             if item is None:
                 return
@@ -298,13 +244,6 @@ class _Run:
             self.pending[key] = (item, key)
             source = self.files[item.path].source
             self.judge.submit(key, item.path, source.raw(item.candidate.text(source.data)))
-
-    def _write(self) -> None:
-        """Have one more line written, if there is time for it: it cannot be stopped."""
-        began = time.monotonic()
-        if began + self.writing < self.deadline:
-            self.queue.add(next(self.writer, []))
-            self.writing = max(self.writing, time.monotonic() - began)
 
     def _next(self) -> Item | None:
         for item in self.queue:
@@ -323,7 +262,7 @@ class _Run:
             data = self.files[item.path].source.data
             self.outcome.passing.append(Passing(item.path, item.candidate, data, number))
             return
-        self.outcome.failed.add((item.path, item.candidate.edits))
         nearer = verdict.fixed > 0 or (self.failing == 1 and verdict.progress > self.reached)
         if verdict.status == "failed" and nearer:
+            self.promising.append(item)
             self.queue.promising(item)

@@ -10,8 +10,10 @@ import pytest
 
 from codemtl.inference.fake import FakePredictor
 from codemtl.search import search as searching
+from codemtl.search import written as writing
 from codemtl.search.outcomes import Baseline, TestOutcome, Verdict
-from codemtl.search.search import Outcome, SearchFile, search, single_edits
+from codemtl.search.search import Outcome, search
+from codemtl.search.singles import SearchFile, single_edits
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.results import Generated
@@ -121,7 +123,7 @@ def test_no_line_is_written_when_the_time_would_not_do(monkeypatch: pytest.Monke
         return Generated([])
 
     monkeypatch.setattr(searching, "WRITTEN_AFTER", 0)
-    monkeypatch.setattr(searching, "generate_line", slowly)
+    monkeypatch.setattr(writing, "generate_line", slowly)
     file = SearchFile.of(SourceFile.from_bytes(SOURCE, PATH), functions)
     lines = {PATH: frozenset({2, 3, 4, 5})}
     baseline = Baseline("failing", tests=(TestOutcome("t", False, 0.1, lines),))
