@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+NICE = 5  # priority of the thread, from 0 (that of tests) to 19
 
 
 class Background(Generic[T]):
@@ -48,6 +51,8 @@ class Background(Generic[T]):
         self._thread.join()
 
     def _run(self) -> None:
+        with suppress(OSError, AttributeError):  # tests go first; only Linux knows this of a thread
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         try:
             for one in self._work:
                 if self._stopped.is_set():

@@ -12,7 +12,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import nlargest
 from typing import NamedTuple
 
@@ -88,29 +88,42 @@ def _with_crlf(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
     return tuple(Edit(e.start, e.end, _LINE_FEED.sub("\r\n", e.replacement)) for e in edits)
 
 
-def ranked(candidates: Sequence[Candidate], model: Mapping[Edit, float]) -> list[Candidate]:
-    """Candidates with weights that sum up to 1, the most probable first.
+def ranked(
+    candidates: Sequence[Candidate], model: Mapping[Edit, float], total: float | None = None
+) -> list[Candidate]:
+    """Candidates with weights as shares of ``total`` (of their own sum), most probable first.
 
     ``model`` gives the repair head's scores of single edits. What it knows of the closed
     vocabulary moves an edit up or down among its like, by a power of the ratio of the model's
     probability to ours.
     """
-    mixed = list(candidates)
+    weights = [one.weight for one in candidates]
+    ours = sum(weights)
+    if model:
+        _move(candidates, weights, model)
+    moved = sum(weights)
+    scale = (ours / moved if moved else 1.0) / (total or ours or 1.0)
+    order = sorted(range(len(weights)), key=weights.__getitem__, reverse=True)
+    return [_weighted(candidates[at], weights[at] * scale) for at in order]
+
+
+def _move(
+    candidates: Sequence[Candidate], weights: list[float], model: Mapping[Edit, float]
+) -> None:
     closed = [
-        at for at, one in enumerate(mixed)
+        at for at, one in enumerate(candidates)
         if len(one.edits) == 1 and (one.edits[0] in model or one.rule in SITE_RULES)
     ]  # fmt: skip
-    said = sum(model.get(mixed[at].edits[0], 0.0) for at in closed)
-    ours = sum(mixed[at].weight for at in closed)
+    said = sum(model.get(candidates[at].edits[0], 0.0) for at in closed)
+    ours = sum(weights[at] for at in closed)
     for at in closed if said > 0 else ():
-        one = mixed[at]
-        ratio = (model.get(one.edits[0], 0.0) / said) / (one.weight / ours)
-        mixed[at] = replace(one, weight=one.weight * (ratio + DOUBT) ** TRUST)
-    total = sum(one.weight for one in mixed) or 1.0
-    return sorted(
-        (replace(one, weight=one.weight / total) for one in mixed),
-        key=lambda one: (-one.weight, one.edits),
-    )
+        ratio = (model.get(candidates[at].edits[0], 0.0) / said) / (weights[at] / ours)
+        weights[at] *= (ratio + DOUBT) ** TRUST
+
+
+def _weighted(one: Candidate, weight: float) -> Candidate:
+    """There can be hundreds of thousands of them, for which dataclasses.replace is slow."""
+    return Candidate(one.edits, weight, one.rule, one.kind, one.function)
 
 
 Group = tuple[list[Proposal], Callable[[Proposal], tuple[float, str]], tuple[int, int]]

@@ -57,6 +57,8 @@ class Suspicion:
 
     def highest(self, node: Node) -> float:
         """The suspicion of the most suspicious line of a definition."""
+        if not self.known:
+            return 1.0
         lines = range(node.start_point[0] + 1, node.end_point[0] + 2)
         return max((self.lines.get(line, 0.0) for line in lines), default=0.0)
 

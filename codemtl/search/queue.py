@@ -16,6 +16,7 @@ from typing import NamedTuple
 from codemtl.search.candidates import Candidate
 
 PROMISING = 0.15  # probability that one more edit completes an edit that made progress
+MENDING = 0.01  # that it mends what an edit broke which made all failing tests pass
 BLIND = 1e-3  # that it completes one that showed nothing
 MAX_PROMISING = 40  # edits that are completed by others
 BLIND_BASES = 30  # of the most probable ones
@@ -54,11 +55,11 @@ class CandidateQueue:
         """Late single edits."""
         self._push(iter(sorted(items, key=lambda item: -item.candidate.weight)))
 
-    def promising(self, item: Item) -> None:
+    def promising(self, item: Item, share: float = PROMISING) -> None:
         """An edit came nearer to the goal: complete it."""
         if len(item.candidate.edits) <= 4 and self._promising < MAX_PROMISING:
             self._promising += 1
-            self._push(self._pairs(item, PROMISING))
+            self._push(self._pairs(item, share))
 
     def _push(self, items: Iterator[Item]) -> None:
         first = next(items, None)
@@ -69,7 +70,7 @@ class CandidateQueue:
     def _pairs(self, base: Item, share: float) -> Iterator[Item]:
         """The edit with each other one of its file that does not touch it, by probability."""
         one = base.candidate
-        weight = share if share == PROMISING else share * one.weight
+        weight = share * one.weight if share == BLIND else share
         for path, other in self._singles:
             if path == base.path and other.edits != one.edits and _apart(one, other):
                 yield Item(path, replace(

@@ -20,7 +20,7 @@ from codemtl.search.background import Background
 from codemtl.search.candidates import Normalizer
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import Passing
-from codemtl.search.queue import CandidateQueue, Item
+from codemtl.search.queue import MENDING, PROMISING, CandidateQueue, Item
 from codemtl.search.singles import SearchFile, Singles, single_edits
 from codemtl.search.written import written
 from codemtl.syntax.findings import is_suppressed, suppressions
@@ -165,7 +165,7 @@ class _Run:
         self.write_at = time.monotonic() + WRITTEN_AFTER_SECONDS
         self.outcome = Outcome()
         self.pending: dict[int, tuple[Item, int]] = {}
-        self.promising: list[Item] = []
+        self.promising: list[tuple[Item, float]] = []
         self.reached = max((test.progress for test in baseline.failing), default=0)
         self.failing = len(baseline.failing)
 
@@ -231,8 +231,8 @@ class _Run:
             self.queue.add(items)
             return
         self.queue = CandidateQueue(items)  # what was tried before is not new to the normalizer
-        for item in self.promising:
-            self.queue.promising(item)
+        for item, share in self.promising:
+            self.queue.promising(item, share)
 
     def _fill(self) -> None:
         while self.judge.capacity > 0:
@@ -264,5 +264,6 @@ class _Run:
             return
         nearer = verdict.fixed > 0 or (self.failing == 1 and verdict.progress > self.reached)
         if verdict.status == "failed" and nearer:
-            self.promising.append(item)
-            self.queue.promising(item)
+            share = MENDING if verdict.fixed == self.failing else PROMISING
+            self.promising.append((item, share))
+            self.queue.promising(item, share)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from codemtl.inference.predictor import Predictor
@@ -25,7 +25,7 @@ from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.tree import SourceTree, parse
 
 MODEL_EDITS = 400  # of a function, that the repair head ranks
-MODEL_FUNCTIONS = 16  # the most suspicious ones, which it looks at
+MODEL_FUNCTIONS = 8  # the most suspicious ones, which it looks at
 
 
 @dataclass(slots=True)
@@ -62,6 +62,10 @@ class _Function:
     candidates: list[Candidate] | None = None
     scores: dict[Edit, float] | None = None  # what the repair head says of its edits
 
+    def at(self, start: int, end: int) -> float:
+        """How probable a place of it is, up to a factor: also by what else stands around it."""
+        return self.weight * self.suspicion(start, end)
+
 
 class Singles:
     """Candidates of all functions that failing tests run."""
@@ -85,7 +89,7 @@ class Singles:
                 if end is not None and time.monotonic() >= end:
                     return False
                 view = FunctionView(one.file.tree, one.definition, one.file.scopes)
-                one.candidates = function_candidates(view, one.suspicion)
+                one.candidates = function_candidates(view, one.at)
         return True
 
     def ask(self, predictor: Predictor) -> Iterator[None]:
@@ -96,20 +100,18 @@ class Singles:
 
     def items(self) -> list[Item]:
         """What was found by now, with weights that sum up to 1, most probable first."""
-        groups: dict[tuple[Path, bool], list[_Function]] = {}
+        groups: dict[tuple[Path, bool], list[Candidate]] = {}
+        scores: dict[Path, dict[Edit, float]] = {}
         for one in self._functions:
-            groups.setdefault((one.file.path, one.scores is not None), []).append(one)
+            key = one.file.path, one.scores is not None
+            groups.setdefault(key, []).extend(one.candidates or ())
+            scores.setdefault(one.file.path, {}).update(one.scores or {})
+        total = sum(each.weight for group in groups.values() for each in group)
         found: list[Item] = []
-        for (path, _), members in groups.items():
-            candidates = [each for one in members for each in one.candidates or ()]
-            scores = {edit: p for one in members for edit, p in (one.scores or {}).items()}
-            total = sum(each.weight for each in candidates)
+        for (path, asked), group in groups.items():
             found += [
-                Item(path, replace(each, weight=each.weight * total))
-                for each in ranked(candidates, scores)
+                Item(path, one) for one in ranked(group, scores[path] if asked else {}, total)
             ]
-        total = sum(item.candidate.weight for item in found) or 1.0
-        found = [Item(path, replace(one, weight=one.weight / total)) for path, one in found]
         return sorted(found, key=lambda item: -item.candidate.weight)
 
 
@@ -146,7 +148,6 @@ def _model_scores(one: _Function, predictor: Predictor) -> dict[Edit, float]:
         total = sum(each.confidence for each in found)
         for each in found:
             edit = Edit(each.start, each.end, each.replacement)
-            suspicion = one.suspicion(each.start, each.end)
-            weight = suspicion * each.confidence / total if total else 0.0
+            weight = one.at(each.start, each.end) * each.confidence / total if total else 0.0
             scores[edit] = max(scores.get(edit, 0.0), weight)
     return scores
