@@ -66,6 +66,9 @@ def function_candidates(view: FunctionView, location: Location) -> list[Candidat
 
     for proposals, kind_of, place in _all(view, location):
         here = location(*place)
+        if view.failures.errors and proposals:
+            line = view.tree.data.count(b"\n", 0, place[0]) + 1
+            here *= view.failures.factor(proposals[0].rule, line)
         total = sum(one.share for one in proposals)
         for one in nlargest(MAX_PROPOSALS, proposals, key=_share):
             if here > 0 and total > 0:

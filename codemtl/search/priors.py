@@ -81,6 +81,7 @@ RULES: dict[str, Rule] = {
     "guard": Rule(6.0, "missing-statement"),
     "insert-exit": Rule(1.5, "missing-statement"),
     "insert-return": Rule(3.0, "missing-statement"),
+    "insert-raise": Rule(8.0, "missing-statement"),
     "insert-end": Rule(1.0, "missing-statement"),
     "insert-update": Rule(3.0, "missing-statement"),
     "copy": Rule(1.0, "missing-statement"),

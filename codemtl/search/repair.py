@@ -13,6 +13,7 @@ from pathlib import Path
 from codemtl.errors import CodemtlError, EditError
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.sources import Target, read_target, select_functions
+from codemtl.search.failures import source_of_tests
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
 from codemtl.search.patches import Passing, best_first
@@ -141,7 +142,7 @@ def _confirmed(
     Also what that said of the last one that did not.
     """
     doubt = ""
-    ranked = best_first(outcome.passing, _test_text(baseline))
+    ranked = best_first(outcome.passing, source_of_tests(baseline))
     while ranked:
         best = ranked[0]
         try:
@@ -155,17 +156,6 @@ def _confirmed(
         doubt = verdict.message or verdict.status
         ranked.pop(0)
     return [], doubt
-
-
-def _test_text(baseline: Baseline) -> str:
-    """The source of the failing tests' files, as far as they can be read."""
-    parts = []
-    for name in {test.id.partition("::")[0] for test in baseline.failing}:
-        try:
-            parts.append(Path(name).read_text("utf-8", errors="replace"))
-        except (OSError, ValueError):
-            continue
-    return "\n".join(parts)
 
 
 def _beyond(files: dict[Path, SearchFile], baseline: Baseline) -> str:

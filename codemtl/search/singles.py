@@ -14,6 +14,7 @@ from pathlib import Path
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects, ages
 from codemtl.search.candidates import Candidate, function_candidates, ranked
+from codemtl.search.failures import Failures, read_failures
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline
 from codemtl.search.queue import Item
@@ -58,6 +59,7 @@ class _Function:
     file: SearchFile
     definition: Definition
     suspicion: Suspicion
+    failures: Failures
     weight: float  # suspicion of its most suspicious line
     candidates: list[Candidate] | None = None
     scores: dict[Edit, float] | None = None  # what the repair head says of its edits
@@ -74,11 +76,12 @@ class Singles:
         self._functions: list[_Function] = []
         for file in files:
             suspicion = Suspicion(file.tree, file.path, baseline)
+            failures = read_failures(baseline, file.path)
             covered = [one for one in file.functions if suspicion.covers(one.node)]
             for one in covered:
                 if not one.node.has_error and not any(_holds(two, one) for two in covered):
                     weight = suspicion.highest(one.node)
-                    self._functions.append(_Function(file, one, suspicion, weight))
+                    self._functions.append(_Function(file, one, suspicion, failures, weight))
         self._functions.sort(key=lambda one: -one.weight)
 
     def look(self, seconds: float | None = None) -> bool:
@@ -88,7 +91,7 @@ class Singles:
             if one.candidates is None:
                 if end is not None and time.monotonic() >= end:
                     return False
-                view = FunctionView(one.file.tree, one.definition, one.file.scopes)
+                view = FunctionView(one.file.tree, one.definition, one.file.scopes, one.failures)
                 one.candidates = function_candidates(view, one.at)
         return True
 

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from tree_sitter import Node
 
+from codemtl.search.failures import SILENT, Failures
 from codemtl.syntax.builtin_names import BUILTINS
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.scopes import Scopes
@@ -69,8 +70,11 @@ _NUMERAL = re.compile(r"(?<![\w.])\d{1,6}(?!\w|\.\d)")
 class FunctionView:
     """A function of a file; spans are byte offsets into the file's UTF-8 text."""
 
-    def __init__(self, tree: SourceTree, definition: Definition, scopes: Scopes) -> None:
+    def __init__(
+        self, tree: SourceTree, definition: Definition, scopes: Scopes, failures: Failures = SILENT
+    ) -> None:
         self.tree, self.definition, self.scopes = tree, definition, scopes
+        self.failures = failures  # what the failing tests say
         self.node = definition.node
         body = self.node.child_by_field_name("body")
         self.body = body if body is not None else self.node

@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from codemtl.search.candidates import Candidate, Normalizer, function_candidates, ranked
+from codemtl.search.failures import SILENT, Failures
 from codemtl.search.priors import RULES, SITE_RULES
 from codemtl.search.view import NUMBER, SEQUENCE, TEXT, UNKNOWN, FunctionView
 from codemtl.syntax.definitions import functions
@@ -175,3 +176,30 @@ def test_any_syntax_gives_candidates_that_can_be_applied(source: str) -> None:
     data = source.encode()
     for one in candidates_of(source):
         one.text(data).decode()
+
+
+def test_what_the_failing_tests_say() -> None:
+    source = (
+        "def f(known, key, n):\n    kind = None\n    if n > 3:\n        kind = None\n"
+        "    return known[key], kind, n\n"
+    )
+    tree = parse(source.encode())
+
+    def first(failures: Failures, rule: str, holds: str) -> int:
+        view = FunctionView(tree, functions(tree)[0], analyze(tree), failures)
+        found = ranked(function_candidates(view, lambda start, end: 1.0), {})
+        ranks = [
+            rank for rank, one in enumerate(found)
+            if one.rule == rule and holds in one.text(tree.data).decode()
+        ]  # fmt: skip
+        return ranks[0] if ranks else len(found) + 10**6
+
+    error = Failures({5: frozenset({"KeyError"})})
+    assert first(error, "get", "known.get(key)") < first(SILENT, "get", "known.get(key)")
+    vain = Failures(missing=("ValueError", "OfNobody"))
+    assert first(vain, "insert-raise", "    if n <= 3:\n        raise ValueError\n") < 1000
+    assert first(SILENT, "insert-raise", "raise") >= 10**6
+    assert first(vain, "insert-raise", "OfNobody") >= 10**6
+    spoken = Failures(constants=("null", 41))
+    assert first(spoken, "everywhere", 'kind = "null"\n    if n > 3:\n        kind = "null"') < 5000
+    assert first(spoken, "number", "n > 41") < 5000

@@ -32,6 +32,15 @@ def literal_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
             yield from _everywhere(view, node, text, share)
         for text, share in (("[]", 0.2), ("0", 0.3), ('""', 0.2), ("{}", 0.1), ("-1", 0.2)):
             yield replace("constant", node, text, share)
+        for value in view.failures.constants:
+            if isinstance(value, str):
+                yield replace("constant", node, _quoted(value), 0.1)
+                yield from _everywhere(view, node, _quoted(value), 0.1)
+
+
+def _quoted(text: str) -> str:
+    """A text as most write it."""
+    return f'"{text}"' if '"' not in text and "\\" not in text else repr(text)
 
 
 def _numbers(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -42,6 +51,9 @@ def _numbers(view: FunctionView, node: Node) -> Iterator[Proposal]:
             options.setdefault(view.text(one), 0.6)
     for numeral in view.numerals:
         options.setdefault(numeral, 0.6)
+    for constant in view.failures.constants:
+        if not isinstance(constant, str):
+            options.setdefault(str(constant), 0.3)
     if node.type == "integer" and here.isdecimal():
         value = int(here)
         for near, share in ((value + 1, 2.0), (value - 1, 2.0), (value + 2, 0.3), (value - 2, 0.2),
@@ -89,6 +101,9 @@ def _other_texts(view: FunctionView, here: str) -> dict[str, float]:
                 options.setdefault(match[3], 1.0)
         for text in view.quoted:
             options.setdefault(text, 0.4 if len(text) > 3 else 0.8)
+        for constant in view.failures.constants:
+            if isinstance(constant, str) and "\\" not in constant:
+                options.setdefault(constant, 0.3)
         if len(here) == 1:
             for character in dict.fromkeys("".join(view.quoted)[:80]):
                 options.setdefault(character, 0.4)

@@ -242,6 +242,10 @@ def _inserted(view: FunctionView, node: Node) -> Iterator[Proposal]:
             for value, weight in values:
                 lines = f"{depth}if {condition}:\n{depth}{view.unit}return {value}\n"
                 yield Proposal("insert-return", (_insertion(view, node, lines),), share * weight)
+            for error in view.failures.missing:
+                if error in view.visible(node):
+                    lines = f"{depth}if {condition}:\n{depth}{view.unit}raise {error}\n"
+                    yield Proposal("insert-raise", (_insertion(view, node, lines),), share)
     if block and block[-1] == node and node.type not in ENDS and _ends_cleanly(view, node):
         for text in [*leaves, *(f"return {v}" for v in _returned(view))]:
             yield Proposal("insert-end", (_after(view, node, f"{depth}{text}\n"),))
