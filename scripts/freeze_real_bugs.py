@@ -27,6 +27,7 @@ and counted. Whether the tool can repair a bug plays no part. This runs the code
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import shlex
@@ -236,8 +237,8 @@ def _command(path: str, tests: list[str]) -> str:
 
 def _splits(sources: Path) -> dict[str, str]:
     """Split of each project of the corpus, by canonical name."""
-    rows = [line.split("\t") for line in sources.read_text("utf-8").splitlines()[1:]]
-    return {row[0]: row[6] for row in rows}
+    with sources.open(encoding="utf-8", newline="") as stream:
+        return {row["project"]: row["split"] for row in csv.DictReader(stream, delimiter="\t")}
 
 
 def _arguments() -> argparse.Namespace:

@@ -49,6 +49,7 @@ REPAIRS = [
     ("    return len(items) + limit\n", "    return len(items)\n"),
     ("    return len(items)\n", "    return len(items) - limit\n"),
     ("    return text\n", "    return text.lower()\n"),
+    ("    return text == 'AS'\n", "    return text.upper() == 'AS'\n"),
     ("    return items\n", "    return items[::-1]\n"),
     ("    return items\n", "    return items[:limit]\n"),
     ("    return items[limit]\n", "    return items[limit - 1]\n"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
@@ -37,6 +38,8 @@ _SUFFIXES: dict[str, tuple[tuple[str, float], ...]] = {
               ("[-1]", 0.4), (".strip()", 0.3), (".upper()", 0.3), (".copy()", 0.2),
               (".items()", 0.2), (".split()", 0.1), (".keys()", 0.1), (".values()", 0.2)),
 }  # fmt: skip
+SAME_CASE = 5.0  # factor of the method that gives a text the case of what it is compared with
+_TEXT = re.compile(r"""(['"])(.*?)\1""")
 FAMILIES: tuple[tuple[str, ...], ...] = (
     ("lower", "upper", "swapcase", "title", "capitalize"),
     ("islower", "isupper", "isalpha", "isdigit", "isalnum", "isspace", "isnumeric", "istitle"),
@@ -113,9 +116,21 @@ def _wrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
         "binary_operator", "boolean_operator", "comparison_operator", "unary_operator",
         "not_operator", "conditional_expression", "generator_expression", "await",
     )  # fmt: skip
+    cased = _case_beside(view, node)
     for suffix, share in _SUFFIXES.get(kind, ()):
         if not here.endswith(suffix):
-            yield replace("suffix", node, f"({here}){suffix}" if tight else here + suffix, share)
+            text = f"({here}){suffix}" if tight else here + suffix
+            yield replace("suffix", node, text, share * (SAME_CASE if suffix == cased else 1.0))
+
+
+def _case_beside(view: FunctionView, node: Node) -> str:
+    """The method that gives a value the case of the texts that it is compared with, or ""."""
+    parent = node.parent
+    if parent is None or parent.type != "comparison_operator":
+        return ""
+    other = "".join(view.text(one) for one in parent.named_children if one != node)
+    texts = "".join(match[2] for match in _TEXT.finditer(other))
+    return ".upper()" if texts.isupper() else ".lower()" if texts.islower() else ""
 
 
 def _function_around(view: FunctionView, node: Node) -> str:
