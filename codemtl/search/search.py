@@ -87,28 +87,31 @@ def search(
     """
     started = time.monotonic()
     run = _Run(files, judge, baseline, started + seconds, _Wanted(files, kinds), progress)
-    if order == "random":
-        items = single_edits(files, baseline, None)
-        random.Random(seed).shuffle(items)
-        run.begin([
-            Item(path, replace(one, weight=1 / (number + 1)))
-            for number, (path, one) in enumerate(items)
-        ])  # fmt: skip
-    else:
-        model = predictor if order == "model" else None
-        singles = Singles(files, baseline)
-        everything = singles.look(LOOKING)
-        run.begin(singles.items(), _rest(singles, everything, model))
+    model = predictor if order == "model" else None
+    try:
+        if order == "random":
+            run.begin(_shuffled(single_edits(files, baseline, None), seed))
+        else:
+            singles = Singles(files, baseline)
+            everything = singles.look(LOOKING)
+            run.begin(singles.items(), _rest(singles, everything, model))
         if model is not None:
             run.writer = lambda: (
                 _Found(items, False) for items in written(files, baseline, model, run.deadline)
             )
-    try:
         outcome = run.go()
     finally:
         run.close()
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _shuffled(items: list[Item], seed: int) -> list[Item]:
+    random.Random(seed).shuffle(items)
+    return [
+        Item(path, replace(one, weight=1 / (number + 1)))
+        for number, (path, one) in enumerate(items)
+    ]
 
 
 def _rest(
