@@ -14,7 +14,7 @@ LIMIT = 1 << 30  # bytes
 _FILES = 100_000
 _APART = {
     ".git", ".hg", ".svn", "node_modules", ".tox", ".nox", ".mypy_cache", ".ruff_cache",
-    ".pytest_cache", ".hypothesis", ".cache",
+    ".hypothesis", ".cache",
 }  # fmt: skip
 
 _ENVIRONMENTS = {"node_modules", ".tox", ".nox"}

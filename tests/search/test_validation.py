@@ -168,6 +168,15 @@ def test_a_plugin_of_several_modules(
     assert (statuses, mode) == (["passed", "failed"], "memory")
 
 
+def test_a_cache_of_pytest_in_the_tree(project: Make) -> None:
+    """A fresh run writes it; that it cannot is a warning, which may be an error."""
+    project({
+        "calc.py": BUGGY, "pytest.ini": "[pytest]\nfilterwarnings = error\n",
+        "test_calc.py": TEST, ".pytest_cache/v/cache/nodeids": "[]",
+    })  # fmt: skip
+    assert judge(PYTEST, "calc.py", FIXED, WRONG)[0] == ["passed", "failed"]
+
+
 def test_tests_are_compiled_once(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the user wants of byte code in the own tree."""
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
