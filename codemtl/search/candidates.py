@@ -19,10 +19,11 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from codemtl.errors import EditError
-from codemtl.search.priors import COMPARISON_SHARES, RULES, SITE_RULES
+from codemtl.search.priors import COMPARISON_SHARES, RULES, SITE_RULES, Rule
 from codemtl.search.rules.calls import call_rules
 from codemtl.search.rules.conditions import condition_rules
 from codemtl.search.rules.literals import literal_rules
+from codemtl.search.rules.names import ECHO, LIKENESS, echoes, likeness
 from codemtl.search.rules.omissions import function_rules, word_rules
 from codemtl.search.rules.proposal import Proposal
 from codemtl.search.rules.statements import statement_rules
@@ -64,26 +65,19 @@ def function_candidates(view: FunctionView, location: Location) -> list[Candidat
         if weight > rules.get(edits, (0.0, "", ""))[0]:
             rules[edits] = (weight, rule, kind)
 
-    for proposals, kind_of, place in _all(view, location):
-        here = location(*place)
-        if view.failures.errors and proposals:
-            line = view.tree.data.count(b"\n", 0, place[0]) + 1
-            here *= view.failures.factor(proposals[0].rule, line)
-        total = sum(one.share for one in proposals)
-        for one in nlargest(MAX_PROPOSALS, proposals, key=_share):
-            if here > 0 and total > 0:
-                weight, kind = kind_of(one)
-                add(one.edits, here * weight * one.share / total, one.rule, kind)
+    for group in groups(view, location):
+        here = location(*group.place) * group.rule.weight
+        if view.failures.errors and group.proposals:
+            line = view.tree.data.count(b"\n", 0, group.place[0]) + 1
+            here *= view.failures.factor(group.proposals[0].rule, line)
+        for one, share in group.shares() if here > 0 else ():
+            add(one.edits, here * share, one.rule, group.kind)
     function = view.definition.qualname or None
     crlf = b"\r\n" in view.tree.data
     return [
         Candidate(_with_crlf(edits) if crlf else edits, weight, *rules[edits][1:], function)
         for edits, weight in weights.items()
     ]
-
-
-def _share(one: Proposal) -> float:
-    return one.share
 
 
 def _with_crlf(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
@@ -129,11 +123,25 @@ def _weighted(one: Candidate, weight: float) -> Candidate:
     return Candidate(one.edits, weight, one.rule, one.kind, one.function)
 
 
-Group = tuple[list[Proposal], Callable[[Proposal], tuple[float, str]], tuple[int, int]]
+class Group(NamedTuple):
+    """What one rule proposes at one node, and where that is."""
+
+    name: str  # a key of RULES, or "site " and one of SITE_RULES
+    rule: Rule
+    kind: str
+    proposals: list[Proposal]
+    place: tuple[int, int]
+
+    def shares(self) -> Iterator[tuple[Proposal, float]]:
+        """The proposals with the largest shares, as parts of the whole."""
+        total = sum(one.share for one in self.proposals)
+        for one in nlargest(MAX_PROPOSALS, self.proposals, key=lambda one: one.share):
+            if total > 0:
+                yield one, one.share / total
 
 
-def _all(view: FunctionView, location: Location) -> Iterator[Group]:
-    """Proposals of one rule at one node, with their weight and kind, and where the node is."""
+def groups(view: FunctionView, location: Location) -> Iterator[Group]:
+    """Everything that is proposed for a function, where ``location`` is not 0."""
     yield from _of_sites(view)
     for node in view.expressions:
         if not location(node.start_byte, node.end_byte):
@@ -152,12 +160,11 @@ def _all(view: FunctionView, location: Location) -> Iterator[Group]:
 
 
 def _by_rule(proposals: Iterator[Proposal], node: Node) -> Iterator[Group]:
-    groups: dict[str, list[Proposal]] = defaultdict(list)
+    found: dict[str, list[Proposal]] = defaultdict(list)
     for one in proposals:
-        groups[one.rule].append(one)
-    for rule, members in groups.items():
-        weight = RULES[rule]
-        yield members, lambda _, weight=weight: weight, (node.start_byte, node.end_byte)  # type: ignore[misc]
+        found[one.rule].append(one)
+    for name, members in found.items():
+        yield Group(name, RULES[name], RULES[name].kind, members, (node.start_byte, node.end_byte))
 
 
 def _head(node: Node) -> Node:
@@ -181,10 +188,14 @@ def _of_sites(view: FunctionView) -> Iterator[Group]:
     for site in found.sites:
         rule = SITE_RULES[site.family]
         proposals = []
+        anchor = tree.root.descendant_for_byte_range(site.start, site.end)
         if site.candidates >= 0:
             for name in found.groups[site.candidates]:
                 if name != site.state:
                     share = 2.0 if name in view.names else 0.5
+                    share *= 1 + LIKENESS * likeness(site.state, name)
+                    if anchor is not None and echoes(view, anchor, name):
+                        share *= ECHO
                     proposals.append(
                         Proposal(site.family, (edit_for_name(tree, site, name),), share)
                     )
@@ -196,7 +207,7 @@ def _of_sites(view: FunctionView) -> Iterator[Group]:
             share = COMPARISON_SHARES.get((site.state, ACTIONS[action].label), 1.0)
             proposals.append(Proposal(site.family, (edit,), share))
         place = (site.anchor_start, site.anchor_end)
-        yield proposals, lambda _, rule=rule, kind=site.kind: (rule.weight, kind), place  # type: ignore[misc]
+        yield Group(f"site {site.family}", rule, site.kind, proposals, place)
 
 
 class Normalizer:

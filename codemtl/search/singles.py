@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects, ages
 from codemtl.search.candidates import Candidate, function_candidates, ranked
 from codemtl.search.failures import Failures, read_failures
+from codemtl.search.file_view import FileView
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline
 from codemtl.search.queue import Item
@@ -29,7 +31,7 @@ MODEL_EDITS = 400  # of a function, that the repair head ranks
 MODEL_FUNCTIONS = 8  # the most suspicious ones, which it looks at
 
 
-@dataclass(slots=True)
+@dataclass
 class SearchFile:
     """A file that the search may change, and the functions of it that count."""
 
@@ -37,6 +39,11 @@ class SearchFile:
     functions: Sequence[Definition]
     tree: SourceTree
     scopes: Scopes
+
+    @cached_property
+    def view(self) -> FileView:
+        """What the file's text says of what its functions use."""
+        return FileView(self.tree)
 
     @property
     def path(self) -> Path:
@@ -91,7 +98,8 @@ class Singles:
             if one.candidates is None:
                 if end is not None and time.monotonic() >= end:
                     return False
-                view = FunctionView(one.file.tree, one.definition, one.file.scopes, one.failures)
+                file = one.file
+                view = FunctionView(file.tree, one.definition, file.scopes, one.failures, file.view)
                 one.candidates = function_candidates(view, one.at)
         return True
 

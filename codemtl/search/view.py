@@ -1,8 +1,7 @@
 """One function as the templates see it: its expressions and statements, what each is likely to
 hold, and what of the file could stand in their place.
 
-The kinds are guesses from spelling and use (``len(x)`` is a number, ``for c in text`` a text); they
-only order candidates, so a wrong guess costs time, never a fix.
+The kinds are guesses (``search.kinds``): ``len(x)`` is a number, ``for c in text`` a text.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from functools import cached_property
 from tree_sitter import Node
 
 from codemtl.search.failures import SILENT, Failures
+from codemtl.search.file_view import FileView
+from codemtl.search.kinds import KIND_OF_CALL, KIND_OF_NODE, NUMBER, TEXT, TRUTH, UNKNOWN, annotated
 from codemtl.syntax.builtin_names import BUILTINS
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.tree import SourceTree
 
-NUMBER, TEXT, TRUTH, SEQUENCE, MAPPING, NOTHING, UNKNOWN = (
-    "number", "text", "truth", "sequence", "mapping", "nothing", "unknown",
-)  # fmt: skip
 EXPRESSIONS = frozenset({
     "identifier", "attribute", "call", "subscript", "binary_operator", "unary_operator",
     "comparison_operator", "boolean_operator", "not_operator", "integer", "float", "string",
@@ -36,31 +34,7 @@ _NOT_VALUES = frozenset({  # below these stand targets, patterns and names of th
     "import_from_statement", "global_statement", "nonlocal_statement", "case_pattern", "ERROR",
     "string_content", "interpolation", "comment",
 })  # fmt: skip
-_KIND_OF_NODE = {
-    "integer": NUMBER, "float": NUMBER, "string": TEXT, "concatenated_string": TEXT, "true": TRUTH,
-    "false": TRUTH, "comparison_operator": TRUTH, "not_operator": TRUTH, "list": SEQUENCE,
-    "tuple": SEQUENCE, "set": SEQUENCE, "list_comprehension": SEQUENCE,
-    "set_comprehension": SEQUENCE, "generator_expression": SEQUENCE, "expression_list": SEQUENCE,
-    "dictionary": MAPPING, "dictionary_comprehension": MAPPING, "none": NOTHING,
-}  # fmt: skip
-_CALLS = {
-    NUMBER: "len int sum abs ord round float pow count index find rfind floor ceil sqrt divmod",
-    TEXT: "str chr bin hex oct repr join lower upper strip lstrip rstrip replace format title "
-    "capitalize swapcase hexdigest read input zfill",
-    SEQUENCE: "sorted list set tuple range split reversed enumerate zip map filter keys values "
-    "items splitlines frozenset copy",
-    TRUTH: "isinstance any all bool startswith endswith isdigit isalpha isupper islower hasattr "
-    "callable isalnum isspace issubset",
-    MAPPING: "dict Counter defaultdict OrderedDict",
-}
-_KIND_OF_CALL = {name: kind for kind, names in _CALLS.items() for name in names.split()}
-_ANNOTATED = (
-    (re.compile(r"\b(int|float|complex)\b"), NUMBER),
-    (re.compile(r"\bbool\b"), TRUTH),
-    (re.compile(r"\b[dD]ict|Mapping\b"), MAPPING),
-    (re.compile(r"\b([lL]ist|[tT]uple|[sS]et|Sequence|Iterable)\b"), SEQUENCE),
-    (re.compile(r"\bstr\b"), TEXT),
-)
+_NAME = re.compile(r"[A-Za-z_]\w*")
 NEAREST_NAMES = 10  # variables that templates put in at one place
 _QUOTED = re.compile(r"""(?<![\w])(['"])(.{1,20}?)\1""")
 _WORD = re.compile(r"[A-Za-z]{4,}")
@@ -71,9 +45,15 @@ class FunctionView:
     """A function of a file; spans are byte offsets into the file's UTF-8 text."""
 
     def __init__(
-        self, tree: SourceTree, definition: Definition, scopes: Scopes, failures: Failures = SILENT
+        self,
+        tree: SourceTree,
+        definition: Definition,
+        scopes: Scopes,
+        failures: Failures = SILENT,
+        file: FileView | None = None,
     ) -> None:
         self.tree, self.definition, self.scopes = tree, definition, scopes
+        self.file = file if file is not None else FileView(tree)
         self.failures = failures  # what the failing tests say
         self.node = definition.node
         body = self.node.child_by_field_name("body")
@@ -151,6 +131,17 @@ class FunctionView:
             one for one in self.expressions
             if (one.type in TESTS or self.kind(one) == TRUTH) and one.type not in ("true", "false")
         ]  # fmt: skip
+
+    @cached_property
+    def unread(self) -> list[str]:
+        """Parameters that nothing in the body reads."""
+        parameters = self.node.child_by_field_name("parameters")
+        named = [
+            _first_identifier(one) for one in (parameters.named_children if parameters else ())
+        ]
+        found = [self.text(one) for one in named if one is not None]
+        read = set(_NAME.findall(self.text(self.body)))
+        return [one for one in found if one not in read and one != self.owner]
 
     @cached_property
     def docstring(self) -> str:
@@ -236,25 +227,12 @@ class FunctionView:
         low = max(0, min(at - count // 2, len(nodes) - count))
         return list(nodes[low : low + count])
 
-    @cached_property
-    def file_functions(self) -> list[tuple[str, int]]:
-        """Functions of the file at module level: (name, number of plain parameters)."""
-        found = []
-        for outer in self.tree.root.named_children:
-            node = outer.named_children[-1] if outer.type == "decorated_definition" else outer
-            name = node.child_by_field_name("name")
-            if node.type == "function_definition" and name is not None:
-                parameters = node.child_by_field_name("parameters")
-                count = len(parameters.named_children) if parameters is not None else 0
-                found.append((self.text(name), count))
-        return found
-
     def _learn_names(self) -> None:
         for scope_text in (self.node.child_by_field_name("parameters"),):
             for one in scope_text.named_children if scope_text is not None else ():
                 name = one if one.type == "identifier" else _first_identifier(one)
                 if name is not None:
-                    self.names.setdefault(self.text(name), _annotated(self.text(one)))
+                    self.names.setdefault(self.text(name), annotated(self.text(one)))
         for _ in range(2):  # once more, as later lines tell of earlier names
             self._kinds.clear()
             stack = [self.body]
@@ -316,7 +294,7 @@ class FunctionView:
         if kind == "call":
             function = node.child_by_field_name("function")
             name = self.text(function).rpartition(".")[2] if function is not None else ""
-            return _KIND_OF_CALL.get(name, UNKNOWN)
+            return KIND_OF_CALL.get(name, UNKNOWN)
         if kind in ("binary_operator", "boolean_operator"):
             sides = {self.kind(n) for key in ("left", "right")
                      if (n := node.child_by_field_name(key)) is not None}  # fmt: skip
@@ -334,13 +312,7 @@ class FunctionView:
             return UNKNOWN
         if kind == "conditional_expression" and node.named_child_count == 3:
             return self.kind(node.named_children[0])
-        return _KIND_OF_NODE.get(kind, UNKNOWN)
-
-    def fits(self, one: str, other: str) -> float:
-        """How likely a value of one kind stands where one of another kind stood."""
-        if one == other:
-            return 1.0 if one != UNKNOWN else 0.6
-        return 0.5 if UNKNOWN in (one, other) else 0.06
+        return KIND_OF_NODE.get(kind, UNKNOWN)
 
 
 def _distance(lines: Sequence[int], line: int) -> int:
@@ -391,10 +363,3 @@ def _first_identifier(node: Node) -> Node | None:
     if node.type == "identifier":
         return node
     return next((one for one in node.named_children if one.type == "identifier"), None)
-
-
-def _annotated(text: str) -> str:
-    _, _, annotation = text.partition(":")
-    best = [(match.start(), kind) for pattern, kind in _ANNOTATED
-            if (match := pattern.search(annotation))]  # fmt: skip
-    return min(best)[1] if best else UNKNOWN

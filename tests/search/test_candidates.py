@@ -8,8 +8,9 @@ import pytest
 
 from codemtl.search.candidates import Candidate, Normalizer, function_candidates, ranked
 from codemtl.search.failures import SILENT, Failures
+from codemtl.search.kinds import NUMBER, SEQUENCE, TEXT, UNKNOWN
 from codemtl.search.priors import RULES, SITE_RULES
-from codemtl.search.view import NUMBER, SEQUENCE, TEXT, UNKNOWN, FunctionView
+from codemtl.search.view import FunctionView
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.findings import KINDS

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, TRUTH, UNKNOWN, fits
+from codemtl.search.rules.arguments import argument_rules
 from codemtl.search.rules.proposal import Proposal, replace
 from codemtl.search.rules.terms import MAX_DONOR, donors
-from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, TRUTH, UNKNOWN, FunctionView
+from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 
 _WRAPPERS: dict[str, tuple[tuple[str, float], ...]] = {
@@ -38,6 +40,12 @@ _SUFFIXES: dict[str, tuple[tuple[str, float], ...]] = {
               ("[-1]", 0.4), (".strip()", 0.3), (".upper()", 0.3), (".copy()", 0.2),
               (".items()", 0.2), (".split()", 0.1), (".keys()", 0.1), (".values()", 0.2)),
 }  # fmt: skip
+_BOUNDS: dict[str, tuple[tuple[str, float], ...]] = {
+    NUMBER: (("max({}, 0)", 1.0), ("max({}, 1)", 0.7), ("max(0, {})", 0.7), ("max(1, {})", 0.5)),
+    UNKNOWN: (("max({}, 0)", 0.7), ("max({}, 1)", 0.5), ("max(0, {})", 0.5), ("[{}]", 0.5)),
+    TEXT: (("[{}]", 1.0),),
+}
+MAX_KNOWN = 60  # characters of a value that a known function may take
 SAME_CASE = 5.0  # factor of the method that gives a text the case of what it is compared with
 _TEXT = re.compile(r"""(['"])(.*?)\1""")
 FAMILIES: tuple[tuple[str, ...], ...] = (
@@ -66,11 +74,12 @@ FUNCTIONS: tuple[tuple[str, ...], ...] = (
 def call_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     """Edits that put a value into a call or take it out."""
     yield from _wrapped(view, node)
+    yield from _known(view, node)
     yield from _sliced(view, node)
     if node.type == "call":
         yield from _unwrapped(view, node)
         yield from _renamed(view, node)
-        yield from _arguments(view, node)
+        yield from argument_rules(view, node)
     elif node.type == "subscript":
         yield from _subscript(view, node)
     elif node.type == "attribute":
@@ -102,8 +111,8 @@ def _wrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if len(here) > 100 or node.type in ("integer", "float", "true", "false", "none", "lambda"):
         return
     options = dict(_WRAPPERS.get(kind, ()))
-    own = {name for name, _ in view.file_functions}
-    for name, parameters in view.file_functions:
+    own = {name for name, _ in view.file.functions}
+    for name, parameters in view.file.functions:
         if parameters == 1:
             options[name] = 0.8
     bare = view.text(node)[1:-1] if node.type == "parenthesized_expression" else here
@@ -112,6 +121,8 @@ def _wrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
         again = around == name or here.startswith(name + "(")
         if not again or name in own:  # f(f(x)) is for functions that one calls twice
             yield replace("wrap", node, f"{name}({bare})", share)
+    for form, share in _BOUNDS.get(kind, ()):
+        yield replace("bound", node, form.format(bare), share)
     tight = node.type in (
         "binary_operator", "boolean_operator", "comparison_operator", "unary_operator",
         "not_operator", "conditional_expression", "generator_expression", "await",
@@ -121,6 +132,22 @@ def _wrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
         if not here.endswith(suffix):
             text = f"({here}){suffix}" if tight else here + suffix
             yield replace("suffix", node, text, share * (SAME_CASE if suffix == cased else 1.0))
+
+
+def _known(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """A call of what the file calls with one argument; an attribute that it takes elsewhere."""
+    here = view.text(node)
+    if len(here) > MAX_KNOWN or "\n" in here or node.type not in (
+        "identifier", "attribute", "call", "subscript",
+    ):  # fmt: skip
+        return
+    around = _function_around(view, node)
+    for name, count in view.file.converters:
+        if name != around and not here.startswith(name + "("):
+            yield replace("wrap-known", node, f"{name}({here})", count)
+    if node.type in ("identifier", "attribute"):
+        for name, count in view.file.attributes_of(here.rpartition(".")[2]):
+            yield replace("attribute-of", node, f"{here}.{name}", count)
 
 
 def _case_beside(view: FunctionView, node: Node) -> str:
@@ -154,7 +181,7 @@ def _sliced(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if len(here) > 40:
         return
     for name in view.locals_at(node):
-        share = view.fits(NUMBER, view.names[name])
+        share = fits(NUMBER, view.names[name])
         if name == here:
             continue
         if kind != MAPPING:
@@ -200,59 +227,11 @@ def _renamed(view: FunctionView, node: Node) -> Iterator[Proposal]:
         if here in family:
             options.update({other: 1.0 for other in family if other != here})
     if function.type == "identifier":
-        for other, _ in view.file_functions:
+        for other, _ in view.file.functions:
             options.setdefault(other, 0.7)
     options.pop(here, None)
     for other, share in options.items():
         yield replace("function", name, other, share)
-
-
-def _arguments(view: FunctionView, node: Node) -> Iterator[Proposal]:
-    """An argument is missing, or the bounds of a range are off."""
-    function, arguments = (node.child_by_field_name(key) for key in ("function", "arguments"))
-    if function is None or arguments is None or arguments.type != "argument_list":
-        return
-    name = view.text(function).rpartition(".")[2]
-    items = [one for one in arguments.named_children if one.type != "comment"]
-    texts = [view.text(one) for one in items]
-    open_, close = arguments.start_byte + 1, arguments.end_byte - 1
-
-    def written(rule: str, text: str, share: float = 1.0) -> Proposal:
-        return Proposal(rule, (Edit(open_, close, text),), share)
-
-    if name == "range":
-        if len(items) == 1:
-            for text, share in ((f"1, {texts[0]}", 1.0), (f"1, {texts[0]} + 1", 1.0),
-                                (f"2, {texts[0]}", 0.5), (f"2, {texts[0]} + 1", 0.4),
-                                (f"0, {texts[0]}, 2", 0.3), (f"1, {texts[0]}, 2", 0.2),
-                                (f"{texts[0]} - 1, -1, -1", 0.4), (f"{texts[0]}, 0, -1", 0.2),
-                                (f"{texts[0]} + 1", 0.5)):  # fmt: skip
-                yield written("range", text, share)
-        elif len(items) == 2:
-            for text, share in ((texts[1], 0.5), (f"{texts[0]}, {texts[1]}, 2", 0.3),
-                                (f"{texts[0]}, {texts[1]}, -1", 0.4),
-                                (f"{texts[1]}, {texts[0]}, -1", 0.3)):  # fmt: skip
-                yield written("range", text, share)
-        for one in view.names if len(items) < 3 else ():
-            yield written("range", f"{one}, {texts[-1]}" if len(items) == 1 else
-                          f"{', '.join(texts)}, {one}", 0.3)  # fmt: skip
-    here = ", ".join(texts)
-    if name in ("sorted", "sort", "max", "min"):
-        head = here + ", " if here else ""
-        for text, share in (("reverse=True", 1.0), ("key=len", 0.5), ("key=abs", 0.2),
-                            ("key=str", 0.2), ("key=lambda x: x[1]", 0.2),
-                            ("key=lambda x: (len(x), x)", 0.2), ("default=0", 0.1),
-                            ("default=None", 0.1), ("key=lambda x: x[0]", 0.1),
-                            ("key=lambda x: -x", 0.1),
-                            ("key=lambda x: (-len(set(x)), x)", 0.05)):  # fmt: skip
-            if text.partition("=")[0] not in here:
-                yield written("add-argument", head + text, share)
-    elif name in ("split", "strip", "join", "pop") and not items:
-        for text in ("' '", "','", "0", "-1"):
-            yield written("add-argument", text)
-    if 0 < len(items) < 5 and len(here) <= 80 and "keyword" not in items[-1].type:
-        for one in view.locals_at(node):
-            yield written("add-argument", f"{here}, {one}", 0.3)
 
 
 def _subscript(view: FunctionView, node: Node) -> Iterator[Proposal]:

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, TRUTH, UNKNOWN, fits
 from codemtl.search.rules.proposal import Proposal, replace
 from codemtl.search.rules.terms import reaches
-from codemtl.search.view import NUMBER, SEQUENCE, TESTS, TEXT, TRUTH, FunctionView
+from codemtl.search.view import TESTS, FunctionView
 from codemtl.syntax.edits import Edit
 
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b")
 _INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", " in ": " not in "}
+_TYPES = {UNKNOWN: ("str", "list", "dict"), SEQUENCE: ("list", "tuple"), TEXT: ("str",)}
 _COMPARE = re.compile(r"(==|!=|<=|>=|<|>| in )")
 MAX_CONDITION = 60  # characters
+MAX_ATTRIBUTES = 6  # attributes around a place that may be asked for there
+MAX_TYPES = 4  # that the file's own checks name
 MAX_TESTS = 16  # conditions of the function around a place that may stand there
 MAX_CONDITIONS = 120  # at one place
 ELSEWHERE = 0.4  # factor of variables that the place itself does not use
@@ -43,6 +47,24 @@ def condition_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield replace("add-condition", node, f"{term} and {inner}", share * 0.3)
         yield replace("add-condition", node, f"{term} or {inner}", share * 0.1)
         yield replace("condition", node, text, share)
+    yield from _presence(view, node, inner)
+
+
+def _presence(view: FunctionView, node: Node, inner: str) -> Iterator[Proposal]:
+    """What a condition looks into may be missing: ``a.b == c  ->  a is not None and a.b == c``."""
+    seen: set[str] = set()
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        if one.type in ("attribute", "subscript"):
+            value = one.child_by_field_name("object" if one.type == "attribute" else "value")
+            text = view.text(value) if value is not None else ""
+            if value is not None and value.type in ("identifier", "attribute") and text not in seen:
+                seen.add(text)
+                if text != view.owner and reaches(view, value, node):
+                    yield replace("presence", node, f"{text} and {inner}", 0.7)
+                    yield replace("presence", node, f"{text} is not None and {inner}", 1.0)
+        stack.extend(one.named_children)
 
 
 def is_condition(view: FunctionView, node: Node) -> bool:
@@ -71,7 +93,7 @@ def conditions(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
             found[text] = max(found.get(text, 0.0), 1.0 * near)
             for other, share in _varied(view, text, place):
                 found.setdefault(other, share * near)
-    for text, share in _simple(view, place):
+    for text, share in (*_simple(view, place), *_of_attributes(view, place)):
         found.setdefault(text, share)
     yield from sorted(found.items(), key=lambda item: -item[1])[:MAX_CONDITIONS]
 
@@ -94,7 +116,7 @@ def _varied(view: FunctionView, text: str, place: Node) -> Iterator[tuple[str, f
             )
             yield swapped, 0.6
         for other in local:
-            if other not in used and view.fits(view.names[one], view.names[other]) >= 0.5:
+            if other not in used and fits(view.names[one], view.names[other]) >= 0.5:
                 yield re.sub(rf"\b{one}\b", other, text), 0.3
     for match in _INTEGER.finditer(text):
         value = int(match[0][:6])
@@ -119,18 +141,40 @@ def _simple(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
                     yield text, share * near
 
 
+def _of_attributes(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
+    """Conditions on attributes that stand near a place: whether they are there, and true."""
+    attributes = [one for one in view.expressions if one.type == "attribute"]
+    near = view.nearest(attributes, place, 4 * MAX_ATTRIBUTES)
+    texts = dict.fromkeys(
+        view.text(one)
+        for one in sorted(near, key=lambda one: abs(view.line(one) - view.line(place)))
+        if reaches(view, one, place)
+    )
+    for text in list(texts)[:MAX_ATTRIBUTES]:
+        if len(text) <= MAX_CONDITION // 2 and "\n" not in text:
+            yield text, 0.2
+            yield f"not {text}", 0.2
+            yield f"{text} is None", 0.15
+            yield f"{text} is not None", 0.2
+
+
 def _of_one(view: FunctionView, name: str, kind: str) -> Iterator[tuple[str, float]]:
     yield f"not {name}", 0.4
     yield name, 0.2
+    if kind in (UNKNOWN, TEXT, SEQUENCE, MAPPING):
+        yield f"{name} is not None", 0.2
+        for rank, asked in enumerate((*view.file.types[:MAX_TYPES], *_TYPES.get(kind, ()))):
+            yield f"isinstance({name}, {asked})", 0.2 / (2 + rank)
+            yield f"not isinstance({name}, {asked})", 0.15 / (2 + rank)
     if kind != SEQUENCE:
         for operator, number, share in (
             ("==", "0", 0.3), ("!=", "0", 0.2), (">", "0", 0.3), ("<", "0", 0.3),
             ("==", "1", 0.3), (">", "1", 0.2), ("<", "1", 0.1), ("<", "2", 0.2),
             ("<=", "1", 0.1), (">=", "0", 0.1), ("<=", "0", 0.1), ("==", "2", 0.1),
         ):  # fmt: skip
-            yield f"{name} {operator} {number}", share * view.fits(NUMBER, kind)
-        yield f"{name} % 2 == 0", 0.15 * view.fits(NUMBER, kind)
-        yield f"{name} % 2 == 1", 0.1 * view.fits(NUMBER, kind)
+            yield f"{name} {operator} {number}", share * fits(NUMBER, kind)
+        yield f"{name} % 2 == 0", 0.15 * fits(NUMBER, kind)
+        yield f"{name} % 2 == 1", 0.1 * fits(NUMBER, kind)
     if kind != NUMBER:
         for form, share in (("len({}) == 0", 0.3), ("len({}) > 1", 0.2), ("len({}) == 1", 0.2),
                             ("len({}) < 2", 0.2), ("len({}) == 2", 0.1),
@@ -143,9 +187,9 @@ def _of_one(view: FunctionView, name: str, kind: str) -> Iterator[tuple[str, flo
 
 
 def _of_two(view: FunctionView, name: str, other: str) -> Iterator[tuple[str, float]]:
-    fits = view.fits(view.names[name], view.names[other])
-    if fits >= 0.5:
-        share = 0.3 * fits
+    alike = fits(view.names[name], view.names[other])
+    if alike >= 0.5:
+        share = 0.3 * alike
         if name < other:
             yield f"{name} == {other}", share
             yield f"{name} != {other}", share

@@ -25,6 +25,8 @@ def literal_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield from _numbers(view, node)
     elif node.type == "string":
         yield from _texts(view, node)
+    elif node.type in ("list", "tuple", "set"):
+        yield from _items(view, node)
     elif node.type in ("true", "false", "none"):
         here = view.text(node)
         for text, share in zip(_OTHER[here], (1.0, 0.3), strict=True):
@@ -36,6 +38,19 @@ def literal_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
             if isinstance(value, str):
                 yield replace("constant", node, _quoted(value), 0.1)
                 yield from _everywhere(view, node, _quoted(value), 0.1)
+
+
+def _items(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """A constant of the failing tests is missing among others."""
+    items = [one for one in node.named_children if one.type != "comment"]
+    if not items or any(one.type not in ("string", "integer", "float") for one in items):
+        return
+    at = items[-1].end_byte
+    held = {view.text(one) for one in items}
+    for value in view.failures.constants:
+        text = _quoted(value) if isinstance(value, str) else str(value)
+        if isinstance(value, str) == (items[0].type == "string") and text not in held:
+            yield Proposal("add-item", (Edit(at, at, f", {text}"),))
 
 
 def _quoted(text: str) -> str:

@@ -16,15 +16,21 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from codemtl.search.kinds import MAPPING, NUMBER, UNKNOWN
 from codemtl.search.rules.conditions import is_condition
 from codemtl.search.rules.proposal import Proposal, replace
-from codemtl.search.view import MAPPING, NUMBER, UNKNOWN, FunctionView, inside
+from codemtl.search.view import FunctionView, inside
 from codemtl.syntax.edits import Edit
 
 EXCEPTIONS = (
     "ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "ZeroDivisionError",
     "OSError", "FileNotFoundError", "StopIteration", "RuntimeError", "Exception",
 )  # fmt: skip
+MAX_VALUE = 40  # characters of a value that may be missing
+_DEFAULTS = {"[]": 0.5, "{}": 0.5, '""': 0.3, "0": 0.2, "()": 0.1, "False": 0.1}
+_TAKERS = frozenset({  # of a value that may be missing
+    "argument_list", "assignment", "for_statement", "for_in_clause", "return_statement",
+})  # fmt: skip
 MAX_ATTRIBUTES = 8  # of the object, that a new statement may change
 _EFFECTS = frozenset({
     "assignment", "augmented_assignment", "await", "call", "ellipsis", "string", "yield",
@@ -77,7 +83,7 @@ def word_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     elif node.type == "identifier":
         if here in _attributes(view):
             yield replace("of-self", node, f"{view.owner}.{here}")
-        if (here, 0) in view.file_functions:
+        if (here, 0) in view.file.functions:
             yield replace("parentheses", node, f"{here}()")
         yield from _other_exception(view, node)
     elif node.type == "attribute":
@@ -88,6 +94,8 @@ def word_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield replace("f-string", node, f"f{here}")
     elif node.type == "subscript":
         yield from _get(view, node)
+    if node.type in ("identifier", "attribute", "call", "subscript"):
+        yield from _defaults(view, node)
     yield from _decided(view, node)
 
 
@@ -117,8 +125,34 @@ def _get(view: FunctionView, node: Node) -> Iterator[Proposal]:
     value, key = (node.child_by_field_name(name) for name in ("value", "subscript"))
     if value is None or key is None or key.type == "slice":
         return
-    if view.kind(value) in (MAPPING, UNKNOWN) and view.kind(key) != NUMBER:
-        yield replace("get", node, f"{view.text(value)}.get({view.text(key)})")
+    if view.kind(value) not in (MAPPING, UNKNOWN) or view.kind(key) == NUMBER:
+        return
+    call = f"{view.text(value)}.get({view.text(key)}"
+    yield replace("get", node, f"{call})")
+    for other, share in _DEFAULTS.items():
+        yield replace("get", node, f"{call}, {other})", share)
+    parent = node.parent  # what stands for a value that is not true stands for one that is missing
+    operator = parent.child_by_field_name("operator") if parent is not None else None
+    if parent is not None and operator is not None and operator.type == "or":
+        left, right = parent.named_children
+        if left == node:
+            yield replace("get", parent, f"{call}, {view.text(right)})")
+
+
+def _defaults(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """A value may be None, or an object lack an attribute."""
+    here, parent = view.text(node), node.parent
+    if parent is None or len(here) > MAX_VALUE or "\n" in here:
+        return
+    if parent.type in _TAKERS:
+        for other, share in _DEFAULTS.items():
+            yield replace("default", node, f"{here} or {other}", share)
+    if node.type == "attribute":
+        value, name = (node.child_by_field_name(key) for key in ("object", "attribute"))
+        if value is not None and name is not None:
+            start = f'getattr({view.text(value)}, "{view.text(name)}", '
+            for other, share in (("None", 1.0), ("False", 0.5)):
+                yield replace("getattr", node, f"{start}{other})", share)
 
 
 def _decided(view: FunctionView, node: Node) -> Iterator[Proposal]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 from tree_sitter import Node
 
+from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, fits
 from codemtl.search.rules.conditions import conditions
+from codemtl.search.rules.exits import exit_rules, returned
 from codemtl.search.rules.omissions import ENDS, lost_rules
 from codemtl.search.rules.proposal import Proposal, exchange
 from codemtl.search.rules.terms import reaches
-from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, FunctionView, inside
+from codemtl.search.view import FunctionView, inside
 from codemtl.syntax.edits import Edit
 
 COMPOUND = frozenset({
@@ -19,10 +20,10 @@ COMPOUND = frozenset({
     "function_definition", "class_definition", "match_statement", "decorated_definition",
 })  # fmt: skip
 _LOOPS = ("for_statement", "while_statement")
+MAX_TYPES = 3  # of the file's own checks, that a value is made into
 MAX_COPIED = 24  # statements around a place that may be copied there
 MAX_DONOR_STATEMENT = 80  # characters
-EXIT_CONDITIONS, EXIT_VALUES = 50, 8  # the most probable ones under which a new exit stands
-_EMPTY = {NUMBER: "0", TEXT: "''", SEQUENCE: "[]", MAPPING: "{}"}
+EARLY = frozenset({"return_statement", *_LOOPS})  # before these, too, a function may be left
 
 
 def statement_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -203,27 +204,6 @@ def _guarded(view: FunctionView, node: Node) -> Iterator[Proposal]:
         )  # fmt: skip
 
 
-def _returned(view: FunctionView) -> dict[str, float]:
-    """Values to return early."""
-    values: dict[str, float] = {"False": 0.5, "True": 0.5, "None": 0.5, "0": 0.4, "[]": 0.4,
-                                "''": 0.3, "1": 0.3, "-1": 0.3}  # fmt: skip
-    stack = [view.body]
-    while stack:
-        one = stack.pop()
-        if one.type == "return_statement" and one.named_children:
-            value = one.named_children[0]
-            text = view.text(value)
-            if len(text) <= 24:
-                values[text] = max(1.0, values.get(text, 0.0))
-            kind = view.kind(value)
-            if kind in _EMPTY:
-                values[_EMPTY[kind]] = max(0.9, values.get(_EMPTY[kind], 0.0))
-        stack.extend(one.named_children)
-    for name in view.names:
-        values.setdefault(name, 0.3)
-    return values
-
-
 def _inserted(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if not view.begins_line(node):
         return
@@ -233,21 +213,9 @@ def _inserted(view: FunctionView, node: Node) -> Iterator[Proposal]:
     loop = inside(node, *_LOOPS)
     in_loop = loop is not None and loop.start_byte > view.node.start_byte
     leaves = ["continue", "break"] if in_loop else []
-    if first or node.type in ("return_statement", "for_statement", "while_statement"):
-        values = sorted(_returned(view).items(), key=lambda item: -item[1])[:EXIT_VALUES]
-        for condition, share in islice(conditions(view, node), EXIT_CONDITIONS):
-            for text in leaves:
-                lines = f"{depth}if {condition}:\n{depth}{view.unit}{text}\n"
-                yield Proposal("insert-exit", (_insertion(view, node, lines),), share)
-            for value, weight in values:
-                lines = f"{depth}if {condition}:\n{depth}{view.unit}return {value}\n"
-                yield Proposal("insert-return", (_insertion(view, node, lines),), share * weight)
-            for error in view.failures.missing:
-                if error in view.visible(node):
-                    lines = f"{depth}if {condition}:\n{depth}{view.unit}raise {error}\n"
-                    yield Proposal("insert-raise", (_insertion(view, node, lines),), share)
+    yield from exit_rules(view, node, leaves, early=first or node.type in EARLY)
     if block and block[-1] == node and node.type not in ENDS and _ends_cleanly(view, node):
-        for text in [*leaves, *(f"return {v}" for v in _returned(view))]:
+        for text in [*leaves, *(f"return {v}" for v in returned(view))]:
             yield Proposal("insert-end", (_after(view, node, f"{depth}{text}\n"),))
     yield from _updates(view, node, depth, in_loop, bool(block) and block[-1] == node)
     yield from _copied(view, node, depth)
@@ -275,12 +243,15 @@ def _updates(
                       (f"{name}.sort()", 0.2),
                       (f"{name} = {name}.lower()", 0.2), (f"{name} = ''", 0.2),
                       (f"{name} = {name}[::-1]", 0.1), (f"{name} = list({name})", 0.1),
-                      (f"{name}.pop()", 0.1)]  # fmt: skip
+                      (f"{name} = {name}.copy()", 0.2), (f"{name}.pop()", 0.1)]  # fmt: skip
+        for wanted in view.file.types[:MAX_TYPES] if kind != NUMBER else ():
+            lines = f"if not isinstance({name}, {wanted}):\n{depth}{view.unit}"
+            forms.append((f"{lines}{name} = {wanted}({name})", 0.2))
         for other in view.locals_at(node):
             if other != name:
-                fits = view.fits(kind, view.names[other])
-                forms.append((f"{name} = {other}", 0.3 * fits))
-                forms.append((f"{name} += {other}", 0.2 * fits * (kind != MAPPING)))
+                alike = fits(kind, view.names[other])
+                forms.append((f"{name} = {other}", 0.3 * alike))
+                forms.append((f"{name} += {other}", 0.2 * alike * (kind != MAPPING)))
                 if kind in (SEQUENCE, "unknown"):
                     forms.append((f"{name}.append({other})", 0.3))
         for text, share in forms:

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
+from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, UNKNOWN, fits
+from codemtl.search.rules.names import ECHO, echoes, name_rules
 from codemtl.search.rules.proposal import Proposal, exchange, replace
-from codemtl.search.view import MAPPING, NUMBER, SEQUENCE, TEXT, UNKNOWN, FunctionView
+from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 
 MAX_DONOR = 60  # characters
 MAX_DONORS, MAX_OPERANDS = 160, 80  # expressions around a place that may stand or be added there
 MAX_EXCHANGE = 200
-_CALLS_FOR = (("len", 1.0), ("str", 1.0), ("abs", 0.5), ("int", 0.5), ("set", 0.5),
-              ("sorted", 0.5), ("bin", 0.3), ("sum", 0.5), ("max", 0.5), ("min", 0.5),
-              ("list", 0.3))  # fmt: skip
 _ITEMS = ("list", "tuple", "set", "expression_list", "pattern_list", "tuple_pattern",
           "argument_list")  # fmt: skip
 
@@ -60,6 +59,8 @@ def item_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
                 yield exchange(
                     f"swap-{rule}", one, other, (view.text(one), view.text(other)), share
                 )
+    if len(items) == 1 and node.type == "argument_list":
+        yield Proposal("drop-argument", (Edit(items[0].start_byte, items[0].end_byte, ""),), 0.5)
     if len(items) > 1 and "pattern" not in node.type:
         for index, one in enumerate(items[:16]):
             start = items[index - 1].end_byte if index else one.start_byte
@@ -219,41 +220,27 @@ def donor_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     for text, other, near, one in donors(view, node):
         if text == here or (here in text and not is_name and one.type == node.type == "call"):
             continue
-        share = view.fits(kind, other) * near
+        share = fits(kind, other) * near
         if one.type in ("integer", "float", "string", "true", "false", "none") and not is_name:
             share *= 0.3
         if one.type == "identifier" and is_name:
-            continue  # the closed vocabulary's, and `_names`
+            continue  # the closed vocabulary's, and `name_rules`
         share *= 1.0 if one.type == node.type else 0.5
-        yield replace("donor", node, text, share)
-    yield from _names(view, node)
-
-
-def _names(view: FunctionView, node: Node) -> Iterator[Proposal]:
-    """A variable in place of an expression; its negative too."""
-    here, kind = view.text(node), view.kind(node)
-    rule = "name" if node.type == "identifier" else "name-for"
-    for name in view.locals_at(node):
-        if name != here:
-            share = view.fits(kind, view.names[name])
-            yield replace(rule, node, name, share)
-            if kind in (NUMBER, UNKNOWN) and node.type != "identifier":
-                yield replace("negative", node, f"-{name}", share)
-            for function, weight in _CALLS_FOR:
-                yield replace("call-for", node, f"{function}({name})", weight)
+        yield replace("donor", node, text, share * (ECHO if echoes(view, node, text) else 1.0))
+    yield from name_rules(view, node)
 
 
 def _operand_donors(view: FunctionView, node: Node, kind: str) -> Iterator[tuple[str, float]]:
     """What may be added to an expression of a kind: variables, small numbers, near expressions."""
     for name in view.locals_at(node):
-        yield name, view.fits(kind, view.names[name])
+        yield name, fits(kind, view.names[name])
     if kind in (NUMBER, UNKNOWN):
         for text, share in (("1", 1.5), ("2", 0.4), ("10", 0.05)):
             yield text, share
     for text, other, near, one in donors(view, node, MAX_OPERANDS):
         if one.type in ("identifier", "integer", "lambda") or len(text) > 40:
             continue
-        share = 0.5 * view.fits(kind, other) * near
+        share = 0.5 * fits(kind, other) * near
         if one.type in ("binary_operator", "conditional_expression", "comparison_operator"):
             yield f"({text})", share
         else:
