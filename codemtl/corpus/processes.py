@@ -1,4 +1,4 @@
-"""Worker processes that end with the call that started them, also on Ctrl-C or an error."""
+"""Worker processes that end with the call that started them: on Ctrl-C, an error, or its kill."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -50,6 +51,15 @@ def _begin() -> None:
     """Leave Ctrl-C to the process that started this one; be told to end, not killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Wait in a thread: a parent that is killed ends nothing, and its workers wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _end(_: int, __: FrameType | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -12,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from codemtl.corpus.processes import end_with_parent
 from codemtl.errors import ModelError
 
 T = TypeVar("T")
@@ -63,16 +63,8 @@ class _Call:
 
 def _start(make: Callable[[], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _own[:] = [make()]
-
-
-def _end_with_parent() -> None:
-    """Where the parent is killed, it ends nothing: do not go on for nobody."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _bar(cases: Any, total: int, label: str) -> Iterator[Any]:

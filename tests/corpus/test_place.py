@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from datasets import Dataset
 
@@ -256,6 +257,19 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
     assert said.decode().count("Traceback") == 1, said.decode()  # none of the workers
     begun, cleared = (len(list(out.glob(f"parts/*.{name}"))) for name in ("begun", "cleared"))
     assert begun == cleared == 2 and not hidden(out)
+
+
+def test_workers_of_a_killed_build_end(tmp_path: Path) -> None:
+    program, out = tmp_path / "program.py", tmp_path / "out"
+    program.write_text(WAITS)
+    sources = [str(source(tmp_path, f"src{number}")) for number in range(3)]
+    with subprocess.Popen([sys.executable, str(program), str(out), *sources]) as process:
+        until(lambda: len(list(out.glob("parts/*.begun"))) == 2)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert len(workers) > 1
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
 
 
 def test_code_beside_repositories_is_counted(tmp_path: Path) -> None:
