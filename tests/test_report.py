@@ -289,7 +289,9 @@ def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for checkpoints in (None, tmp_path, tmp_path / "none"):
+    (tmp_path / "some" / "step-0000010").mkdir(parents=True)
+    (tmp_path / "half" / ".partial-0000010").mkdir(parents=True)  # stopped while it was written
+    for checkpoints in (None, tmp_path / "some", tmp_path / "half"):
         with pytest.raises(KeyboardInterrupt), report.interruptible("add --resume", checkpoints):
             raise KeyboardInterrupt
     assert capsys.readouterr().err.splitlines() == [

@@ -30,7 +30,7 @@ def interruptible(advice: str, checkpoints: Path | None = None) -> Iterator[None
     try:
         yield
     except KeyboardInterrupt:
-        if checkpoints is not None and not checkpoints.exists():
+        if checkpoints is not None and not any(checkpoints.glob("step-*")):
             advice = "it had not come to a checkpoint, so the same command begins anew"
         complain(f"interrupted; {advice}")
         raise
