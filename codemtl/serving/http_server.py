@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import json
 import time
-from asyncio import CancelledError, Lock, get_running_loop
+from asyncio import CancelledError, create_task, get_running_loop
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple, get_args
 
 from starlette.applications import Starlette
@@ -35,10 +37,12 @@ from codemtl.inference.project import NAMELESS
 from codemtl.inference.repair import RepairOptions, repair_source
 from codemtl.inference.sources import internal_error
 from codemtl.inference.summarize import SummarizeOptions, summarize_source
+from codemtl.serving.turns import Abandoned, Turns
 from codemtl.syntax.files import SIZE_LIMIT, SourceFile
 from codemtl.syntax.results import FileResult, Generated, Style
 
 LONGEST = 2 * SIZE_LIMIT  # bytes of a request: JSON writes some characters as six
+AT_ONCE = 16  # requests; others wait
 Values = dict[str, Any]  # of a request or an answer
 
 
@@ -60,22 +64,29 @@ def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> 
     Errors are ``{"version": 1, "error": "..."}`` with status 400 (a mistake of the request, or
     source that cannot be read), 404, 405, 413, 415, 421, 500, or 503 (stopped).
     """
-    answers = _Answers(predictor, wording)
-    thread, turn = ThreadPoolExecutor(1), Lock()  # the model has one at a time
+    turns, threads = Turns(predictor), ThreadPoolExecutor(AT_ONCE)
 
-    def route(path: str, answer: Callable[[Values], Values]) -> Route:
+    def route(path: str, answer: Callable[[_Answers, Values], Values]) -> Route:
         async def endpoint(request: Request) -> Response:
             _check_host(request, hosts)
+            gone = Event()
+            answers = _Answers(turns.until(gone.is_set), wording)
             try:
                 body = await _body(request)
-                async with turn:
-                    if await request.is_disconnected():
-                        return Response()
-                    loop = get_running_loop()
-                    return _json(*await loop.run_in_executor(thread, _answered, answer, body))
-            except ClientDisconnect:
+                watch = create_task(_hung_up(request, gone))
+                loop = get_running_loop()
+                try:
+                    return _json(
+                        *await loop.run_in_executor(
+                            threads, _answered, partial(answer, answers), body
+                        )
+                    )
+                finally:
+                    watch.cancel()
+            except (ClientDisconnect, Abandoned):
                 return Response()  # nobody reads it
             except CancelledError:  # by a second Ctrl-C
+                gone.set()
                 return _json(503, _error("the server was stopped"))
 
         return Route(path, endpoint, methods=["POST"])
@@ -97,9 +108,9 @@ def make_app(predictor: Predictor, wording: Wording, hosts: Collection[str]) -> 
 
     app = Starlette(
         routes=[
-            route("/repair", answers.repair),
-            route("/summarize", answers.summarize),
-            route("/generate", answers.generate),
+            route("/repair", _Answers.repair),
+            route("/summarize", _Answers.summarize),
+            route("/generate", _Answers.generate),
             Route("/info", info),
         ],
         exception_handlers={HTTPException: refused},
@@ -136,6 +147,13 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+async def _hung_up(request: Request, gone: Event) -> None:
+    """Wait until the caller is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    gone.set()
+
+
 def _answered(answer: Callable[[Values], Values], text: bytes) -> tuple[int, Values]:
     try:
         values = json.loads(text)
@@ -147,6 +165,8 @@ def _answered(answer: Callable[[Values], Values], text: bytes) -> tuple[int, Val
         return 200, answer(values)
     except CodemtlError as error:
         return 400, _error(str(error))
+    except Abandoned:
+        raise
     except Exception as error:
         return 500, _error(internal_error(error))
 
@@ -248,7 +268,7 @@ def _source(values: Values) -> tuple[SourceFile, str]:
 
 def _plain_name(path: str) -> str:
     """For a diff that is made without a look at the disk."""
-    name = Path(path).name
+    name = Path(path).name.encode("utf-8", "replace").decode()  # halves of characters
     return "source.py" if name in ("", "..", "-") else name
 
 

@@ -1,8 +1,8 @@
 """The language server: findings as diagnostics while one types, repairs as quick fixes.
 
 Editors send whole texts, so that lines are counted in one place, `codemtl.syntax.positions`. A text
-is looked at when no other has come for a moment, by one thread, for the model has one; what was
-found in a text that is no more the newest is not shown.
+is looked at when no other has come for a moment; of a text that is no more the newest nothing is
+shown, and no more is looked at. A long text lets others have their turn, see `serving.turns`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects
 from codemtl.inference.repair import RepairOptions, repair_source
 from codemtl.inference.sources import internal_error, named
+from codemtl.serving.turns import Abandoned, Turns
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
@@ -31,6 +32,7 @@ from codemtl.syntax.positions import Encoding, Positions
 from codemtl.syntax.results import FileResult, has_fix
 
 NAME = "codemtl"
+AT_ONCE = 4  # texts that are looked at; others wait
 PAUSE = 0.3  # seconds without a change before a text is looked at
 _QUICK = types.CodeActionKind.QuickFix
 _ALL = f"{types.CodeActionKind.SourceFixAll.value}.{NAME}"  # so that editors can leave it out
@@ -92,9 +94,9 @@ class _Documents:
         predictor: Predictor,
         options_for: Callable[[Path], RepairOptions],
     ) -> None:
-        self.server, self.predictor, self.options_for = server, predictor, options_for
+        self.server, self.sharing, self.options_for = server, Turns(predictor), options_for
         self.projects = Projects()
-        self.thread = ThreadPoolExecutor(1)
+        self.threads = ThreadPoolExecutor(AT_ONCE)
         self.count = itertools.count()
         self.turns: dict[str, int] = {}  # the newest text of each, by a number of its own
         self.found: dict[str, _Found] = {}
@@ -116,9 +118,11 @@ class _Documents:
 
         try:
             result = await loop.run_in_executor(
-                self.thread, lambda: self._repaired(text, path) if newest() else None
+                self.threads, lambda: self._repaired(text, path, newest) if newest() else None
             )
             found = _Found(version) if result is None else _found(result, version, self._encoding())
+        except Abandoned:
+            return
         except Exception as error:
             self._tell(path, error)
             found = _Found(version)
@@ -163,9 +167,10 @@ class _Documents:
         place = types.OptionalVersionedTextDocumentIdentifier(uri, version)
         return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(place, [*edits])])
 
-    def _repaired(self, text: str, path: Path) -> FileResult:
+    def _repaired(self, text: str, path: Path, newest: Callable[[], bool]) -> FileResult:
         source, options = SourceFile.from_text(text, path), self.options_for(path)
-        return repair_source(source, self.predictor, options, projects=self.projects)
+        predictor = self.sharing.until(lambda: not newest())
+        return repair_source(source, predictor, options, projects=self.projects)
 
     def _tell(self, path: Path, error: Exception) -> None:
         """Log it; a mistake in settings silences many files, so that it is shown too, once."""

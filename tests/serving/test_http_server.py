@@ -190,6 +190,8 @@ def test_names_are_only_names(server: Server) -> None:
     assert document["path"] == "/nowhere/x/a.py"
     assert document["candidates"][0]["diff"].startswith("--- a/a.py\n+++ b/a.py\n")
     assert server.ask("/repair", {"source": SOURCE, "path": "\ud800"})[0] == 200
+    half = {"source": SOURCE, "path": "\ud800.py", "insert": True}
+    assert "+++ b/?.py" in server.ask("/summarize", half)[1]["files"][0]["diff"]
 
 
 def test_a_caller_that_hangs_up_is_no_fault(server: Server) -> None:
@@ -246,3 +248,31 @@ def test_a_port_in_use_and_no_choice(run: Any, tmp_path: Path) -> None:
     for flags in ((), ("--lsp", "--http", "127.0.0.1:0")):
         outcome = run("serve", *flags)
         assert outcome.code == 2 and "say for whom" in outcome.err
+
+
+def test_a_long_request_lets_a_short_one_have_its_turn(tmp_path: Path) -> None:
+    """And nothing more is done for a caller that hung up, so that one Ctrl-C ends it."""
+    code = """
+import time
+
+class Fake(FakePredictor):
+    def repair(self, tree, functions, *arguments):
+        if b"long" in tree.data:
+            time.sleep(len(functions) * 0.1)
+        return super().repair(tree, functions, *arguments)
+
+fake = Fake({"leng": "len"})
+"""
+    long = {"source": "".join(f"def long{n}(a):\n    return a\n\n" for n in range(1000))}
+    with start(code, "serve", "--http", "127.0.0.1:0", cwd=tmp_path) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(b":")[2])
+        kind = {"Content-Type": "application/json"}
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("POST", "/repair", json.dumps(long), kind)
+            time.sleep(1)
+            status, document = Server(port).ask("/repair", {"source": SOURCE})
+            assert status == 200 and document["summary"]["findings"] == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() == b""
