@@ -1,0 +1,115 @@
+"""Templates that real fixes asked for: what may be missing, keywords, what the file does."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from codemtl.search.candidates import Candidate, function_candidates, ranked
+from codemtl.search.failures import Failures
+from codemtl.search.file_view import FileView
+from codemtl.search.rules.names import likeness
+from codemtl.search.view import FunctionView
+from codemtl.syntax.definitions import functions
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.tree import parse
+
+REPAIRS = [
+    # what stands there, what is meant
+    ("def f(node):\n    if node.parent.kind == 1:\n        return 1\n    return 2\n",
+     "def f(node):\n    if node.parent is not None and node.parent.kind == 1:\n        return 1\n"
+     "    return 2\n"),
+    ("def f(node):\n    node.draw()\n    node.parent.draw()\n",
+     "def f(node):\n    node.draw()\n"
+     "    if node.parent is not None:\n        node.parent.draw()\n"),
+    ("def f(key):\n    return key.strip()\ndef g(key):\n    return isinstance(key, Key)\n",
+     "def f(key):\n    if not isinstance(key, Key):\n        key = Key(key)\n"
+     "    return key.strip()\n"
+     "def g(key):\n    return isinstance(key, Key)\n"),
+    ("def f(path, encoding):\n    return read(path)\n",
+     "def f(path, encoding):\n    return read(path, encoding=encoding)\n"),
+    ("def f(path):\n    return read(path)\n"
+     "def read(path, strict=False):\n    return path, strict\n",
+     "def f(path):\n    return read(path, strict=True)\n"
+     "def read(path, strict=False):\n    return path, strict\n"),
+    ("def f(path, **kwargs):\n    return read(path)\n",
+     "def f(path, **kwargs):\n    return read(path, **kwargs)\n"),
+    ("def f(pack, kind, name):\n    return join(base(), kind, name)\n",
+     "def f(pack, kind, name):\n    return join(base(), pack, kind, name)\n"),
+    ("def f(options):\n    return options['alt'] or []\n",
+     "def f(options):\n    return options.get('alt', [])\n"),
+    ("def f(known, key):\n    return known[key]\n",
+     "def f(known, key):\n    return known.get(key, [])\n"),
+    ("def f(x):\n    for y in x.items:\n        print(y)\n",
+     "def f(x):\n    for y in x.items or []:\n        print(y)\n"),
+    ("def f(x):\n    if x.ready:\n        return 1\n    return 2\n",
+     "def f(x):\n    if getattr(x, 'ready', False):\n        return 1\n    return 2\n"),
+    ("def f(a, b):\n    return a / b.size\n", "def f(a, b):\n    return a / max(b.size, 1)\n"),
+    ("def f(x, y):\n    g(x)\n    h(y)\n    return y\n",
+     "def f(x, y):\n    g(x)\n    if x == y:\n        return y\n    h(y)\n    return y\n"),
+    ("def f(x):\n    return send(x)\ndef g(x):\n    return send(quoted(x))\n",
+     "def f(x):\n    return send(quoted(x))\ndef g(x):\n    return send(quoted(x))\n"),
+    ("def f(case):\n    return case\ndef g(case):\n    return case.name\n",
+     "def f(case):\n    return case.name\ndef g(case):\n    return case.name\n"),
+    ("def f(self):\n    return super(A).f()\n", "def f(self):\n    return super().f()\n"),
+]  # fmt: skip
+
+
+def candidates_of(source: str, failures: Failures | None = None) -> list[Candidate]:
+    tree = parse(source.encode())
+    view = FunctionView(tree, functions(tree)[0], analyze(tree), failures or Failures())
+    return ranked(function_candidates(view, lambda start, end: 1.0), {})
+
+
+def is_among(found: list[Candidate], source: str, meant: str) -> bool:
+    wanted = ast.dump(ast.parse(meant))
+    for one in found:
+        try:
+            if ast.dump(ast.parse(one.text(source.encode()))) == wanted:
+                return True
+        except SyntaxError:
+            continue
+    return False
+
+
+@pytest.mark.parametrize(("bad", "good"), REPAIRS)
+def test_the_repair_is_among_the_candidates(bad: str, good: str) -> None:
+    assert is_among(candidates_of(bad), bad, good)
+
+
+def test_a_constant_of_the_tests_joins_others() -> None:
+    bad = "def f(x):\n    return x in ['==', '<=']\n"
+    good = "def f(x):\n    return x in ['==', '<=', '<']\n"
+    assert not is_among(candidates_of(bad), bad, good)
+    assert is_among(candidates_of(bad, Failures(constants=("<",))), bad, good)
+
+
+def test_what_would_stand_twice_comes_late() -> None:
+    source = "class A:\n    def f(self, key, rest):\n        return key in self.known\n"
+    tree = parse(source.encode())
+    view = FunctionView(tree, functions(tree)[0], analyze(tree))
+    found = ranked(function_candidates(view, lambda start, end: 1.0), {})
+    texts = [one.text(source.encode()).decode() for one in found]
+    first = {text.partition("return ")[2].strip(): at for at, text in reversed([*enumerate(texts)])}
+    assert first["key in rest"] < first["key in key"]
+
+
+def test_names_that_are_spelled_alike_come_first() -> None:
+    source = "def f(lines, line, other):\n    return len(linse)\n"
+    found = candidates_of(source)
+    texts = [one.text(source.encode()).decode() for one in found]
+    assert texts.index(source.replace("linse", "lines")) < texts.index(
+        source.replace("linse", "other")
+    )
+    assert likeness("Name", "name") == 1.0
+    assert likeness("abc", "xyz") == 0.0
+
+
+def test_what_a_file_says_of_functions_and_names() -> None:
+    text = "def read(path, strict: bool = False, *, deep=None): ...\na.b\na.b.c\n"
+    file = FileView(parse(text.encode()))
+    assert file.keywords("read") == {"strict": ["False"], "deep": ["None"]}
+    assert file.keywords("not a name") == {}
+    assert file.attributes_of("a") == [("b", 2)]
+    assert file.attributes_of("self") == []
