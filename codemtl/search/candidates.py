@@ -33,7 +33,7 @@ from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.sites import ACTIONS, edit_for, edit_for_name, enumerate_sites
 from codemtl.syntax.tree import SourceTree
 
-TRUST, DOUBT = 0.15, 0.03  # how far the repair head's probabilities move ours
+TRUST, DOUBT = 0.4, 0.01  # how far the repair head's probabilities move ours
 MAX_PROPOSALS = 80  # of one rule at one node, those with the largest shares
 _LINE_FEED = re.compile(r"(?<!\r)\n")
 Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
