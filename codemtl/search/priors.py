@@ -60,6 +60,7 @@ RULES: dict[str, Rule] = {
     "wrap": Rule(1.5, "call-misuse"),
     "wrap-both": Rule(2.8, "call-misuse"),
     "suffix": Rule(0.72, "call-misuse"),
+    "same-case": Rule(2.0, "call-misuse"),
     "slice": Rule(0.54, "rewrite"),
     "unwrap": Rule(1.7, "call-misuse"),
     "function": Rule(5.1, "call-misuse"),

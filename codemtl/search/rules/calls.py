@@ -46,7 +46,6 @@ _BOUNDS: dict[str, tuple[tuple[str, float], ...]] = {
     TEXT: (("[{}]", 1.0),),
 }
 MAX_KNOWN = 60  # characters of a value that a known function may take
-SAME_CASE = 5.0  # factor of the method that gives a text the case of what it is compared with
 _TEXT = re.compile(r"""(['"])(.*?)\1""")
 FAMILIES: tuple[tuple[str, ...], ...] = (
     ("lower", "upper", "swapcase", "title", "capitalize"),
@@ -131,7 +130,7 @@ def _wrapped(view: FunctionView, node: Node) -> Iterator[Proposal]:
     for suffix, share in _SUFFIXES.get(kind, ()):
         if not here.endswith(suffix):
             text = f"({here}){suffix}" if tight else here + suffix
-            yield replace("suffix", node, text, share * (SAME_CASE if suffix == cased else 1.0))
+            yield replace("same-case" if suffix == cased else "suffix", node, text, share)
 
 
 def _known(view: FunctionView, node: Node) -> Iterator[Proposal]:

@@ -118,7 +118,7 @@ def _other_texts(view: FunctionView, here: str) -> dict[str, float]:
             options.setdefault(text, 0.4 if len(text) > 3 else 0.8)
         for constant in view.failures.constants:
             if isinstance(constant, str) and "\\" not in constant:
-                options.setdefault(constant, 0.3)
+                options.setdefault(constant, 0.1)
         if len(here) == 1:
             for character in dict.fromkeys("".join(view.quoted)[:80]):
                 options.setdefault(character, 0.4)
