@@ -21,43 +21,12 @@ MAX_CALLS = 40  # of a function, from which its keywords are learned
 _CONVERTER = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\([\w.\[\]]+\)")
 _ATTRIBUTE = re.compile(r"\b([A-Za-z_]\w*)\.([A-Za-z_]\w*)\b(?!\s*\()")
 MAX_CONVERTERS, MAX_ATTRIBUTES = 8, 6  # the most frequent ones
-_PLAIN = frozenset(  # what other templates call values with
-    [
-        "abs",
-        "all",
-        "any",
-        "bool",
-        "bytes",
-        "dict",
-        "enumerate",
-        "filter",
-        "float",
-        "frozenset",
-        "int",
-        "isinstance",
-        "iter",
-        "len",
-        "list",
-        "map",
-        "max",
-        "min",
-        "next",
-        "ord",
-        "print",
-        "range",
-        "repr",
-        "reversed",
-        "round",
-        "set",
-        "sorted",
-        "str",
-        "sum",
-        "super",
-        "tuple",
-        "type",
-        "zip",
-    ]
-)
+_PLAIN = frozenset({  # what other templates call values with
+    "abs", "all", "any", "bool", "bytes", "dict", "enumerate", "filter", "float", "frozenset",
+    "int", "isinstance", "iter", "len", "list", "map", "max", "min", "next", "ord", "print",
+    "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "super", "tuple", "type",
+    "zip",
+})  # fmt: skip
 _OBJECTS = frozenset({"self", "cls"})
 
 

@@ -47,7 +47,8 @@ def condition_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield replace("add-condition", node, f"{term} and {inner}", share * 0.3)
         yield replace("add-condition", node, f"{term} or {inner}", share * 0.1)
         yield replace("condition", node, text, share)
-    yield from _presence(view, node, inner)
+    if node.parent is None or node.parent.type != "not_operator":
+        yield from _presence(view, node, inner)
 
 
 def _presence(view: FunctionView, node: Node, inner: str) -> Iterator[Proposal]:
