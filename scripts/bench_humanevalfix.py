@@ -31,7 +31,8 @@ from typing import Any
 from codemtl.inference import SHIPPED_MODEL, Predictor, load_predictor
 from codemtl.scripting import script
 from codemtl.search import search as searching
-from codemtl.search.outcomes import Baseline, Verdict
+from codemtl.search.naturalness import naturalness
+from codemtl.search.outcomes import Verdict
 from codemtl.search.patches import best_first
 from codemtl.search.pool import Validator
 from codemtl.search.search import search
@@ -135,21 +136,22 @@ def _search(
                 [file], baseline, judge, predictor, seconds=left,
                 order=order,  # type: ignore[arg-type]
             )  # fmt: skip
-            return _outcome(outcome, validator, test, started, file, baseline)
+            return _outcome(outcome, validator, test, started, file, predictor)
 
 
 def _outcome(
     outcome: searching.Outcome, validator: Validator, test: str, started: float,
-    file: SearchFile, baseline: Baseline,
+    file: SearchFile, predictor: Predictor,
 ) -> dict[str, Any]:  # fmt: skip
     best = None
-    for one in best_first(outcome.passing, test):
+    natural = naturalness(outcome.passing, {file.path: file.tree}, predictor)
+    for one in best_first(outcome.passing, test, natural):
         if validator.confirm(one.path, file.source.encode(one.patched)).status == "passed":
             best = one
             break
     return {
         "fixed": best is not None,
-        "status": baseline.status,
+        "status": "failing",
         "candidates": min((one.tried for one in outcome.passing), default=None),
         "tried": outcome.tried,
         "passing": len(outcome.passing),

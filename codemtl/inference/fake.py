@@ -66,6 +66,10 @@ class FakePredictor:
         """The given candidates."""
         return list(self.generated)
 
+    def likelihoods(self, request: GenerationRequest, texts: Sequence[str]) -> list[float]:
+        """What it would write is probable, all else is not."""
+        return [0.0 if text in self.generated else -5.0 for text in texts]
+
     def _findings(self, tree: SourceTree, function: Definition) -> list[Finding]:
         found: list[Finding] = []
         for leaf in tokens(function.node):

@@ -151,6 +151,10 @@ class Predictor(Protocol):
         """
         ...
 
+    def likelihoods(self, request: GenerationRequest, texts: Sequence[str]) -> list[float]:
+        """How probable each text is in the place of a line: the mean of ln p over its pieces."""
+        ...
+
 
 @runtime_checkable
 class BatchPredictor(Protocol):

@@ -199,6 +199,13 @@ class TextRuntime:
             return [f"{header(request.text)}\n    {text}" for text in texts]
         return [dedented(text, asked.level) for text in texts]
 
+    def likelihoods(self, request: GenerationRequest, texts: Sequence[str]) -> list[float]:
+        """See ``inference.predictor.Predictor``."""
+        ids, limit = self._asked(request).ids, _GENERATE.limit - 1
+        pieces = [text_pieces(one, self.tokenizer, self.layout.space)[:limit] for one in texts]
+        sums = self._log_probabilities(_GENERATE, ids, pieces)
+        return [total / (len(one) + 1) for one, total in zip(pieces, sums, strict=True)]
+
     def proposals(
         self, request: GenerationRequest
     ) -> tuple[list[Proposal], MissingLine | None, int]:

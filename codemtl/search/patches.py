@@ -1,9 +1,10 @@
 """Which of the patches that pass is the one to show.
 
 Tests are few, and patches that please them and nobody else are many. So what the search thought
-probable counts, what is small, and what other passing patches agree about (they change the same
-place); a patch that takes functionality away, or that asks for a value that the test holds and the
-code did not, comes last (Smith et al. 2015, "Is the cure worse than the disease?").
+probable counts, what is small, what other passing patches agree about (they change the same place),
+and whether anybody would write such a line (``search.naturalness``); a patch that takes
+functionality away, or that asks for a value that the test holds and the code did not, comes last
+(Smith et al. 2015, "Is the cure worse than the disease?").
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from codemtl.search.candidates import Candidate
 AGREEMENT = 0.5  # weight of the logarithm of how many patches change the same line
 PER_CHARACTER = 0.02  # logarithm of a patch's probability that each changed character costs
 TAKES_AWAY = {"delete": 2.0, "delete-run": 3.0, "unguard": 1.5}
+NATURAL = 1.6  # weight of how natural a line is, fitted to repairs among others (data/LOG.md)
 NEW_LITERAL = 3.0  # penalty of a value that only the tests hold
 _LITERAL = re.compile(r"""(?<![\w.])\d+(?:\.\d+)?|'[^'\n]*'|"[^"\n]*\"""")
 _COMMON = frozenset({"0", "1", "2", "''", '""'})
@@ -46,8 +48,13 @@ class Passing:
         return self.data.count(b"\n", 0, start) + 1
 
 
-def best_first(found: Sequence[Passing], test_text: str) -> list[Passing]:
-    """The patches, the most trustworthy first; ``test_text`` is the source of the tests."""
+def best_first(
+    found: Sequence[Passing], test_text: str, natural: Sequence[float] = ()
+) -> list[Passing]:
+    """The patches, the most trustworthy first; ``test_text`` is the source of the tests.
+
+    ``natural`` is what ``search.naturalness`` says of each.
+    """
     agreeing = Counter((one.path, one.line) for one in found)
 
     def score(one: Passing) -> float:
@@ -60,7 +67,11 @@ def best_first(found: Sequence[Passing], test_text: str) -> list[Passing]:
         points -= TAKES_AWAY.get(candidate.rule, 0.0)
         return points - NEW_LITERAL * _taken_from_tests(one, test_text)
 
-    return sorted(found, key=score, reverse=True)
+    points = [
+        score(one) + NATURAL * value
+        for one, value in zip(found, natural or [0.0] * len(found), strict=True)
+    ]
+    return [found[at] for at in sorted(range(len(found)), key=lambda at: -points[at])]
 
 
 def _taken_from_tests(one: Passing, test_text: str) -> int:

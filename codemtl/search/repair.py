@@ -15,6 +15,7 @@ from codemtl.inference.predictor import Predictor
 from codemtl.inference.sources import Target, read_target, select_functions
 from codemtl.search.failures import source_of_tests
 from codemtl.search.localization import Suspicion
+from codemtl.search.naturalness import naturalness
 from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.pool import Validator
@@ -86,11 +87,15 @@ def repair_with_tests(
         if beyond:
             _settle(by_path, Patch("not-fixed", beyond, 0, time.monotonic() - started))
             return results
+        predictor = load()
         outcome = search(
-            list(files.values()), baseline, validator, load(),
+            list(files.values()), baseline, validator, predictor,
             seconds=options.seconds, kinds=options.kinds, progress=progress,
         )  # fmt: skip
-        chosen, doubt = _confirmed(outcome, baseline, validator, files, options.candidates)
+        trees = {path: file.tree for path, file in files.items()}
+        natural = naturalness(outcome.passing, trees, predictor)
+        ranked = best_first(outcome.passing, source_of_tests(baseline), natural)
+        chosen, doubt = _confirmed(ranked, validator, files, options.candidates)
     seconds = time.monotonic() - started
     if not chosen:
         message = _failure(outcome, baseline, doubt)
@@ -131,18 +136,13 @@ def _settle(results: dict[Path, FileResult], patch: Patch) -> None:
 
 
 def _confirmed(
-    outcome: Outcome,
-    baseline: Baseline,
-    validator: Validator,
-    files: dict[Path, SearchFile],
-    count: int,
+    ranked: list[Passing], validator: Validator, files: dict[Path, SearchFile], count: int
 ) -> tuple[list[Passing], str]:
     """The best patches, of which the first also passes the whole command in a fresh process.
 
     Also what that said of the last one that did not.
     """
     doubt = ""
-    ranked = best_first(outcome.passing, source_of_tests(baseline))
     while ranked:
         best = ranked[0]
         try:

@@ -69,6 +69,10 @@ class _Asker:
         """All at once: it is one text."""
         return self._turn(lambda: self.predictor.generate(request))
 
+    def likelihoods(self, request: GenerationRequest, texts: Sequence[str]) -> list[float]:
+        """All at once: it is one line."""
+        return self._turn(lambda: self.predictor.likelihoods(request, texts))
+
     def _in_parts(
         self, functions: Sequence[Definition], ask: Callable[[Sequence[Definition]], list[T]]
     ) -> list[T]:

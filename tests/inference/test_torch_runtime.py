@@ -519,3 +519,17 @@ def test_the_head_of_a_block_is_asked_for_with_its_block(model: TorchPredictor, 
     text = model.tokenizer.decode(ids)
     assert text == "deff(value):\n    one=1\n    \n        two(value)\n    returnone"
     assert list(ids).count(model.specials.mask) == 1
+
+
+def test_a_line_is_as_likely_alone_as_among_others(model: TorchPredictor) -> None:
+    source = "def f(a):\n    b = a\n    return b\n"
+    tree, start = parse(source.encode()), source.index("return b")
+    request = GenerationRequest(
+        "line", tree=tree, function=functions(tree)[0], start=start, end=start + len("return b")
+    )
+    texts = ["return b", "return a + 1", "pass"]
+    together = model.likelihoods(request, texts)
+    assert together == pytest.approx(
+        [model.likelihoods(request, [one])[0] for one in texts], abs=1e-3
+    )
+    assert all(one < 0 for one in together)

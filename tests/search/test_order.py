@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import islice, pairwise
 from pathlib import Path
 
+from codemtl.inference.fake import FakePredictor
 from codemtl.search.candidates import Candidate
 from codemtl.search.localization import DECIDES, RAISED, STOPPED, Suspicion
+from codemtl.search.naturalness import naturalness
 from codemtl.search.outcomes import Baseline, TestOutcome
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.queue import CandidateQueue, Item
@@ -127,3 +129,14 @@ def test_agreement_counts() -> None:
     alone = passing(*at(b"x + 1"), "x + 3", 0.2)
     agreeing = [passing(start, end, text, 0.15) for text in ("y > 3", "y > 4", "y > 5")]
     assert best_first([alone, *agreeing], "")[0] in agreeing
+
+
+def test_a_line_that_somebody_would_write_comes_first() -> None:
+    start, end = at(b"y > 2")
+    odd, plain = passing(start, end, "y > y", 0.2), passing(start, end, "y > 3", 0.1)
+    lost = passing(*at(b"        y = 0\n"), "", 0.01)
+    predictor = FakePredictor(generated=["if y > 3:"])
+    points = naturalness([odd, plain, lost], {PATH: parse(SOURCE)}, predictor)
+    assert points == [0.0, 5.0, 0.0]
+    assert best_first([odd, plain, lost], "", points)[0] is plain
+    assert best_first([odd, plain, lost], "")[0] is odd
