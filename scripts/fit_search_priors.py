@@ -30,7 +30,7 @@ import shlex
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import accumulate
@@ -166,7 +166,7 @@ def even_tasks(path: Path) -> list[Repair]:
 
 
 def _lines(repair: Repair) -> tuple[int, int]:
-    """Lines of code added and removed; comments and blank lines do not count."""
+    """Lines of code added and removed; comments, decorators and blank lines do not count."""
     changed = list(
         difflib.unified_diff(repair.before.splitlines(), repair.after.splitlines(), n=0)
     )[2:]
@@ -314,13 +314,9 @@ def _cross_validated(rows: Sequence[Listed], present: Floats) -> Floats:
     ]
     for fold in range(FOLDS):
         logs = _fit([one for one, at in zip(rows, folds, strict=True) if at != fold], present)
-        for at in _where(folds, fold):
-            found[at] = _log_probabilities([rows[at]], logs)[0]
+        left_out = np.array(folds) == fold
+        found[left_out] = _log_probabilities(rows, logs)[left_out]
     return found
-
-
-def _where(folds: Sequence[int], fold: int) -> Iterator[int]:
-    return (at for at, one in enumerate(folds) if one == fold)
 
 
 def _arguments() -> argparse.Namespace:

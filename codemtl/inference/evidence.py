@@ -72,15 +72,16 @@ def _of_names(scopes: Scopes, site: Site, edit: Edit) -> Evidence:
     target = _TARGET.match(line)
     return Evidence(
         renames=1.0,
-        alike=_alike(old, new),
+        alike=alike(old, new),
         once=float(scopes.words[old] == 1),
         habit=math.log1p(max(habit, 0)),
         new_habit=math.log1p(new_habit),
-        target=_alike(target[1], old) if target else 0.0,
+        target=alike(target[1], old) if target else 0.0,
     )
 
 
-def _alike(one: str, two: str) -> float:
+def alike(one: str, two: str) -> float:
+    """How alike two names are spelled, 0 to 1 (Ratcliff and Obershelp); case does not count."""
     return SequenceMatcher(None, one.lower(), two.lower(), autojunk=False).ratio()
 
 

@@ -1,8 +1,9 @@
 """How often each kind of edit is the repair, as far as one can say before looking at the code.
 
 The weights were set by hand, and then fitted to fixes of training projects and the even tasks of
-HumanEvalFix (``scripts/fit_search_priors.py``); those of rules that need a failing test are still
-guesses. Only ratios matter. A rule's weight is shared among all it proposes at one node.
+HumanEvalFix (``scripts/fit_search_priors.py``); those of ``same-case`` and of rules that need a
+failing test are guesses. Only ratios matter. A rule's weight is shared among all it proposes at one
+node.
 """
 
 from __future__ import annotations

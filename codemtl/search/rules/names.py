@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from functools import lru_cache
 
 from tree_sitter import Node
 
+from codemtl.inference.evidence import alike
 from codemtl.search.kinds import NUMBER, UNKNOWN, fits
 from codemtl.search.rules.proposal import Proposal, replace
 from codemtl.search.view import FunctionView
@@ -56,6 +56,5 @@ def echoes(view: FunctionView, node: Node, text: str) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def likeness(one: str, two: str) -> float:
-    """How alike two names are spelled, from 0 to 1."""
-    ratio = SequenceMatcher(None, one.lower(), two.lower(), autojunk=False).ratio()
-    return max(0.0, ratio - UNLIKE) / (1 - UNLIKE)
+    """How alike two names are spelled, from 0 to 1; 0 is all that is no more than `UNLIKE`."""
+    return max(0.0, alike(one, two) - UNLIKE) / (1 - UNLIKE)
