@@ -6,29 +6,28 @@ private copy, or by running the whole command. What a search cannot help with is
 
 from __future__ import annotations
 
-import os
 import re
-import selectors
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Literal
 
 from codemtl.search import sandbox
 from codemtl.search.outcomes import WHOLE_COMMAND, Baseline, TestOutcome
-from codemtl.search.worker import Worker
+from codemtl.search.recorder import SECONDS_A_TEST, Record, frames, listen
 from codemtl.search.workplace import Workplace
 
-SECONDS_A_TEST = 5.0  # after which a test that is inside a target file is stopped
 SECONDS = 600.0  # for everything
 COMMAND_SECONDS = 180.0  # for a command of which one hears nothing before its end
 _AFTER_HANGING = 1.0  # seconds that a command is thought to take which never came to its end
+_CHILDREN_SECONDS = 30.0  # that passing tests may take to be run once more
 _TRIES = 5  # runs, each leaving out what ended the one before
 _GOOD = ("passed", "xfailed")
 
 Mode = Literal["memory", "file", "command"]
+_Lines = dict[Path, frozenset[int]]
+_Trace = tuple[tuple[Path, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +44,6 @@ class Plan:
     collecting: float = 0.0
     modules: tuple[str, ...] = ()
     seconds: float = 0.0  # of the whole command
-
-
-@dataclass(slots=True)
-class _Record:
-    """What the recording process told."""
-
-    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    broken: list[dict[str, Any]] = field(default_factory=list)  # collections that failed
-    started: str = ""
-    files: dict[str, str] = field(default_factory=dict)
-    collecting: float = 0.0
-    done: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
-    output: str = ""
-    late: bool = False
 
 
 def record(
@@ -90,7 +74,7 @@ def _pytest(place: Workplace, deadline: float, limit: float) -> tuple[Baseline, 
     files: dict[str, str] = {}
     try:
         for _ in range(_TRIES):
-            heard = _listen(place, view, sorted(lost), deadline, limit)
+            heard = listen(place, view, sorted(lost), deadline, limit)
             heard.files = {**files, **heard.files}
             files = heard.files
             if heard.done or heard.error or heard.late or not heard.started:
@@ -117,33 +101,33 @@ def _pytest(place: Workplace, deadline: float, limit: float) -> tuple[Baseline, 
         return _error(_nothing(heard)), None
     if all(test.passed for test in tests):
         return Baseline("passing", "", tests), None
-    return _judge(place, view, heard, tests)
+    own = set((heard.done or {}).get("lines", {}))
+    quiet = [one for one in tests if one.id not in own and "::" in one.id and one.id not in lost]
+    children = _children(place, quiet, deadline, limit)
+    tests = tuple(_with_children(test, children.get(test.id)) for test in tests)
+    return _judge(place, view, heard, tests, set(children))
 
 
 def _judge(
-    place: Workplace, view: sandbox.View, heard: _Record, tests: tuple[TestOutcome, ...]
-) -> tuple[Baseline, Plan | None]:
+    place: Workplace, view: sandbox.View, heard: Record, tests: tuple[TestOutcome, ...],
+    children: set[str],
+) -> tuple[Baseline, Plan | None]:  # fmt: skip
     failing = [test for test in tests if not test.passed]
-    imports = (heard.done or {}).get("lines", {}).get("", {})
+    own = (heard.done or {}).get("lines", {})
     touched = [test for test in failing if test.lines or test.trace]
     seen = bool(heard.done and heard.done["seen"])
-    if not touched and not imports and not seen:
-        baseline, plan = _command(place, SECONDS)
-        if plan is not None and baseline.failing and baseline.failing[0].lines:
-            lines = baseline.failing[0].lines
-            tests = tuple(test if test.passed else replace(test, lines=lines) for test in tests)
-            return Baseline("failing", "", tests), plan
+    if not touched and not own.get("") and not seen:
         names = ", ".join(path.name for path in place.targets)
         return _error(
             f"{failing[0].id} fails, but no failing test runs {names}: {failing[0].message}; "
             "name the file that the failing tests run"
         ), None
     files = {one: str(place.user_path(view, file)) for one, file in heard.files.items()}
-    own = (heard.done or {}).get("lines", {})
+    runs = {*own, *children}
     plan = Plan(
-        "memory" if seen or not heard.done else "file",
+        "memory" if (seen or not heard.done) and not children else "file",
         failing=tuple(test.id for test in sorted(failing, key=lambda one: one.seconds)),
-        covering=tuple(test.id for test in tests if test.passed and (test.id in own or not own)),
+        covering=tuple(test.id for test in tests if test.passed and (test.id in runs or not runs)),
         files=files,
         times={test.id: test.seconds for test in tests},
         failures={
@@ -159,55 +143,44 @@ def _judge(
     return Baseline("failing", "", tests), plan
 
 
-def _listen(
-    place: Workplace, view: sandbox.View, leave_out: list[str], deadline: float, limit: float
-) -> _Record:
-    """Start a recording and hear it to its end."""
-    heard = _Record()
-    with tempfile.TemporaryFile() as output:
-        setup = place.setup(
-            view, "record", seconds_a_test=min(SECONDS_A_TEST, limit / 4), leave_out=leave_out
-        )
-        worker = place.start(view, setup, output)
-        try:
-            for frame in _frames(worker, deadline):
-                _take(heard, frame)
-            heard.late = time.perf_counter() >= deadline
-        finally:
-            worker.kill()
-            place.workers.remove(worker)
-        heard.output = _tail(output)
-    return heard
+def _children(
+    place: Workplace, quiet: list[TestOutcome], deadline: float, limit: float
+) -> dict[str, tuple[_Lines, _Trace]]:
+    """What processes that tests start run of the targets, by test.
+
+    ``quiet`` are the tests that run nothing of them themselves. Where one of these fails they are
+    run once more, the passing ones if they do not take long.
+    """
+    wanted = [test for test in quiet if not test.passed]
+    if not wanted or place.parts is None:
+        return {}
+    if sum(test.seconds for test in quiet) < _CHILDREN_SECONDS:
+        wanted = quiet
+    only = [test.id for test in wanted]
+    gathered = place.folder / "children"
+    for number in range(len(only)):
+        (gathered / str(number)).mkdir(parents=True)
+    view = place.view(writable=True, record=True)
+    view = replace(view, writable=(*view.writable, gathered))
+    try:
+        listen(place, view, [], deadline, limit, only, place.hook(view, gathered))
+        found = {one: place.hooked(view, gathered / str(number)) for number, one in enumerate(only)}
+    finally:
+        _drop_copy(place, view)
+    return {one: said for one, said in found.items() if any(said)}
 
 
-def _frames(worker: Worker, deadline: float) -> Iterator[dict[str, Any]]:
-    with selectors.DefaultSelector() as selector:
-        selector.register(worker.replies, selectors.EVENT_READ)
-        while selector.select(max(0.0, deadline - time.perf_counter())):
-            frame = worker.receive()
-            if frame is None:
-                return
-            yield frame
+def _with_children(test: TestOutcome, said: tuple[_Lines, _Trace] | None) -> TestOutcome:
+    """A test, with the lines and the trace of its children."""
+    if said is None:
+        return test
+    lines = dict(test.lines)
+    for path, numbers in said[0].items():
+        lines[path] = lines.get(path, frozenset()) | numbers
+    return replace(test, lines=lines, trace=(*test.trace, *said[1]))
 
 
-def _take(heard: _Record, frame: dict[str, Any]) -> None:
-    kind = frame["type"]
-    if kind == "start":
-        heard.started = frame["id"]
-        heard.files[frame["id"]] = frame["file"]
-    elif kind == "test":
-        heard.tests[frame["id"]] = frame
-    elif kind == "collect":
-        if frame["failed"]:
-            heard.broken.append(frame)
-        heard.collecting += frame["seconds"]
-    elif kind == "done":
-        heard.done = frame
-    else:
-        heard.error = frame
-
-
-def _outcomes(place: Workplace, view: sandbox.View, heard: _Record) -> list[TestOutcome]:
+def _outcomes(place: Workplace, view: sandbox.View, heard: Record) -> list[TestOutcome]:
     lines = heard.done["lines"] if heard.done else {}
     found = []
     for one in [*heard.broken, *heard.tests.values()]:
@@ -228,7 +201,7 @@ def _outcomes(place: Workplace, view: sandbox.View, heard: _Record) -> list[Test
     return found
 
 
-def _ended(place: Workplace, view: sandbox.View, heard: _Record) -> TestOutcome:
+def _ended(place: Workplace, view: sandbox.View, heard: Record) -> TestOutcome:
     """The test that took the whole process with it."""
     stack = [
         (match[1], int(match[2]))
@@ -251,7 +224,7 @@ def _ended(place: Workplace, view: sandbox.View, heard: _Record) -> TestOutcome:
     )  # fmt: skip
 
 
-def _hopeless(place: Workplace, heard: _Record, limit: float) -> str:
+def _hopeless(place: Workplace, heard: Record, limit: float) -> str:
     """Why no search can help; empty if it can."""
     text = place.command.text
     if heard.late:
@@ -278,7 +251,7 @@ def _hopeless(place: Workplace, heard: _Record, limit: float) -> str:
     return ""
 
 
-def _nothing(heard: _Record) -> str:
+def _nothing(heard: Record) -> str:
     skipped = sum(one.get("outcome") == "skipped" for one in heard.tests.values())
     if skipped:
         return f"all {skipped} tests were skipped, so they cannot show a bug"
@@ -298,7 +271,7 @@ def _command(place: Workplace, limit: float) -> tuple[Baseline, Plan | None]:
     try:
         worker.receive()
         worker.send({"key": 0, "seconds": limit, "ask": True})
-        frame = next(_frames(worker, time.perf_counter() + limit + 30), None)
+        frame = next(frames(worker, time.perf_counter() + limit + 30), None)
         lines, trace = place.hooked(view, hook)
     finally:
         place.discard(worker)
@@ -328,12 +301,6 @@ def _command(place: Workplace, limit: float) -> tuple[Baseline, Plan | None]:
 
 def _error(message: str) -> Baseline:
     return Baseline("error", message.strip())
-
-
-def _tail(output: IO[bytes]) -> str:
-    output.seek(0, os.SEEK_END)
-    output.seek(max(0, output.tell() - 8192))
-    return output.read().decode("utf-8", "replace").strip()
 
 
 def _drop_copy(place: Workplace, view: sandbox.View) -> None:

@@ -20,6 +20,8 @@ from codemtl.search import private_copy, sandbox
 from codemtl.search.commands import Command
 from codemtl.search.worker import Worker
 
+HOOK = str(sandbox.CHILD / "hook")  # of any Python that finds it on its PYTHONPATH
+
 
 class Workplace:
     """Starts sandboxed processes, and removes every trace of them."""
@@ -144,16 +146,11 @@ class Workplace:
         moved = self._moved(view)
         if hook is not None or moved is not None:
             own = environment.get("PYTHONPATH")
-            ours = str(sandbox.CHILD / "hook")
-            environment["PYTHONPATH"] = os.pathsep.join([ours, own] if own else [ours])
+            environment["PYTHONPATH"] = os.pathsep.join([HOOK, own] if own else [HOOK])
         if moved is not None:
             environment["CODEMTL_MOVED"] = json.dumps(moved)
         if hook is not None:
-            environment |= {
-                "CODEMTL_TARGETS": json.dumps([self.seen(view, path) for path in self.targets]),
-                "CODEMTL_HOOK_DATA": str(hook),
-                "CODEMTL_COVERAGE": str(self.coverage),
-            }
+            environment |= self.hook(view, hook)
         setup = self.setup(
             view, "command",
             command=self.command.text,
@@ -164,6 +161,14 @@ class Workplace:
         self.workers.append(worker)
         worker.start(self.way, None, environment, setup)
         return worker
+
+    def hook(self, view: sandbox.View, out: Path) -> dict[str, str]:
+        """What the hook is told by the environment; it gathers in a folder what Python ran."""
+        return {
+            "CODEMTL_TARGETS": json.dumps([self.seen(view, path) for path in self.targets]),
+            "CODEMTL_HOOK_DATA": str(out),
+            "CODEMTL_COVERAGE": str(self.coverage),
+        }
 
     def hooked(
         self, view: sandbox.View, hook: Path

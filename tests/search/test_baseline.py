@@ -52,6 +52,26 @@ def test_failing(project: Make) -> None:
     assert tests["test_add"].message == "assert -1 == 3"
 
 
+def test_what_processes_of_the_tests_run(project: Make) -> None:
+    """Each test is told apart, though none of them runs the target itself."""
+    root = project({
+        "calc.py": BUGGY + "\n\ndef twice(a):\n    return 2 * a\n",
+        "test_calc.py": "import subprocess, sys\nimport calc\n\ndef ask(code):\n"
+        "    code = f'import calc; print(calc.{code})'\n"
+        "    return int(subprocess.check_output([sys.executable, '-c', code]))\n\n"
+        "def test_add():\n    assert ask('add(1, 2)') == 3\n\n"
+        "def test_twice():\n    assert ask('twice(2)') == 4\n\n"
+        "def test_other():\n    assert calc\n",
+    })  # fmt: skip
+    found = run(PYTEST)
+    assert found.status == "failing", found.message
+    lines = {test.id.rpartition("::")[2]: test.lines[root / "calc.py"] for test in found.tests}
+    body = frozenset({2, 6})
+    assert {name: body & run for name, run in lines.items()} == {
+        "test_add": {2}, "test_twice": {6}, "test_other": frozenset(),
+    }  # fmt: skip
+
+
 def test_a_test_that_never_ends_in_the_target(project: Make) -> None:
     root = project({
         "calc.py": "def add(a, b):\n    while True:\n        a += 1\n",

@@ -72,6 +72,14 @@ def size(request):
     return request.param
 """
 
+BY_PROCESS = """
+import subprocess, sys
+
+def test_add():
+    code = 'import calc; print(calc.add(1, 2))'
+    assert subprocess.check_output([sys.executable, '-c', code]).strip() == b'3'
+"""
+
 CASES = {
     "function": {"calc.py": BUGGY, "test_calc.py": TEST},
     "unittest": {"calc.py": BUGGY, "test_calc.py": UNITTEST},
@@ -101,11 +109,11 @@ CASES = {
         "\n        assert add(size, 2) == size + 2\n    def test_zero(self, size):\n"
         "        assert add(size, 0) == size\n",
     },
-    "by subprocess": {
+    "by subprocess": {"calc.py": BUGGY, "test_calc.py": BY_PROCESS},
+    "by subprocess, and imported": {
         "calc.py": BUGGY,
-        "test_calc.py": "import subprocess, sys\ndef test_add():\n"
-        "    code = 'import calc; print(calc.add(1, 2))'\n"
-        "    assert subprocess.check_output([sys.executable, '-c', code]).strip() == b'3'\n",
+        "test_calc.py": BY_PROCESS + "\nimport calc\ndef test_here():\n"
+        "    assert calc.add(1, 2) == 3\ndef test_zero():\n    assert calc.add(1, 0) == 1\n",
     },
     "writes beside itself": {
         "calc.py": BUGGY,
@@ -141,7 +149,7 @@ def test_it_runs_what_pytest_runs(project: Make, name: str) -> None:
     project(CASES[name])
     statuses, mode = judge(PYTEST, "calc.py", FIXED, WRONG, FIXED, BUGGY.encode())
     assert statuses == ["passed", "failed", "passed", "failed"]
-    slow = {"by subprocess": "command"}
+    slow = {"by subprocess": "file", "by subprocess, and imported": "file"}
     if "bwrap" in ways():  # else the tests' folder is not read-only
         slow["writes beside itself"] = "file"
     assert mode == slow.get(name, "memory")
@@ -237,8 +245,11 @@ LAYOUT = {"src/calc.py": BUGGY, "tests/test_calc.py": TEST}
 
 
 @pytest.mark.parametrize("way", ways())
-def test_an_editable_install_in_an_environment_of_the_tree(project: Make, way: sandbox.Way) -> None:
-    root = project(LAYOUT)
+@pytest.mark.parametrize("tests", [TEST, BY_PROCESS])
+def test_an_editable_install_in_an_environment_of_the_tree(
+    project: Make, way: sandbox.Way, tests: str
+) -> None:
+    root = project({**LAYOUT, "tests/test_calc.py": tests})
     venv.create(root / ".venv", symlinks=True, with_pip=False)
     (packages,) = (root / ".venv").glob("lib/python*/site-packages")
     outer = sysconfig.get_paths()["purelib"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 
-from . import relocate, wire
+from . import children, relocate, wire
 
 
 def main(requests: int, out: int) -> int:
@@ -26,6 +27,7 @@ def main(requests: int, out: int) -> int:
     sys.path[:] = [one for one in sys.path if one]
     if setup["moved"] is not None:
         relocate.Moved(*setup["moved"]).imports()
+        children.tell({"CODEMTL_MOVED": json.dumps(setup["moved"])})
     if setup["as_module"]:
         sys.path.insert(0, setup["folder"])
     try:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from . import patching, session, wire
+from . import children, patching, session, wire
 
 
 class Stopped(BaseException):
@@ -88,6 +88,8 @@ class Recorder:
         if self.coverage is not None:
             self.coverage.switch_context(item.nodeid)
         self.tests[item.nodeid] = {"outcome": None}
+        if self.setup["hook"]:
+            self.tell_children(item.nodeid)
         self.watch(item)
         yield
         seconds = self.unwatch()
@@ -110,6 +112,12 @@ class Recorder:
         known = self.tests.get(report.nodeid)
         if known is not None:
             known["outcome"] = session.outcome(known["outcome"], report)
+
+    def tell_children(self, test: str) -> None:
+        """Where the processes that a test starts note what they run: a folder of its own."""
+        hook, number = self.setup["hook"], self.setup["only"].index(test)
+        folder = os.path.join(hook["CODEMTL_HOOK_DATA"], str(number))
+        children.tell({**hook, "CODEMTL_HOOK_DATA": folder})
 
     def failure(self, excinfo: Any, node: Any) -> dict[str, Any]:
         """What a failure shows."""
@@ -190,8 +198,11 @@ def main(setup: dict[str, Any], out: int) -> int:
     try:
         prepared = session.Session(setup, [recorder])
         items: Any = prepared.session.perform_collect()
-        skip = set(setup["leave_out"])
-        items[:] = [item for item in items if item.nodeid not in skip]
+        skip, only = set(setup["leave_out"]), set(setup["only"])
+        items[:] = [
+            item for item in items
+            if item.nodeid not in skip and (not only or item.nodeid in only)
+        ]  # fmt: skip
         prepared.run()
     except usage as error:
         wire.send(out, {"type": "error", "message": str(error)})
