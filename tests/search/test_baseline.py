@@ -172,6 +172,19 @@ def test_an_import_error_in_the_target_is_a_search_case(
     assert (verdicts[1].status, verdicts[2].status) == ("passed", "failed")
 
 
+@pytest.mark.parametrize("place", ["test_calc.py", "conftest.py"])
+def test_an_assertion_outside_of_tests_is_a_search_case(project: Make, place: str) -> None:
+    asserted = "import calc\nassert calc.add(1, 2) == 3\ndef test_it():\n    pass\n"
+    project({"calc.py": BUGGY, "test_calc.py": TEST, place: asserted})
+    with Validator(PYTEST, [Path("calc.py")], jobs=1) as validator:
+        found = validator.baseline()
+        assert found.status == "failing", found.message
+        validator.submit(1, Path("calc.py"), FIXED)
+        validator.submit(2, Path("calc.py"), BUGGY.encode())
+        verdicts = dict(validator.wait() + validator.wait())
+    assert (verdicts[1].status, verdicts[2].status) == ("passed", "failed")
+
+
 def test_an_arbitrary_command(project: Make) -> None:
     root = project({"calc.py": BUGGY, "check.py": "import calc\nassert calc.add(1, 2) == 3\n"})
     found = run(f"{sys.executable} check.py")

@@ -76,7 +76,7 @@ class Recorder:
         said: dict[str, Any] = {}
         if report.failed and call is not None and call.excinfo is not None:
             said = self.failure(call.excinfo, collector)
-            said["chain"] = chain_hits(self.patch, call.excinfo.value)
+            said["chain"] = comes_from(self.patch, call.excinfo.value)
         wire.send(self.out, {
             "type": "collect", "id": collector.nodeid, "seconds": seconds,
             "failed": bool(said), **said,
@@ -173,8 +173,11 @@ class Recorder:
         return found
 
 
-def chain_hits(patch: patching.Patch, error: BaseException | None) -> bool:
-    """Whether an error that stopped a collection has its cause in a target file."""
+def comes_from(patch: patching.Patch, error: BaseException | None) -> bool:
+    """Whether an error that stopped a collection may have its cause in a target file.
+
+    It passed through one, or a file asserts something outside of its tests and has loaded one.
+    """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -182,6 +185,8 @@ def chain_hits(patch: patching.Patch, error: BaseException | None) -> bool:
             return True
         names = (getattr(error, "filename", None), getattr(error, "path", None))
         if any(isinstance(name, str) and patch.target(name) for name in names):
+            return True
+        if isinstance(error, AssertionError) and patch.seen:
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -208,7 +213,7 @@ def main(setup: dict[str, Any], out: int) -> int:
         wire.send(out, {"type": "error", "message": str(error)})
         return 0
     except Exception as error:
-        hit = chain_hits(recorder.patch, error)
+        hit = comes_from(recorder.patch, error)
         said = f"{type(error).__name__}: {error}"
         if type(error).__name__ == "ConftestImportFailure":
             cause = error.__cause__ or getattr(error, "cause", None) or error
