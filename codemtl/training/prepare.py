@@ -7,15 +7,18 @@ so an interrupted preparation goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from codemtl.corpus.processes import processes, task
 from codemtl.errors import DataError
 from codemtl.model.config import ModelConfig
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout
@@ -33,6 +36,7 @@ CHUNK_FILES = 800
 MIN_PIECES = 12
 MAX_WINDOWS = 4  # of one function
 CHUNK_FIXES = 4000
+JOBS_OF_A_PROCESS = 20
 WITHOUT_SITE = ("rewrite", "undefined-name")  # kinds of fix that the repair head does not express
 
 
@@ -60,20 +64,34 @@ def prepare(
 ) -> dict[str, int]:
     """Write ``out/SPLIT-NNNNN.safetensors.xz`` for every split of a mined corpus.
 
-    Returns the number of new examples by split. Raises DataError if the corpus is not there.
+    Returns the number of new examples by split. Raises DataError if the corpus is not there, or a
+    process is killed.
     """
     work = _jobs(corpus, out, tokenizer, config, seed)
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(jobs, len(work)), maxtasksperchild=20) as pool:
-        for done, (split, count) in enumerate(pool.imap_unordered(_run, work), 1):
-            counts[split] += count
-            if progress is not None:
-                progress(done, len(work))
-        pool.close()
-        pool.join()
+    try:
+        with closing(_run_all(work, jobs)) as made:
+            for done, (split, count) in enumerate(made, 1):
+                counts[split] += count
+                if progress is not None:
+                    progress(done, len(work))
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"a process was killed while it prepared {corpus}, perhaps for want of memory; the same"
+            " command goes on"
+        ) from error
     return dict(counts)
+
+
+def _run_all(work: Sequence[_Job], jobs: int) -> Generator[tuple[str, int], None, None]:
+    """What `_run` makes of each, as it is done; new processes now and then, as old ones grow."""
+    together = JOBS_OF_A_PROCESS * jobs
+    for low in range(0, len(work), together):
+        part = work[low : low + together]
+        with processes(min(jobs, len(part))) as pool:
+            for made in as_completed([pool.submit(task, _run, job) for job in part]):
+                yield made.result()
 
 
 def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: int) -> list[_Job]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from datasets import Dataset
@@ -151,6 +154,19 @@ def test_real_fixes_of_a_corpus_become_examples(corpus: Path, tiny: Path, tmp_pa
     site, action = bug.fix.tolist()
     assert ALL_FAMILIES[bug.site_family[site]] == "comparison"
     assert ACTIONS[action].label == "<"
+
+
+def _killed(_: object) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_a_process_that_is_killed_ends_the_preparation(
+    corpus: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codemtl.training.prepare._run", _killed)
+    with pytest.raises(DataError, match=r"was killed .* the same command goes on"):
+        prepare(corpus, tmp_path / "out", tiny / "tokenizer.json", SMALL, jobs=2)
 
 
 def test_one_file_is_too_little_to_learn_from(tmp_path: Path, tiny: Path) -> None:
