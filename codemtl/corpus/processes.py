@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
@@ -18,12 +19,30 @@ T = TypeVar("T")
 _SECONDS = 10.0  # that a process has to clear away what it was writing
 
 
+class _Deaf(SpawnProcess):
+    """A process that Ctrl-C does not reach, from its first moment on.
+
+    Until it has imported what it shall do it can ignore no signal, and would die with a traceback.
+    """
+
+    def start(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Spawning(SpawnContext):
+    """How workers are started: spawned, not forked, as the caller may have started threads."""
+
+    Process = _Deaf
+
+
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """A pool whose tasks go through ``task``; an exception ends it without waiting for them."""
-    # Spawned, not forked: the caller may have started threads.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+    pool = ProcessPoolExecutor(count, mp_context=Spawning(), initializer=_begin)
     try:
         yield pool
     except BaseException:

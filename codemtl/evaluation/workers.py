@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from codemtl.corpus.processes import end_with_parent
+from codemtl.corpus.processes import Spawning, end_with_parent
 from codemtl.errors import ModelError
 
 T = TypeVar("T")
@@ -36,8 +36,7 @@ def run(
     if jobs <= 1 or len(cases) < 2:
         made = make()
         return [task(made, case) for case in _bar(cases, len(cases), label)]
-    context = multiprocessing.get_context("spawn")  # torch and tokenizers have threads
-    pool = ProcessPoolExecutor(min(jobs, len(cases)), context, _start, (make,))
+    pool = ProcessPoolExecutor(min(jobs, len(cases)), Spawning(), _start, (make,))
     try:
         results = pool.map(_Call(task), cases)
         return list(_bar(results, len(cases), label))

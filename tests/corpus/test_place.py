@@ -23,6 +23,7 @@ from codemtl.corpus import build as build_module
 from codemtl.corpus import join, parts, place, tables
 from codemtl.corpus.build import build
 from codemtl.corpus.divide import build_divided
+from codemtl.corpus.processes import processes, task
 from codemtl.corpus.trees import find_sources, plain_folders
 from codemtl.errors import DataError, UsageError
 
@@ -295,3 +296,14 @@ def test_code_beside_repositories_is_counted(tmp_path: Path) -> None:
     assert many in plain_folders(many)
     summary = mine(many, plain, out=tmp_path / "out")
     assert summary.rejected_projects == {"beside repositories": 2}
+
+
+def test_an_interrupt_at_their_start_leaves_workers_silent(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with processes(1) as pool:
+        answer = pool.submit(task, os.getpid)
+        (worker,) = pool._processes.values()
+        os.kill(worker.pid, signal.SIGINT)  # a group of processes is sent it at once
+        assert answer.result() == worker.pid
+    assert capfd.readouterr().err == ""
