@@ -7,9 +7,7 @@ goes on with the same batches. Scenes are made once, before training, and kept a
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,6 +20,7 @@ from torch import Tensor
 
 from codemtl.errors import UsageError
 from codemtl.vision.config import VisionConfig
+from codemtl.vision.processes import processes
 from codemtl.vision.scenes import CANVAS, CLASSES, MOST_DIGITS, Scenes, Split, make_scenes
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
@@ -89,9 +88,8 @@ def scene_examples(split: Split, count: int, progress: Progress | None = None) -
     parts = []
     with ExitStack() as stack:
         over: Callable[..., Iterable[Scenes]] = map
-        if len(starts) > _CHUNKS_ALONE:  # spawned, not forked: torch may have started threads
-            context = multiprocessing.get_context("spawn")
-            over = stack.enter_context(ProcessPoolExecutor(mp_context=context)).map
+        if len(starts) > _CHUNKS_ALONE:
+            over = stack.enter_context(processes()).map
         for part in over(partial(make_scenes, split), sizes, starts):
             parts.append(part)
             if progress is not None:

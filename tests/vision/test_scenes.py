@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
+from codemtl.errors import DataError
 from codemtl.vision.data import scene_examples
+from codemtl.vision.processes import processes
 from codemtl.vision.scenes import CANVAS, SPLITS, Scenes, Split, digit_numbers, make_scenes
 
 # SHA-256 of pixels, boxes and classes: the first 2,000 test scenes, the first 200 of the others.
@@ -91,3 +99,37 @@ def test_the_label_is_the_class_of_the_largest() -> None:
     sides = (examples.boxes[..., 2:] - examples.boxes[..., :2]).amax(-1)
     assert (sides.argmax(1) == 0).all()
     assert (examples.labels == examples.classes[:, 0]).all()
+
+
+def test_an_interrupt_at_their_start_leaves_processes_silent(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with processes() as pool:
+        answer = pool.submit(os.getpid)
+        (worker,) = pool._processes.values()
+        os.kill(worker.pid, signal.SIGINT)  # a group of processes is sent it at once
+        assert answer.result() == worker.pid
+    assert capfd.readouterr().err == ""
+
+
+def test_a_process_that_is_killed_is_told_of() -> None:
+    with pytest.raises(DataError, match="was killed"), processes() as pool:
+        pool.submit(signal.raise_signal, signal.SIGKILL).result()
+
+
+def test_processes_of_a_killed_command_end(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import time\nfrom codemtl.vision.processes import processes\n"
+        "if __name__ == '__main__':\n    with processes() as pool:\n"
+        "        pool.submit(print, 'begun', flush=True).result()\n        time.sleep(60)\n"
+    )
+    command = [sys.executable, str(program)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert workers
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
