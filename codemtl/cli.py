@@ -7,6 +7,7 @@ Annotations are no strings in the modules of commands: typer would compile each 
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial, wraps
@@ -73,6 +74,8 @@ def main() -> None:
         print(f"codemtl: cannot write: {error.strerror}", file=sys.stderr)
         code = 2
         _forget_output()
+    if code == INTERRUPTED:  # a second Ctrl-C ends what libraries do at the end, without a word
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _flush()
     except BrokenPipeError:

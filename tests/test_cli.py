@@ -490,6 +490,26 @@ def test_interrupt_is_130_without_a_traceback(file: Path) -> None:
     assert b"Traceback" not in err
 
 
+def test_a_second_interrupt_at_the_end_is_without_a_traceback(file: Path) -> None:
+    code = (
+        "import atexit, time\n"
+        "def end():\n"
+        "    print('end', flush=True)\n"
+        "    time.sleep(60)\n"
+        "def interrupted(*arguments):\n"
+        "    raise KeyboardInterrupt\n"
+        "atexit.register(end)\n"
+        "fake.repair = interrupted"
+    )
+    process = start(code, "repair", "a.py", cwd=file.resolve().parent)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"end\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT  # a shell says 130
+    assert b"Traceback" not in err
+
+
 def test_a_broken_pipe_is_silent(file: Path) -> None:
     Path("long.py").write_text(
         "".join(f"def f{number}():\n    return leng()\n" for number in range(2000)) + "leng = 1\n"
