@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from codemtl.errors import CodemtlError, DataError, UsageError
@@ -411,6 +413,41 @@ def test_a_run_that_fails_ends_the_comparison(tiny: Path, tmp_path: Path) -> Non
     (tmp_path / "run.json").write_text(json.dumps({"settings": {"tasks": {"repare": {}}}}))
     with pytest.raises(CodemtlError, match=r"failed \(exit code 2\).*the same command again"):
         start_process(tmp_path, threading.Event())
+
+
+def test_a_run_that_waits_for_another_process_is_stopped_at_once(tmp_path: Path) -> None:
+    """Started in the background too, where a shell has Ctrl-C ignored."""
+    lock, stop = tmp_path / ".lock", threading.Event()
+    failed: list[BaseException] = []
+
+    def launch() -> None:
+        try:
+            start_process(tmp_path, stop)
+        except CodemtlError as error:
+            failed.append(error)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            thread = threading.Thread(target=launch)
+            thread.start()
+            deadline = time.monotonic() + 60
+            while not _opened(lock):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            stop.set()
+            thread.join(20)
+            assert not thread.is_alive()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "exit code 130" in str(*failed)
+
+
+def _opened(path: Path) -> bool:
+    """Whether a child has a file open."""
+    workers = psutil.Process().children()
+    return any(path.as_posix() in {one.path for one in work.open_files()} for work in workers)
 
 
 def test_the_command_shows_its_plan_and_explains_what_is_wrong(

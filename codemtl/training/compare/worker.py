@@ -9,12 +9,12 @@ from its last checkpoint then.
 
 from __future__ import annotations
 
-import _thread
 import fcntl
 import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -44,6 +44,7 @@ _MIB = 1 << 20
 
 def main() -> None:
     """Run one folder; the exit code is 0, 2 for an error that was explained, or 130."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     try:
         threading.Thread(target=_watch_input, daemon=True).start()
         work(Path(sys.argv[1]))
@@ -57,7 +58,9 @@ def main() -> None:
 def _watch_input() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
-    _thread.interrupt_main()
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)  # also where it waits for the lock of a folder
 
 
 def work(folder: Path) -> None:
