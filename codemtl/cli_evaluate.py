@@ -59,19 +59,25 @@ def evaluate(
     """
     from codemtl import report
     from codemtl.configuration import load_settings
+    from codemtl.errors import WriteError
     from codemtl.evaluation import pages
     from codemtl.evaluation.options import Options
     from codemtl.evaluation.run import run
 
     if out is not None:
         pages.check_extra()
+        pages.check_writable(out)
     done = run(Options(
         suites=_split("--suite", suite), tasks=_split("--task", task), corpus=corpus, data=data,
         benchmarks=benchmarks, split=split, limit=limit, jobs=jobs, seed=seed, uniform=uniform,
         one_edit=one_edit, model=load_settings([], {"model": model}).model,
         repositories=repositories, same_time=same_time,
     ))  # fmt: skip
-    files = pages.write_folder(done, out) if out is not None else []
+    try:
+        files = pages.write_folder(done, out) if out is not None else []
+    except WriteError:  # what was measured is told all the same
+        report.evaluated(done.document(), [], style=output)
+        raise
     return report.evaluated(done.document(), files, style=output)
 
 

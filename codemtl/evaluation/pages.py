@@ -11,6 +11,7 @@ import base64
 import html
 import io
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from codemtl.errors import MissingExtraError, WriteError
 from codemtl.evaluation.results import PRIOR, Example, SuiteResult, Table
 from codemtl.evaluation.run import Evaluation
+from codemtl.model.atomic import write_atomic
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
@@ -36,6 +38,16 @@ def check_extra() -> None:
         raise MissingExtraError("matplotlib", "evaluate") from error
 
 
+def check_writable(folder: Path) -> None:
+    """Raise WriteError if a folder cannot be written to, or be made; it is not made."""
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def write_folder(done: Evaluation, folder: Path) -> list[Path]:
     """Write everything; the files, in their order. Raises WriteError."""
     pictures = dict(_pictures(done.results))
@@ -49,11 +61,14 @@ def write_folder(done: Evaluation, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            (folder / name).write_bytes(data)
+            write_atomic(folder / name, data)
     except OSError as error:
-        fault = f"cannot write to {folder}: {error.strerror}"
-        raise WriteError(f"{fault}; choose another --out") from error
+        raise _unwritable(folder, error) from error
     return [folder / name for name in files]
+
+
+def _unwritable(folder: Path, error: OSError) -> WriteError:
+    return WriteError(f"cannot write to {folder}: {error.strerror}; choose another --out")
 
 
 def page(done: Evaluation, pictures: dict[str, bytes]) -> str:

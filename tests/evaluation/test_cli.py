@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import signal
@@ -135,6 +136,33 @@ def test_an_option_without_effect_is_told(run: Run, arguments: list[str], messag
     outcome = run("evaluate", *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert message in outcome.err and outcome.err.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_before(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_: object) -> None:
+        raise AssertionError("it was measured")
+
+    monkeypatch.setattr("codemtl.evaluation.run.run", never)
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "inner"):
+        outcome = run("evaluate", "--out", out)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert f"cannot write to {out}: Not a directory; choose another --out" in outcome.err
+
+
+def test_what_was_measured_is_told_where_the_disk_is_full(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("codemtl.evaluation.pages.write_atomic", full)
+    arguments = ("evaluate", "--suite", "synthetic", "--limit", "2", "--format", "json")
+    outcome = run(*arguments, "--out", tmp_path)
+    assert outcome.code == 2 and outcome.err.endswith("left on device; choose another --out\n")
+    assert json.loads(outcome.out)["suites"]["synthetic"]["bugs"] == 2
 
 
 def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
