@@ -11,6 +11,7 @@ Both sources go through the same checks, so that a wrong value reads the same wh
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -93,6 +94,8 @@ def parse_duration(value: object) -> float:
     seconds = float(match[1]) * _SECONDS[match[2]]
     if seconds <= 0:
         raise ValueError("must be longer than nothing")
+    if not math.isfinite(seconds):
+        raise ValueError("must be shorter than for ever")
     return seconds
 
 
