@@ -24,6 +24,7 @@ from codemtl.training.weighting import check
 T = TypeVar("T")
 PRECISIONS = ("auto", "no", "bf16")
 LARGEST_SEED = 2**32 - 1  # that numpy takes
+MOST_THREADS = 1024  # more are a mistake, of which torch can die
 _POSITIVE = (
     "steps", "accumulation", "micro_tokens", "learning_rate", "clip", "log_every",
     "evaluate_every", "evaluate_batches", "checkpoint_every", "diagnose_every", "real_every",
@@ -98,8 +99,9 @@ class TrainingConfig:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
-        if self.seed > LARGEST_SEED:
-            raise UsageError(f"seed is {self.seed}; it must be at most {LARGEST_SEED}")
+        for name, most in (("seed", LARGEST_SEED), ("threads", MOST_THREADS)):
+            if getattr(self, name) > most:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at most {most}")
         for name in ("data_fraction", "validation_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0, at most 1")

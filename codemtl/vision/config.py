@@ -12,6 +12,8 @@ from typing import Any
 from codemtl.errors import UsageError
 
 TASKS = ("cls", "det")
+LARGEST_SEED = 2**32 - 1  # that numpy takes
+MOST_THREADS = 1024  # more are a mistake, of which torch can die
 _CHOICES = {
     "model": ("document", "reference"),
     "weighting": ("static", "uncertainty"),
@@ -71,6 +73,9 @@ class VisionConfig:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
+        for name, most in (("seed", LARGEST_SEED), ("threads", MOST_THREADS)):
+            if getattr(self, name) > most:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at most {most}")
         if not self.tasks or set(self.tasks) - set(TASKS) or len(set(self.tasks)) < len(self.tasks):
             raise UsageError(f"tasks are {','.join(self.tasks)!r}; there are cls, det and cls,det")
         if not 0 <= self.ema < 1:

@@ -82,6 +82,7 @@ def test_a_file_that_lists_tasks_trains_those_alone(tmp_path: Path) -> None:
         ("tasks.repair.terms.bug=inf", "tasks.repair.terms.bug is inf; it must be a finite"),
         ("weighting={name='coba', tau=nan}", "weighting.tau is nan; it must be a finite number"),
         ("seed=4294967296", "seed is 4294967296; it must be at most 4294967295"),
+        ("threads=1025", "threads is 1025; it must be at most 1024"),
         ("steps", "--set steps: expected key=value"),
         ("steps.more=1", "steps is a value, not a table"),
     ],
