@@ -291,12 +291,17 @@ def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "some" / "step-0000010").mkdir(parents=True)
     (tmp_path / "half" / ".partial-0000010").mkdir(parents=True)  # stopped while it was written
-    for checkpoints in (None, tmp_path / "some", tmp_path / "half"):
+    model = tmp_path / "model"  # a full disk, or a second before the checkpoint was whole
+    model.mkdir()
+    (model / "config.json").touch()
+    some, half = tmp_path / "some", tmp_path / "half"
+    for checkpoints in (None, some, half, model / "checkpoints"):
         with pytest.raises(KeyboardInterrupt), report.interruptible("add --resume", checkpoints):
             raise KeyboardInterrupt
     assert capsys.readouterr().err.splitlines() == [
         "codemtl: interrupted; add --resume", "codemtl: interrupted; add --resume",
         "codemtl: interrupted; it had not come to a checkpoint, so the same command begins anew",
+        f"codemtl: interrupted; {model} has a model and no checkpoint; choose another --out",
     ]  # fmt: skip
 
 

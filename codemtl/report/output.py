@@ -26,12 +26,17 @@ def complain(message: str) -> None:
 
 @contextmanager
 def interruptible(advice: str, checkpoints: Path | None = None) -> Iterator[None]:
-    """Say on Ctrl-C how to go on; not where there are no ``checkpoints``, if these are needed."""
+    """Say on Ctrl-C how to go on; not where there are no ``checkpoints``, if these are needed.
+
+    ``checkpoints`` lie in the folder of the run.
+    """
     try:
         yield
     except KeyboardInterrupt:
         if checkpoints is not None and not any(checkpoints.glob("step-*")):
             advice = "it had not come to a checkpoint, so the same command begins anew"
+            if (checkpoints.parent / "config.json").exists():  # no run begins over a model
+                advice = f"{checkpoints.parent} has a model and no checkpoint; choose another --out"
         complain(f"interrupted; {advice}")
         raise
 
