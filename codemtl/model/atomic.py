@@ -7,11 +7,18 @@ from pathlib import Path
 
 
 def write_durable(path: Path, data: bytes) -> None:
-    """Write a new file, with the mode that the user's umask asks for, and wait for the disk."""
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a new file, with the mode that the user's umask asks for, and wait for the disk.
+
+    An OSError says which file, also where the disk is full.
+    """
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def write_atomic(path: Path, data: bytes) -> None:

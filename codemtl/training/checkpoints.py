@@ -58,11 +58,15 @@ def save_checkpoint(trainer: Trainer, out: Path, keep: int = 2) -> Path:
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     files[STATE] = (json.dumps(state, indent=2) + "\n").encode()
-    for name, data in files.items():
-        write_durable(partial / name, data)
-    sync_folder(partial)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    try:
+        for name, data in files.items():
+            write_durable(partial / name, data)
+        sync_folder(partial)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    except BaseException:  # a full disk most of all
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     sync_folder(folder)
     for old in [*sorted(folder.glob("step-*"))[:-keep], *folder.glob(".partial-*")]:
         shutil.rmtree(old, ignore_errors=True)

@@ -130,10 +130,14 @@ def save_checkpoint(trainer: Trainer, out: Path, data: str, precision: str) -> N
         "config": trainer.config.to_dict(), "run": _run(trainer, data, precision),
         "sha256": {name: hashlib.sha256(one).hexdigest() for name, one in files.items()},
     }  # fmt: skip
-    for name, content in {**files, STATE: json.dumps(state, indent=2).encode()}.items():
-        write_whole(partial / name, content)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    try:
+        for name, content in {**files, STATE: json.dumps(state, indent=2).encode()}.items():
+            write_whole(partial / name, content)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    except BaseException:  # a full disk most of all
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     handle = os.open(folder, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)

@@ -152,6 +152,19 @@ def test_a_run_that_is_stopped_after_its_first_look_can_go_on(
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+def test_a_full_disk_leaves_no_part_of_a_checkpoint_and_is_named(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        if "optimizer" in os.readlink(f"/proc/self/fd/{handle}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("codemtl.model.atomic.os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left .*optimizer\.safetensors"):
+        again(tmp_path / "run", tiny, resume=False)
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
 def again(finished: Path, tiny: Path, *changes: str, resume: bool = True) -> dict[str, float]:
     return train(
         preset="tiny", data=tiny, out=finished, max_steps=4, resume=resume,
