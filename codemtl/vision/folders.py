@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,26 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _KIND = "codemtl-vision"
 
 
+def check_writable(out: Path) -> None:
+    """Raise WriteError if ``out`` cannot be written to, or be made; it is not made."""
+    try:
+        there = next(place for place in (out, *out.absolute().parents) if place.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
 def make_folder(out: Path) -> None:
     """Create the folder to write to. Raises WriteError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"cannot write to --out {out}: {error.strerror}") from error
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> WriteError:
+    return WriteError(f"cannot write to --out {out}: {error.strerror}; name another")
 
 
 def weights_bytes(network: nn.Module) -> bytes:

@@ -24,6 +24,7 @@ from codemtl.vision.drawing import curves, draw_boxes, sheet
 from codemtl.vision.folders import (
     CONFIG,
     WEIGHTS,
+    check_writable,
     fit_to_data,
     make_folder,
     resolve_precision,
@@ -66,6 +67,7 @@ def train(
     values |= {"tasks": tasks} if tasks is not None else {}
     values |= {"seed": seed} if seed is not None else {}
     config = make_config(values)
+    check_writable(out)
     if resume and not (out / "checkpoints").exists():
         raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
     if not resume:

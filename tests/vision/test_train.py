@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,12 +19,13 @@ from accelerate import Accelerator
 from PIL import Image
 from safetensors.torch import load_file
 
-from codemtl.errors import DataError, ModelError, UsageError
+from codemtl.errors import DataError, ModelError, UsageError, WriteError
 from codemtl.vision.coco import split_of
 from codemtl.vision.config import VisionConfig, make_config
 from codemtl.vision.data import scene_examples
 from codemtl.vision.evaluate import evaluate
 from codemtl.vision.folders import load_network
+from codemtl.vision.pictures import write_whole
 from codemtl.vision.train import Run, read_log, train
 from codemtl.vision.trainer import Trainer, learning_rate
 
@@ -206,6 +208,40 @@ def test_what_did_not_begin_is_not_resumed(tmp_path: Path, tiny: list[str]) -> N
     assert not (tmp_path / "out").exists()
 
 
+def test_where_nothing_can_be_written_no_scene_is_made(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("scenes were made")
+
+    monkeypatch.setattr("codemtl.vision.train.load_split", never)
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(WriteError, match=f"cannot write to --out {out}: .*; name another"):
+            train(model="reference", data=None, out=out, settings=tiny)
+
+    def read_only(dir: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("codemtl.vision.folders.tempfile.TemporaryFile", read_only)
+    with pytest.raises(WriteError, match="Read-only file system"):
+        train(model="reference", data=None, out=tmp_path, settings=tiny)
+
+
+def test_a_full_disk_leaves_no_part_of_a_checkpoint(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        write_whole(path, data)
+        if path.name == "optimizer.safetensors":
+            raise WriteError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr("codemtl.vision.trainer.write_whole", full)
+    with pytest.raises(WriteError, match="No space left"):
+        train(model="reference", data=None, out=tmp_path, settings=tiny)
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, tiny: list[str]) -> None:
     settings = [*tiny, "steps=1"]
     train(model="reference", data=None, out=tmp_path, settings=settings)
@@ -270,6 +306,8 @@ def test_broken_model_folders_are_named(
         (["train", "a.png"], "an IMAGE does not go with `codemtl vision train`"),
         (["train", "--tasks", "seg"], "there is no task 'seg'; known: cls, det"),
         (["train", "--time-budget", "soon"], "--time-budget must be a duration"),
+        (["train", "--seed", "4294967296"], "seed is 4294967296; it must be at most 4294967295"),
+        (["train", "--set", "threads=1025"], "threads is 1025; it must be at most 1024"),
         (["train", "--data", "gone"], "gone: there is no such folder"),
         (["evaluate"], "--model must name a trained folder"),
         (["evaluate", "--model", "reference"], "--model must name a trained folder"),
