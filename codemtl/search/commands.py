@@ -167,7 +167,7 @@ def _ask(python: str, options: list[str], environment: list[tuple[str, str]]) ->
     )
     try:
         done = subprocess.run(
-            [python, *options, "-c", question], capture_output=True, text=True, check=False,
+            [python, "-B", *options, "-c", question], capture_output=True, text=True, check=False,
             stdin=subprocess.DEVNULL, timeout=60, env={**os.environ, **dict(environment)},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):

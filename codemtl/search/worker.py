@@ -34,7 +34,10 @@ class Worker:
         """Start the process; it must be known to who will kill it before."""
         requests_read, self._requests = os.pipe()
         self.replies, replies_write = os.pipe()
-        start = [python.executable, *python.options] if python else [sys.executable, "-I", "-B"]
+        # -B: what a .pth file imports from the user's tree leaves no byte code there
+        start = (
+            [python.executable, "-B", *python.options] if python else [sys.executable, "-I", "-B"]
+        )
         words = [
             *start, "-c", sandbox.BOOT, str(sandbox.CHILD), str(requests_read), str(replies_write),
         ]  # fmt: skip

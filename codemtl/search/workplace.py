@@ -149,6 +149,7 @@ class Workplace:
             environment["PYTHONPATH"] = os.pathsep.join([HOOK, own] if own else [HOOK])
         if moved is not None:
             environment["CODEMTL_MOVED"] = json.dumps(moved)
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"  # .pth files import before we can move it
         if hook is not None:
             environment |= self.hook(view, hook)
         setup = self.setup(
