@@ -1,8 +1,10 @@
-"""How scripts end."""
+"""How scripts begin, and how they end."""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -11,6 +13,16 @@ from typing import NoReturn
 from codemtl.errors import CodemtlError
 
 _MENDABLE = (FileNotFoundError, NotADirectoryError, PermissionError, CalledProcessError)
+
+
+def argument_parser(docstring: str | None) -> ArgumentParser:
+    """A parser that describes a script by the first line of its docstring."""
+    return ArgumentParser(description=(docstring or "").partition("\n")[0])
+
+
+def print_command() -> None:
+    """Say by what call the figures that follow were made."""
+    print(f"command: {shlex.join(['python', *sys.argv])}")
 
 
 def script(main: Callable[[], object]) -> NoReturn:

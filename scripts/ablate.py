@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ import torch
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import load_network
 from codemtl.model.tokenizer import CodeTokenizer, special_ids
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.tasks import repair
 from codemtl.tasks.corruption import real_bug
 from codemtl.training.compare.runs import OUTCOME, RUN, start_process, threads_of_each
@@ -101,7 +100,7 @@ def main() -> None:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     found = {name: [row for row in part if row] for name, part in rows.items()}
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     for line in table(found, options.seeds):
         print(line)
 
@@ -193,7 +192,7 @@ def _cell(rows: list[dict[str, Any]], first: list[dict[str, Any]], task: str, me
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder of prepared shards")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--shards", action="append", default=[], metavar="NAME=FOLDER")

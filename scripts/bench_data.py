@@ -8,22 +8,19 @@ input and pieces of decoder targets, without padding.
 
 from __future__ import annotations
 
-import argparse
-import shlex
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.training.config import load_config
 from codemtl.training.mixture import MicroBatches
 from codemtl.training.shards import Shards
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--preset", default="small")
     parser.add_argument("--data", type=Path, required=True, help="a folder of prepared shards")
     parser.add_argument("--batches", type=int, default=200)
@@ -44,7 +41,7 @@ def main() -> None:
         key = micro["task"] + (" (dense)" if micro["task"] == "repair" and micro["dense"] else "")
         seconds[key] += time.process_time() - start  # type: ignore[assignment]
         tokens[key] += micro["tokens"]
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     for key in sorted(tokens):
         print(f"{key}: {tokens[key] / seconds[key]:,.0f} tokens/s")
     rate = tokens.total() / sum(seconds.values())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from codemtl.corpus.build import sources_at
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.trees import Source
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 
 SOURCES = Path(__file__).parent.parent / "data" / "sources.tsv"
 
@@ -29,7 +28,7 @@ SOURCES = Path(__file__).parent.parent / "data" / "sources.tsv"
 def main() -> int:
     options = _arguments()
     known = _known()
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     failed = False
     for source in sources_at(options.repositories):
         name = canonical_name(source.project)
@@ -88,7 +87,7 @@ def _known() -> dict[str, str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("repositories", type=Path, nargs="+", metavar="REPO")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--time-budget", default="15m")

@@ -20,9 +20,7 @@ from __future__ import annotations
 
 import argparse
 import resource
-import shlex
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -34,7 +32,7 @@ from typing import Any, NamedTuple
 from codemtl.corpus import git, history, messages
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.fixes import find_fix, mine_fixes
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 
 _STATUS = {"ADD": "A", "DELETE": "D", "MODIFY": "M", "RENAME": "R", "COPY": "C"}
 Walk = tuple[int, set[str]]  # commits, the names of those that are fixes (mine) or may be (walk)
@@ -60,7 +58,7 @@ def main() -> int:
 
 
 def _compare(repository: str, options: argparse.Namespace) -> int:
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"HEAD: {git.output(repository, 'rev-parse', 'HEAD')}")
     print("| walk | commits | found | wall s | commits/s | processor s | commits/processor s |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -163,7 +161,7 @@ def _processor() -> float:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("repository", type=Path, metavar="REPO", help="a git repository")
     parser.add_argument("--commits", type=int, default=2000, help="for both, newest first")
     parser.add_argument("--skip-whole", action="store_true", help="only the side by side part")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ from codemtl import inference
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.repair import RepairOptions, repair_source
 from codemtl.model.int8 import VARIABLE, has_int8
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 
@@ -31,7 +30,7 @@ def main() -> None:
     whole = inference.load_predictor(options.model, options.threads)
     os.environ[VARIABLE] = "0"
     exact = inference.load_predictor(options.model, options.threads)
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"model: {whole.name} {whole.revision}; threads: {options.threads}\n")
     print("| file | lines | fp32, s | int8, s | ratio | same findings | confidences differ by |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -64,7 +63,7 @@ def _by_place(findings: list[Finding]) -> dict[tuple[int, int, str], float]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--threads", type=int, default=1)

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 
 HEAVY = ("torch", "transformers", "tokenizers", "numpy", "tree_sitter")
 
@@ -52,7 +52,7 @@ def main() -> int:
                 times[label].append(_seconds(command))
         sizes = [len(file.read_text("utf-8").splitlines()) for file in files]
     medians = {label: statistics.median(found) for label, found in times.items()}
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"runs: {options.runs}; lines: FILE {sizes[0]}, FILE2 {sizes[1]}\n")
     print("| process | median s | fastest s | slowest s |\n| --- | --- | --- | --- |")
     for label, found in times.items():
@@ -85,7 +85,7 @@ def _imported(arguments: list[str]) -> list[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=Path, help="a model folder; default: the shipped weights")
     parser.add_argument("--file", type=Path, help="the file to repair")
     parser.add_argument("--runs", type=int, default=7)

@@ -20,7 +20,6 @@ import argparse
 import itertools
 import json
 import resource
-import shlex
 import statistics
 import subprocess
 import sys
@@ -33,7 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.training.config import load_config
 from codemtl.training.loop import windows
 from codemtl.training.meter import Meter
@@ -57,7 +56,7 @@ def main() -> None:
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found[arm].append(json.loads(done.stdout.splitlines()[-1]))
             print(f"round {number}: {arm} {found[arm][-1]}", file=sys.stderr)
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"torch {torch.__version__}, {options.rounds} rounds of {options.steps} steps, "
           f"task {options.task}; medians")  # fmt: skip
     keys = ("per_cpu_second", "per_second", "padding", "mib")
@@ -180,7 +179,7 @@ def _theirs(run: Run, folder: Path, *, grouped: bool) -> dict[str, float]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--preset", default="small")
     parser.add_argument("--data", type=Path, required=True, help="a folder of prepared shards")
     parser.add_argument("--task", default="generate", choices=("repair", "summarize", "generate"))

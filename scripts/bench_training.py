@@ -21,7 +21,6 @@ single-bug part.
 from __future__ import annotations
 
 import argparse
-import shlex
 import statistics
 import sys
 import tempfile
@@ -33,7 +32,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch, windows
 from codemtl.training.meter import Meter
@@ -80,7 +79,7 @@ def main() -> None:
         work = flops(run, sample) / sum(micro["tokens"] for micro in sample)
         peak = matrix_rate(run)
     rows = rows[WARM_UP:]
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, seed {config.seed}")
     print(
         f"counted: {len(rows)} turns of {options.turn} steps of {config.accumulation} micro-batches"
@@ -172,7 +171,7 @@ def matrix_rate(run: Run) -> float:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--preset", default="small")
     parser.add_argument("--data", type=Path, required=True, help="a folder of prepared shards")
     parser.add_argument("--steps", type=int, default=20, help="optimizer steps of each that count")

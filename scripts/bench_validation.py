@@ -11,7 +11,6 @@ once: the baseline run and the servers.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import os
@@ -28,7 +27,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 from codemtl.search.pool import Validator
 
 SWAPS = {
@@ -41,7 +40,7 @@ PATIENCE = 20.0  # seconds for a fresh pytest
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="humanevalfix.jsonl")
     parser.add_argument("--tasks", choices=("even", "odd", "all"), default="even")
     parser.add_argument("--every", type=int, default=10, help="take one task of so many")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 
 MODELS, TASKS = ("reference", "document"), ("cls,det", "cls", "det")  # in the order of the runs
 FIGURES = {"accuracy": "accuracy", "ap": "AP", "ap50": "AP50"}
@@ -42,7 +41,7 @@ def main() -> None:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for (model, tasks, _), metrics in zip(which, made, strict=True):
         found.setdefault((model, tasks), []).append(metrics)
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     facts = found[models[0], TASKS[0]][0]
     print(
         f"seeds {options.seeds}; {facts['threads']} threads, precision {facts['precision']}; "
@@ -113,7 +112,7 @@ def gains(model: str, found: dict[tuple[str, str], list[dict[str, Any]]]) -> str
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--models", default=",".join(MODELS))

@@ -14,16 +14,14 @@ Where others use the machine, the ratio of CPU times tells more.
 from __future__ import annotations
 
 import argparse
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 import torch
 from accelerate import Accelerator
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.vision.config import make_config
 from codemtl.vision.data import scene_examples
 from codemtl.vision.folders import resolve_precision
@@ -78,7 +76,7 @@ class Turns:
 def main() -> None:
     options = _arguments()
     turns = Turns(options.model, options.precision, options.batches)
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {turns.precision}")
     compare("training", turns.training, turns.bare_training, turns, options.turns)
     compare("prediction", turns.prediction, turns.bare_prediction, turns, options.turns)
@@ -110,7 +108,7 @@ def compare(
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", default="reference", choices=["document", "reference"])
     parser.add_argument("--precision", default="auto", choices=["auto", "no", "bf16"])
     parser.add_argument("--turns", type=int, default=20, help="of each that count")

@@ -11,7 +11,6 @@ itself and added per step: CoBa's probe, and, on a line of its own, the gradient
 from __future__ import annotations
 
 import argparse
-import shlex
 import statistics
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch
 from codemtl.training.run import Run
@@ -59,7 +58,7 @@ def main() -> None:
         probe = _timed(lambda: run.probes.fixed_losses(run.trainer.network))
         stages = {task: config.stage(task, 0, 1) for task in run.training.plans}
         look = _timed(lambda: run.probes.look(run.trainer.network, run.trainer.shared, 1, stages))
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, seed {config.seed}, "
           f"{len(rounds)} rounds, {options.micro} micro-batches a step")  # fmt: skip
     static = Spent(*(statistics.median(r["static"][i] for r in rounds) for i in range(2)))
@@ -109,7 +108,7 @@ def _timed(what: Any) -> Spent:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--preset", default="small")
     parser.add_argument("--data", type=Path, required=True, help="a folder of prepared shards")
     parser.add_argument("--rounds", type=int, default=12, help="that count")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +25,7 @@ from codemtl.evaluation.scoring import score_cases, scorer_of
 from codemtl.inference import Calibration
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import CONFIG, read_config
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 
 SPLIT = "validation"
 LISTS = Path(__file__).parent.parent / "data" / "benchmarks"
@@ -46,7 +45,7 @@ def main() -> None:
     if not any(guess.verdict.right for one in bugs for guess in one.model):
         sys.exit("no edit that the model proposes is right: there is nothing to fit confidences to")
     fitted = fit(bugs, clean)
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"model: {values.get('name', 'codemtl')} {str(values.get('sha256'))[:12]}")
     print(f"cases: {frozen.name}, SHA-256 {frozen.sha256}, {cases.unresolved} unresolved")
     print(f"bugs: {len(bugs)}; clean functions: {len(clean)}; prior: {PRIOR}")
@@ -75,7 +74,7 @@ def store(folder: Path, fitted: Calibration, cases: RepairCases) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--suite", choices=("synthetic", "real-bugs"), default="synthetic")

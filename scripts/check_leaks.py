@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import shlex
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +33,7 @@ from codemtl.corpus.near_duplicates import (
     signature,
     source_runs,
 )
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.lexical import lexical_tokens
 from codemtl.syntax.tree import parse
@@ -109,7 +107,7 @@ class Corpus:
 
 def main() -> int:
     options = _arguments()
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     start = time.perf_counter()
     corpus = Corpus(options.corpus)
     original = corpus.plant() if options.plant else None
@@ -153,7 +151,7 @@ def _print(corpus: Corpus, found: list[NearPair], threshold: float, show: int) -
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path, metavar="CORPUS", help="what codemtl mine wrote")
     parser.add_argument("--threshold", type=float, default=THRESHOLD, help="Jaccard similarity")
     parser.add_argument("--show", type=int, default=10, help="pairs to print, the worst first")

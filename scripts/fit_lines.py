@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -30,7 +28,7 @@ from codemtl.evaluation.results import percent
 from codemtl.evaluation.sampling import Sizes, masked_lines
 from codemtl.evaluation.workers import run
 from codemtl.inference import SHIPPED_MODEL, load_predictor
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.tasks.metrics import edit_similarity, same_code, share
 
 PER_PROJECT = 40
@@ -41,7 +39,7 @@ SEED = 11
 
 def main() -> None:
     options = _arguments()
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     if options.choices and options.choices.exists():
         rows = options.choices.read_text().splitlines()
         choices = [Choice(**json.loads(row)) for row in rows]
@@ -86,7 +84,7 @@ def _show(label: str, choices: Sequence[Choice], texts: Sequence[str]) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--repositories", type=Path, required=True, help="where it was mined")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)

@@ -11,7 +11,6 @@ validation projects.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from codemtl.corpus.plausibility import (
     name_features,
 )
 from codemtl.evaluation.conditional_logit import fit_choice
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 from codemtl.syntax.actions import NAME
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit, apply
@@ -47,7 +46,7 @@ class Choice(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=3000, help="fixes of a split, at most")
     options = parser.parse_args()

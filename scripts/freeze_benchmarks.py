@@ -10,7 +10,6 @@ on the old list cannot be compared with later ones.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
@@ -18,14 +17,14 @@ from codemtl.errors import CodemtlError
 from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import CleanFile, list_name, write_list
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 
 SPLITS = ("validation", "test")
 
 
 def main() -> None:
     options = _arguments()
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"seed: {options.seed}")
     for split in options.splits:
         corpus = Corpus(options.corpus, split)
@@ -46,7 +45,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--out", type=Path, default=Path("data/benchmarks"))
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS)

@@ -45,7 +45,7 @@ from codemtl.corpus.reserved import is_reserved
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.trees import Source, find_sources, licence_of
 from codemtl.errors import DataError
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 
 WANTED = 10
 ROUNDS = 2  # bugs a project, at most
@@ -97,7 +97,7 @@ def main() -> int:
         return 0
     if options.out.exists() and not options.force:
         sys.exit(f"{options.out} is frozen; --force writes over it")
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     walked: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     walks = _walks(options, walked, dropped)
@@ -242,7 +242,7 @@ def _splits(sources: Path) -> dict[str, str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("folder", type=Path, help="where the repositories are")
     parser.add_argument("--python", type=bench.absolute, default=sys.executable,
                         help="interpreter for the tests")  # fmt: skip

@@ -22,7 +22,7 @@ from codemtl.evaluation.corpus import Corpus
 from codemtl.evaluation.frozen import list_name, write_list
 from codemtl.evaluation.judging import REWRITE
 from codemtl.evaluation.sampling import SAMPLERS, Sizes
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 
 SPLIT = "validation"
 FIXES, FIX_FILE = 24, 4_500  # how many, and bytes of the file at most
@@ -152,7 +152,7 @@ def _readme(fixes: list[Row], files: list[Row], training: list[Row], corpus: Cor
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--out", type=Path, default=Path("data/benchmarks/samples"))
     parser.add_argument("--seed", type=int, default=0)

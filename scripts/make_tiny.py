@@ -8,18 +8,17 @@ training projects, so the smallest one is held out here: train and validation sh
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
 from codemtl.model.config import PRESETS
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 from codemtl.training.prepare import prepare
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("tokenizer", type=Path, help="tokenizer.json, or the folder that holds it")
     parser.add_argument("--out", type=Path, default=Path("data/tiny"))

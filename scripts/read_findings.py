@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.tree import parse
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("file", type=Path, help="what `codemtl repair --format json` printed")
     parser.add_argument("--root", type=Path, default=Path(), help="where that was run")
     parser.add_argument("--threshold", type=float, default=THRESHOLD)

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from codemtl.errors import EditError, SourceError
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 from codemtl.syntax.context import FileFacts
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
@@ -142,7 +142,7 @@ def _any_edit(
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--edits", type=int, default=2, help="edits tried in each file")
     parser.add_argument("--seed", type=int, default=0)

@@ -13,15 +13,13 @@ rows of the same corpus; every row of a split is as likely as any other.
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.edits import unified_diff
 
 Row = dict[str, Any]
@@ -38,7 +36,7 @@ def main() -> int:
     count = min(options.count, len(members))
     rng = np.random.default_rng(options.seed)
     drawn = sorted(rng.choice(members, count, replace=False).tolist())
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(f"{count} of {len(members)} rows of {options.split}")
     functions = datasets.load_from_disk(str(options.corpus / "functions"))
     for number, index in enumerate(drawn, start=1):
@@ -70,7 +68,7 @@ def _pair(row: Row, function: Row) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="what codemtl mine wrote")
     parser.add_argument("--split", default="train", choices=("train", "validation", "test"))
     parser.add_argument("--count", type=int, default=100)

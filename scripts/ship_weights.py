@@ -9,7 +9,6 @@ then the confidences are those of the weights that the run began with. Write dow
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -17,12 +16,12 @@ from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import WEIGHTS, load_network, save_network
 from codemtl.model.tokenizer import FILE_NAME
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 from codemtl.training.initial import inherited
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="what `codemtl train` wrote")
     parser.add_argument("--name", required=True)
     parser.add_argument("--out", type=Path, default=SHIPPED_MODEL)

@@ -25,7 +25,7 @@ from pathlib import Path
 from codemtl.errors import UsageError
 from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, read_config, save_network
 from codemtl.model.tokenizer import FILE_NAME
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 
 PID, OUTPUT, PART = "pid", "output.txt", "part."
 BESIDE = (FILE_NAME, "metrics.json", "log.jsonl")  # of the run's folder, with the weights
@@ -117,7 +117,7 @@ def goes_on(pid: int) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     commands = parser.add_subparsers(required=True)
     for name, does in (("start", start), ("train", train)):
         one = commands.add_parser(name)

@@ -8,7 +8,6 @@ outweighs what one project repeats. Summaries count twice.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from datasets import Dataset
 
 from codemtl.corpus.hashing import function_tokens, view_text
 from codemtl.model.tokenizer import CodeTokenizer
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, script
 from codemtl.syntax.tree import parse
 
 PROJECT_CHARACTERS = 300_000  # of the lexical view; more of one project adds little
@@ -32,7 +31,7 @@ def damped(counts: Counter[str], weight: float) -> Iterator[tuple[str, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--vocab-size", type=int, default=8192)

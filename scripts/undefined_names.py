@@ -15,8 +15,6 @@ other files of a project are asked as `codemtl repair` asks them.
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,7 @@ from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.synthetic import function_at
 from codemtl.inference.predictor import BatchPredictor, Calibration, RepairRequest
 from codemtl.inference.undefined import undefined_findings
-from codemtl.scripting import script
+from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.findings import Finding
@@ -65,7 +63,7 @@ def main() -> None:
                 for one, _ in scored
                 if one.kind == UNDEFINED and one.edit.start == name.start
             ]
-    print(f"command: {shlex.join(['python', *sys.argv])}")
+    print_command()
     print(
         f"model: {predictor.name} {predictor.revision}; {cases} fixes of the {options.split} split"
     )
@@ -127,7 +125,7 @@ def _share(right: list[bool]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--split", default="validation")
     parser.add_argument("--model", type=Path)
