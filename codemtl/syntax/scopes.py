@@ -21,8 +21,6 @@ from codemtl.syntax.names import (
     COMPREHENSION,
     FUNCTION,
     IMPORT,
-    LOAD,
-    MODULE,
     TYPE_PARAMETERS,
     WORD,
     Occurrence,
@@ -83,14 +81,6 @@ class Scopes:
         """The occurrences of names between two byte offsets, in source order."""
         return self.names[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
 
-    def binding(self, position: int | Node) -> Scope | None:
-        """The scope that binds the name there; None for builtins and unresolved names."""
-        found = self.occurrence(position)
-        if found is None:
-            return None
-        index = self.resolve(found.scope, found.name)
-        return self.scopes[index] if index >= 0 else None
-
     def scope_at(self, position: int | Node) -> Scope:
         """The innermost scope at a byte offset or node; exact where a name stands."""
         found = self.occurrence(position)
@@ -108,14 +98,10 @@ class Scopes:
     def _scopes_by_start(self) -> list[tuple[int, int]]:
         return sorted((scope.start, scope.index) for scope in self.scopes)
 
-    def visible(self, position: int | Node) -> tuple[str, ...]:
-        """Names visible at a byte offset or node: local ones first, then outwards, then builtins
-        that the file uses.
-        """
-        return self.visible_in(self.scope_at(position).index)
-
     def visible_in(self, scope: int) -> tuple[str, ...]:
-        """As ``visible``, for the index of a scope."""
+        """Names visible in a scope: local ones first, then outwards, then builtins that the file
+        uses.
+        """
         found = self._visible.get(scope)
         if found is None:
             names: dict[str, None] = {}
@@ -201,11 +187,6 @@ class Scopes:
         return tuple(name for name, _ in counts.most_common())
 
     @cached_property
-    def attributes(self) -> tuple[str, ...]:
-        """Attribute names seen in the file, the most frequent first."""
-        return tuple(n for n, _ in Counter(a.name for a in self.attribute_uses).most_common())
-
-    @cached_property
     def callables(self) -> frozenset[str]:
         """Names known to be callable: functions, classes, called names and imports."""
         out = {found.name for found in self.names if found.role in (CALLEE, IMPORT)}
@@ -248,9 +229,3 @@ class Scopes:
 def analyze(tree: SourceTree) -> Scopes:
     """Analyse the names of a file; keep the result, one call a file is enough."""
     return Scopes(tree)
-
-
-__all__ = [
-    "ANNOTATION", "CALLEE", "CLASS", "COMPREHENSION", "FUNCTION", "LOAD", "MODULE",
-    "Occurrence", "Scope", "Scopes", "UndefinedName", "analyze",
-]  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.syntax.names import ANNOTATION, FUNCTION, MODULE
+from codemtl.syntax.names import ANNOTATION, FUNCTION
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.suggestions import spelling_distance
 from codemtl.syntax.tree import parse
@@ -144,21 +144,17 @@ def test_spelling_distance(one: str, two: str, distance: float | None) -> None:
 
 def test_visible_names_come_nearest_first() -> None:
     source = "import os\ndef f(a):\n    b = len(a)\n    def g(c):\n        return c\n    return g\n"
-    visible = scopes_of(source).visible(source.index("return c"))
-    assert visible == ("c", "a", "b", "g", "os", "f", "len")
-
-
-def test_binding_and_categories() -> None:
-    source = "import os\ndef f(a):\n    return os, a, len, f\n"
     scopes = scopes_of(source)
-    at = source.index("return")
-    local = scopes.binding(source.index("a, len"))
-    outer = scopes.binding(source.index("os, a"))
-    assert local is not None and local.kind == FUNCTION
-    assert outer is not None and outer.kind == MODULE
-    assert scopes.binding(source.index("len")) is None
-    inner = scopes.scope_at(at).index
-    categories = [scopes.category(inner, name) for name in ("os", "a", "len", "f")]
+    inner = scopes.scope_at(source.index("return c")).index
+    assert scopes.visible_in(inner) == ("c", "a", "b", "g", "os", "f", "len")
+
+
+def test_bindings_and_categories() -> None:
+    source = "import os\ndef f(a):\n    return os, a, len, f\n"
+    scopes, names = scopes_of(source), ("os", "a", "len", "f")
+    inner = scopes.scope_at(source.index("return")).index
+    assert [scopes.resolve(inner, name) for name in names] == [0, inner, -1, 0]
+    categories = [scopes.category(inner, name) for name in names]
     assert categories == ["import", "local", "builtin", "definition"]
 
 
