@@ -40,15 +40,11 @@ class Positions:
         line, text = self._before(offset)
         return line + 1, len(text)
 
-    def utf16(self, offset: int) -> tuple[int, int]:
-        """Line (from 0) and column (from 0, UTF-16 units), as the language server protocol has it.
+    def units(self, offset: int, encoding: Encoding) -> tuple[int, int]:
+        """Line and column, both from 0, in units of an encoding that an editor has asked for.
 
         Raises SourceError if the offset is out of range.
         """
-        return self.units(offset, "utf-16")
-
-    def units(self, offset: int, encoding: Encoding) -> tuple[int, int]:
-        """The same in units of an encoding that an editor has asked for."""
         line, text = self._before(offset)
         if encoding == "utf-8":
             return line, _size(text)
@@ -61,22 +57,14 @@ class Positions:
         A column past the end of the line gives the end of the line, before its line end. Raises
         SourceError if there is no such line or the column is negative.
         """
-        text = self._line(line - 1, column)
-        return self._starts[line - 1] + _size(text[:column])
-
-    def offset_utf16(self, line: int, column: int) -> int:
-        """Byte offset of a line (from 0) and column (from 0, UTF-16 units); see ``offset``.
-
-        A column in the middle of a surrogate pair gives the start of that character.
-        """
-        text = self._line(line, column)
-        size = units = 0
-        for char in text:
-            units += 2 if char > "\uffff" else 1
-            if units > column:
-                break
-            size += _size(char)
-        return self._starts[line] + size
+        if not 1 <= line <= len(self._starts) or column < 0:
+            raise SourceError(
+                f"there is no line {line}, column {column}: the text has "
+                f"{len(self._starts)} lines and columns start at 0"
+            )
+        start = self._starts[line - 1]
+        text = _decode(self.data[start : self._ends[line - 1]])
+        return start + _size(text[:column])
 
     def _before(self, offset: int) -> tuple[int, str]:
         """The line (from 0) of an offset, and the text of the line before the offset."""
@@ -93,15 +81,6 @@ class Positions:
         if back < end and _is_character(data[back : back + 4], end - back):
             end = back
         return line, _decode(data[start:end])
-
-    def _line(self, line: int, column: int) -> str:
-        """The text of a line (from 0) without its line end."""
-        if not 0 <= line < len(self._starts) or column < 0:
-            raise SourceError(
-                f"there is no line {line + 1}, column {column}: the text has "
-                f"{len(self._starts)} lines and columns start at 0"
-            )
-        return _decode(self.data[self._starts[line] : self._ends[line]])
 
 
 def _decode(data: bytes) -> str:
