@@ -10,7 +10,7 @@ import numpy as np
 from codemtl.corpus.synthetic import Mutation, mutate, sample_bug
 from codemtl.syntax.actions import Site
 from codemtl.syntax.definitions import Definition, functions
-from codemtl.syntax.edits import Edit, apply
+from codemtl.syntax.edits import Edit, apply, common_prefix
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import SourceTree, parse
@@ -73,20 +73,13 @@ def function_at(tree: SourceTree, start: int) -> Definition | None:
 
 def difference(old: bytes, new: bytes) -> tuple[int, int, str]:
     """The shortest edit from ``old`` to ``new`` that cuts no character."""
-    head = _common(old, new)
+    head = common_prefix(old, new)
     while head and _inside(old, head):
         head -= 1
-    tail = _common(old[head:][::-1], new[head:][::-1])
+    tail = common_prefix(old[head:][::-1], new[head:][::-1])
     while tail and _inside(old, len(old) - tail):
         tail -= 1
     return head, len(old) - tail, new[head : len(new) - tail].decode()
-
-
-def _common(one: bytes, two: bytes) -> int:
-    """How many bytes at the start are equal."""
-    size = min(len(one), len(two))
-    differ = np.frombuffer(one, np.uint8, size) != np.frombuffer(two, np.uint8, size)
-    return int(differ.argmax()) if differ.any() else size
 
 
 def _inside(data: bytes, offset: int) -> bool:

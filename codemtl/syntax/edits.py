@@ -78,25 +78,15 @@ def unified_diff(path: str, old: str, new: str, *, rooted: bool = False) -> str:
     if old == new:
         return ""
     before, after = _lines(old), _lines(new)
-    head = _common(zip(before, after, strict=False))
+    head = common_prefix(before, after)
     rest = min(len(before), len(after)) - head
-    tail = min(_common(zip(reversed(before), reversed(after), strict=False)), rest)
+    tail = min(common_prefix(before[::-1], after[::-1]), rest)
     # Comparing all lines of a long file would take minutes; only the part that differs matters.
     skip, keep = max(0, head - CONTEXT_LINES), max(0, tail - CONTEXT_LINES)
     before, after = before[skip : len(before) - keep], after[skip : len(after) - keep]
     names = [_quoted(side + path).rstrip("\t") for side in ("a/", "b/")]
     header = f"diff --git {names[0]} {names[1]}\n" if rooted else ""
     return header + "".join(_diff(path, before, after, skip))
-
-
-def _common(pairs: Iterable[tuple[str, str]]) -> int:
-    """Count the pairs at the start of equal lines."""
-    count = 0
-    for one, other in pairs:
-        if one != other:
-            break
-        count += 1
-    return count
 
 
 def _diff(path: str, before: list[str], after: list[str], skip: int) -> Iterator[str]:
