@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 from codemtl.errors import CodemtlError
-from codemtl.syntax.discovery import is_test
-from codemtl.syntax.files import SIZE_LIMIT, SourceFile, find_python_files
+from codemtl.syntax.discovery import find_python_files, is_test
+from codemtl.syntax.files import SIZE_LIMIT, SourceFile
 from codemtl.syntax.line_ages import line_ages
 
 MARKS = ("pyproject.toml", "setup.py", "setup.cfg")

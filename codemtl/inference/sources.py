@@ -18,9 +18,9 @@ from pathlib import Path
 
 from codemtl.errors import CodemtlError, EditError, SourceError
 from codemtl.syntax.definitions import Definition, find_all, functions
-from codemtl.syntax.discovery import SUFFIXES
+from codemtl.syntax.discovery import SUFFIXES, find_python_files
 from codemtl.syntax.edits import Edit
-from codemtl.syntax.files import SourceFile, find_python_files
+from codemtl.syntax.files import SourceFile
 from codemtl.syntax.results import FileResult
 from codemtl.syntax.tree import SourceTree
 from codemtl.syntax.verify import verify

@@ -20,10 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codemtl.errors import EditError, FileChangedError, SourceError, WriteError
-from codemtl.syntax.discovery import find_python_files
 from codemtl.syntax.tree import error_count, parse
-
-__all__ = ["SIZE_LIMIT", "SourceFile", "find_python_files"]
 
 SIZE_LIMIT = 10 * 2**20  # bytes; no source written by people is longer
 TEMPORARY_PREFIX = ".codemtl-"

@@ -9,8 +9,7 @@ import pytest
 
 from codemtl.errors import SourceError
 from codemtl.syntax import discovery
-from codemtl.syntax.discovery import is_test
-from codemtl.syntax.files import find_python_files
+from codemtl.syntax.discovery import find_python_files, is_test
 
 FILES = [
     "a.py",
