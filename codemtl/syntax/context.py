@@ -26,6 +26,7 @@ from tree_sitter import Node, Query
 from codemtl.syntax.definitions import Definition, link_definitions
 from codemtl.syntax.tree import SourceTree, captures, language
 
+SNIPPETS = 24  # at most
 SNIPPET_LIMIT = 160  # characters; a longer snippet is cut
 VALUE_LIMIT = 40  # a longer right-hand side of a module-level assignment is left out
 DEFAULT_LIMIT = 12  # a longer default value is shown as "..."
@@ -86,32 +87,21 @@ class FileFacts:
             self._imports.extend(_imported(tree, statement))
         self._signatures: dict[int, str] = {}
 
-    def context(
-        self, definition: Definition, limit: int = 24, used: frozenset[str] | None = None
-    ) -> list[str]:
+    def context(self, definition: Definition, *, by_use: bool = True) -> list[str]:
         """Snippets from outside ``definition``, most informative first, without repetition.
 
-        ``used`` replaces the names that the function uses; who breaks a function on purpose passes
-        the names of the broken one, so that the context does not tell what was there before.
+        What the function uses comes first; without ``by_use`` the context does not depend on that.
         """
         seen: dict[str, None] = {}
-        for snippet in self._snippets(definition, used):
+        for snippet in self._snippets(definition, by_use):
             seen.setdefault(_clip(snippet, SNIPPET_LIMIT))
-            if len(seen) >= limit:
+            if len(seen) >= SNIPPETS:
                 break
         return list(seen)
 
-    def names(self, definition: Definition) -> frozenset[str]:
-        """The names and keywords written in ``definition``, outside strings and comments."""
-        found = _NAME.findall(self._code, definition.start, definition.end)
-        return frozenset(name.decode("utf-8", "replace") for name in found)
-
-    def _snippets(self, definition: Definition, used: frozenset[str] | None) -> Iterator[str]:
+    def _snippets(self, definition: Definition, by_use: bool) -> Iterator[str]:
         start, end = definition.start, definition.end
-        if used is None:
-            names = frozenset(_NAME.findall(self._code, start, end))
-        else:
-            names = frozenset(name.encode() for name in used)
+        names = frozenset(_NAME.findall(self._code, start, end) if by_use else ())
         classes = self._classes_around(definition)
         outer = definition.parent
         if outer is not None and outer.kind == "function":
@@ -222,22 +212,9 @@ class FileFacts:
         return found
 
 
-def file_context(
-    tree: SourceTree,
-    definition: Definition,
-    limit: int = 24,
-    used: frozenset[str] | None = None,
-) -> list[str]:
-    """Snippets of the file outside ``definition`` that tell most about it, best first.
-
-    ``used`` as in ``FileFacts.context``. The facts of the last few files are kept, so calling this
-    for each function of a file is cheap.
-    """
-    return _facts(tree).context(definition, limit, used)
-
-
 @lru_cache(maxsize=4)
-def _facts(tree: SourceTree) -> FileFacts:
+def file_facts(tree: SourceTree) -> FileFacts:
+    """The facts of a file; those of the last few are kept, for who asks function by function."""
     return FileFacts(tree)
 
 

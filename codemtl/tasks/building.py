@@ -10,7 +10,7 @@ import numpy as np
 from tree_sitter import Node
 
 from codemtl.syntax.actions import ACTION_IDS, ACTIONS, FunctionSites, Site, edit_for, inverse
-from codemtl.syntax.context import file_context
+from codemtl.syntax.context import file_facts
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.docstrings import summary_of
 from codemtl.syntax.edits import Edit
@@ -104,7 +104,7 @@ def model_context(tree: SourceTree, definition: Definition) -> list[str]:
     A context chosen by the names that the body uses would name the right one beside a wrong one
     in training, and only the wrong one in a file with a real bug.
     """
-    return file_context(tree, definition, used=frozenset())
+    return file_facts(tree).context(definition, by_use=False)
 
 
 def build_example(

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from codemtl.syntax.context import SNIPPET_LIMIT, FileFacts, file_context
+from codemtl.syntax.context import SNIPPET_LIMIT, SNIPPETS, FileFacts
 from codemtl.syntax.definitions import find, functions
 from codemtl.syntax.tree import SourceTree, parse
 
@@ -59,8 +59,12 @@ def tree() -> SourceTree:
     return parse(SOURCE.encode())
 
 
+def context(tree: SourceTree, qualname: str) -> list[str]:
+    return FileFacts(tree).context(find(tree, qualname))
+
+
 def test_order_and_content(tree: SourceTree) -> None:
-    assert file_context(tree, find(tree, "Scraper.parse")) == [
+    assert context(tree, "Scraper.parse") == [
         "class Scraper(Base, metaclass=Meta)",
         "class Base",
         "def fetch(self, page, default=...)",
@@ -78,32 +82,30 @@ def test_order_and_content(tree: SourceTree) -> None:
     ]
 
 
-def test_limit(tree: SourceTree) -> None:
-    full = file_context(tree, find(tree, "Scraper.parse"))
-    assert file_context(tree, find(tree, "Scraper.parse"), limit=5) == full[:5]
+def test_limit() -> None:
+    methods = (b"    def f%d(self): pass\n" % number for number in range(SNIPPETS + 1))
+    assert len(context(parse(b"class A:\n" + b"".join(methods)), "A.f0")) == SNIPPETS
 
 
 def test_nested_function_knows_the_outer_one(tree: SourceTree) -> None:
-    found = file_context(tree, find(tree, "helper.inner"))
+    found = context(tree, "helper.inner")
     assert found[:2] == ["def helper(a, /, b=1, *rest)", "TABLE"]
 
 
-def test_other_names_can_be_assumed(tree: SourceTree) -> None:
-    facts = FileFacts(tree)
-    parse_method = find(tree, "Scraper.parse")
-    names = facts.names(parse_method)
-    assert {"urljoin", "LIMIT", "helper", "return"} <= names
-    assert not {"quote", "UNUSED", "close"} & names  # in a docstring and a comment only
-    found = facts.context(parse_method, used=names - {"LIMIT"} | {"UNUSED"})
-    assert "LIMIT = 10" not in found
-    assert "UNUSED" in found
+def test_it_need_not_depend_on_what_the_function_uses(tree: SourceTree) -> None:
+    changed = parse(SOURCE.replace("urljoin(LIMIT, RIGHT)", "quote(UNUSED, q)").encode())
+    before, after = (
+        FileFacts(one).context(find(one, "Scraper.parse"), by_use=False) for one in (tree, changed)
+    )
+    assert before == after
+    assert "LIMIT = 10" not in before
 
 
 def test_nothing_from_inside_the_function(tree: SourceTree) -> None:
     """Renaming everything that only the function says must not change its context."""
-    before = file_context(tree, find(tree, "Scraper.parse"))
+    before = context(tree, "Scraper.parse")
     changed = parse(SOURCE.replace("only_here", "secret").replace("words only", "x").encode())
-    assert file_context(changed, find(changed, "Scraper.parse")) == before
+    assert context(changed, "Scraper.parse") == before
     assert "only_here" not in " ".join(before)
 
 
@@ -113,7 +115,7 @@ def test_snippets_are_single_short_lines() -> None:
     header = "class A(\n    B,\n    C[\n  int],\n):\n    def a(self,\n "
     data = f"{header}{names}):\n{attributes}    def b(self): pass\n"
     tree = parse(data.encode())
-    found = file_context(tree, find(tree, "A.b"))
+    found = context(tree, "A.b")
     assert found[0] == "class A(B, C[int],)"
     assert all("\n" not in one and 0 < len(one) <= SNIPPET_LIMIT for one in found)
     assert found[1].endswith("attribute_" + found[1].rpartition("_")[2])
@@ -128,12 +130,12 @@ def test_broken_and_odd_files() -> None:
     ):
         tree = parse(data)
         for one in functions(tree):
-            file_context(tree, one)
+            FileFacts(tree).context(one)
 
 
 def test_classes_that_inherit_in_a_circle() -> None:
     tree = parse(b"class A(B):\n    def f(self): pass\nclass B(A):\n    def g(self): pass\n")
-    assert file_context(tree, find(tree, "A.f"))[:2] == ["class A(B)", "class B(A)"]
+    assert context(tree, "A.f")[:2] == ["class A(B)", "class B(A)"]
 
 
 def test_same_in_every_process() -> None:

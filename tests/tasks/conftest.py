@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from codemtl.model.tokenizer import CodeTokenizer
-from codemtl.syntax.context import file_context
+from codemtl.syntax.context import FileFacts
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import enumerate_sites
@@ -38,10 +38,10 @@ def examples(trees: list[SourceTree], tokenizer: CodeTokenizer) -> list[Example]
     made = []
     rng = np.random.default_rng(0)
     for tree in trees:
-        scopes = analyze(tree)
+        scopes, facts = analyze(tree), FileFacts(tree)
         for definition in functions(tree):
             found = enumerate_sites(tree, definition.node, scopes)
-            context = file_context(tree, definition)
+            context = facts.context(definition)
             example = build_example(
                 tree, definition.node, found, context, tokenizer, summary="Return the value."
             )
