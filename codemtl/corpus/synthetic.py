@@ -49,13 +49,12 @@ def sample_bug(
     definition: Definition,
     scopes: Scopes,
     rng: np.random.Generator,
-    kind: str | None = None,
 ) -> Mutation | None:
-    """One random plausible bug in a function, of a finding kind if one is given.
+    """One random plausible bug in a function; None where it offers none.
 
-    ``scopes`` must be ``analyze(tree)``. None where the function offers no such bug.
+    ``scopes`` must be ``analyze(tree)``.
     """
-    return next(mutations(tree, definition, scopes, rng, kind), None)
+    return next(mutations(tree, definition, scopes, rng), None)
 
 
 def mutations(
@@ -63,14 +62,12 @@ def mutations(
     definition: Definition,
     scopes: Scopes,
     rng: np.random.Generator,
-    kind: str | None = None,
 ) -> Iterator[Mutation]:
     """Random bugs of a function without repetition, until several draws in a row yield nothing."""
     found = enumerate_sites(tree, definition.node, scopes)
     families: dict[str, list[int]] = {}
     for index, site in enumerate(found.sites):
-        if kind is None or site.kind == kind:
-            families.setdefault(site.family, []).append(index)
+        families.setdefault(site.family, []).append(index)
     labels = list(families)
     weights = np.array([FAMILY_WEIGHTS[x] * len(families[x]) ** 0.5 for x in labels])
     text = tree.text(definition.node)
@@ -153,6 +150,3 @@ def _kinship(scopes: Scopes, site: Site, group: tuple[str, ...]) -> list[float]:
 
 def _draw(weights: np.ndarray, rng: np.random.Generator) -> int:
     return int(rng.choice(len(weights), p=weights / weights.sum()))
-
-
-__all__ = ["FAMILY_WEIGHTS", "Mutation", "mutate", "mutations", "option_weights", "sample_bug"]

@@ -25,10 +25,10 @@ from codemtl.syntax.tree import error_count, parse
 STDLIB = Path(sysconfig.get_paths()["stdlib"])
 
 
-def bugs_of(source: str, seed: int = 0, kind: str | None = None) -> list[Mutation]:
+def bugs_of(source: str, seed: int = 0) -> list[Mutation]:
     tree = parse(source.encode())
     rng = np.random.default_rng(seed)
-    return list(mutations(tree, functions(tree)[0], analyze(tree), rng, kind))
+    return list(mutations(tree, functions(tree)[0], analyze(tree), rng))
 
 
 def test_every_family_has_a_weight() -> None:
@@ -57,14 +57,6 @@ def test_bugs_are_fixed_by_their_fix(module: str) -> None:
 def test_the_same_seed_gives_the_same_bugs() -> None:
     source = "def f(a, b, c):\n    return a + b if a < c else not b"
     assert [bug.mutated for bug in bugs_of(source)] == [bug.mutated for bug in bugs_of(source)]
-
-
-def test_a_kind_can_be_asked_for() -> None:
-    source = "def f(a, b):\n    return a + b if a < b else not b"
-    found = bugs_of(source, kind="comparison")
-    assert found
-    assert {bug.kind for bug in found} == {"comparison"}
-    assert bugs_of(source, kind="argument-swap") == []
 
 
 @pytest.mark.parametrize(
