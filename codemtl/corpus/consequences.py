@@ -122,20 +122,11 @@ def _moves(before: str, after: str, hunks: Sequence[Hunk], least: int) -> bool:
     gone = sum(_defines(before, one.removed) - _defines(before, one.added) for one in hunks)
     if came > 0 or gone > 0:
         return True
-    removed, added = (
-        b"\n".join(line for one in hunks for line in lines(one)) for lines in (_removed, _added)
-    )
+    removed = b"\n".join(line for one in hunks for line in one.removed)
+    added = b"\n".join(line for one in hunks for line in one.added)
     more = _count(after, added) - _count(after, removed)
     less = _count(before, removed) - _count(before, added)
     return more > least and less > least
-
-
-def _removed(hunk: Hunk) -> list[bytes]:
-    return hunk.removed
-
-
-def _added(hunk: Hunk) -> list[bytes]:
-    return hunk.added
 
 
 def _is_misspelled(before: str, after: str) -> bool:
