@@ -42,7 +42,6 @@ def build(
     progress: Progress | None = None,
     seed: int = 0,
     any_licence: bool = False,
-    include_tests: bool = False,
     history: bool = True,
     ray: str | None = None,
 ) -> BuildSummary:
@@ -57,9 +56,7 @@ def build(
     sources = sources_at(paths)
     check_place(out, paths, sources)
     exclusions = load_exclusions(exclude_benchmarks)
-    settings = Settings(
-        max_bytes_per_project, seed, any_licence, include_tests, exclusions, history
-    )
+    settings = Settings(max_bytes_per_project, seed, any_licence, exclusions, history)
     summary = BuildSummary()
     beside = folders_beside(paths, sources)
     if beside:
@@ -151,6 +148,3 @@ def _mine_safely(source: Source, folder: Path, settings: Settings) -> Part | str
         return mine_part(source, folder, settings)
     except (CodemtlError, OSError, ValueError, RecursionError) as error:
         return f"{type(error).__name__}: {error}"
-
-
-__all__ = ["BuildSummary", "Progress", "build"]

@@ -19,7 +19,7 @@ A folder without git, or a history that is too short, is divided by files instea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,8 +42,6 @@ TEST, VALIDATION = (0.2, 8000), (0.15, 4000)  # share of the added lines of Pyth
 LEAST = {"train": 40, "validation": 10, "test": 10}  # functions, to go by time
 FILES: dict[str, tuple[int, int]] = {"train": (0, 6), "validation": (6, 8), "test": (8, 10)}
 _HISTORY = "--format=%x01%H %cI"
-
-Progress = Callable[[str, int, int], None]
 
 
 class Cut(NamedTuple):
@@ -75,11 +73,7 @@ class Divided:
 
 
 def build_divided(
-    sources: Sequence[Source],
-    out: Path,
-    *,
-    max_bytes: int | None = None,
-    progress: Progress | None = None,
+    sources: Sequence[Source], out: Path, *, max_bytes: int | None = None
 ) -> tuple[list[Divided], BuildSummary]:
     """Mine projects of the user's own into the corpus ``out``, each divided among the splits.
 
@@ -94,28 +88,22 @@ def build_divided(
             )
     check_tables(out)
     with locked(out) as folder:
-        return _build(sources, out, folder, max_bytes, progress)
+        return _build(sources, out, folder, max_bytes)
 
 
 def _build(
-    sources: Sequence[Source],
-    out: Path,
-    folder: Path,
-    max_bytes: int | None,
-    progress: Progress | None,
+    sources: Sequence[Source], out: Path, folder: Path, max_bytes: int | None
 ) -> tuple[list[Divided], BuildSummary]:
-    settings = Settings(max_bytes, 0, True, False, Exclusions())
+    settings = Settings(max_bytes, 0, True, Exclusions())
     found: list[Divided] = []
     parts: list[tuple[Path, Part]] = []
     old: dict[Path, set[int]] = {}
-    for number, source in enumerate(sources, 1):
+    for source in sources:
         divided, own = divide(source, folder, settings)
         found.append(divided)
         parts += own
         if divided.by == "time":
             old |= superseded(own)
-        if progress is not None:
-            progress(source.project, number, len(sources))
     summary = BuildSummary()
     join(parts, out, summary, _check_counts, old)
     return found, summary

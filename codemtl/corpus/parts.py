@@ -47,14 +47,13 @@ class Settings:
     max_bytes: int | None
     seed: int
     any_licence: bool
-    include_tests: bool
     exclusions: Exclusions
     history: bool = True  # look for fixes in the commits of repositories
 
     def key(self, source: trees.Source, share: Share | None = None) -> str:
         """Folder name of a part: changes whenever its content could."""
         facts = (FORMAT, source.project, source.kind, source.commit or source.location)
-        how = (self.max_bytes, self.seed, self.any_licence, self.include_tests, self.history)
+        how = (self.max_bytes, self.seed, self.any_licence, False, self.history)  # False: no tests
         more: list[object] = [] if share is None else [astuple(share)]
         state = trees.state_of(source)
         more += [state] if state else []
@@ -204,7 +203,7 @@ def _texts(
     wanted = []
     for path, handle in trees.paths_of(source) if share is None else _shared(source, share):
         reason = filters.reject_path(path)
-        if reason is None or (reason == "test" and settings.include_tests):
+        if reason is None:
             wanted.append((path, handle))
         else:
             part.rejected_files[reason] += 1

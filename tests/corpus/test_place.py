@@ -126,7 +126,7 @@ def test_a_part_that_another_process_finished_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (found,) = find_sources(source(tmp_path, "src"))
-    settings = parts.Settings(None, 0, True, False, build_module.load_exclusions(()))
+    settings = parts.Settings(None, 0, True, build_module.load_exclusions(()))
     write, folder = parts._write_rows, tmp_path / "parts" / "one"
 
     def slow(*arguments: Any) -> None:
