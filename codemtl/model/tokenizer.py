@@ -11,7 +11,7 @@ the encoder's input leaves spaces out without changing any other piece.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -137,12 +137,6 @@ class CodeTokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without any special piece. Lone surrogates are encoded as ``?``."""
         return self._backend.encode(_encodable(text), add_special_tokens=False).ids
-
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of several texts; faster than one call each."""
-        clean = [_encodable(text) for text in texts]
-        found = self._backend.encode_batch_fast(clean, add_special_tokens=False)
-        return [encoding.ids for encoding in found]
 
     def encode_token(self, text: str) -> tuple[int, ...]:
         """Pieces of one lexical token: ids, with CONTINUES on those that do not begin a run.

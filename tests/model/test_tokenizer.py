@@ -107,10 +107,6 @@ def test_saving_and_loading(tmp_path: Path) -> None:
         assert loaded.encode("<pad>") == TOKENIZER.encode("<pad>")
 
 
-def test_encode_many_equals_encode() -> None:
-    assert TOKENIZER.encode_many(TEXTS) == [TOKENIZER.encode(text) for text in TEXTS]
-
-
 def test_training_is_deterministic() -> None:
     again = CodeTokenizer.train(TEXTS, 1000)
     assert again.encode(TEXTS[1]) == TOKENIZER.encode(TEXTS[1])
