@@ -89,12 +89,12 @@ class TextRuntime:
         self.specials, self.layout = self.vocabulary
 
     def _windows(
-        self, tree: SourceTree, function: Definition, sites: FunctionSites, summary: str = ""
+        self, tree: SourceTree, function: Definition, sites: FunctionSites
     ) -> list[Example]:
         config = self.network.config
         example = build_example(
             tree, function.node, sites, model_context(tree, function), self.tokenizer,
-            summary=summary, context_limit=config.context_limit,
+            context_limit=config.context_limit,
         )  # fmt: skip
         return windows(example, config.window, self.layout)
 

@@ -25,14 +25,13 @@ def beam_search(
     eos: int,
     beams: int,
     limit: int,
-    length_penalty: float = LENGTH_PENALTY,
     no_repeat: int = 0,
     begin: Sequence[int] = (),
     never: Sequence[int] = (),
 ) -> list[list[tuple[list[int], float]]]:
     """For each row of ``batch`` up to ``beams`` hypotheses (pieces, score), best first.
 
-    The score is the log-probability over length ** ``length_penalty`` (Wu et al. 2016,
+    The score is the log-probability over length ** LENGTH_PENALTY (Wu et al. 2016,
     arXiv:1609.08144). ``limit`` is the number of pieces at most. One beam is greedy decoding.
     No run of ``no_repeat`` pieces comes twice in a hypothesis (Paulus et al. 2018,
     arXiv:1705.04304); 0 permits all. All hypotheses begin with the pieces ``begin``, and go on
@@ -43,7 +42,7 @@ def beam_search(
     return [
         _one(
             embedding, head, memory.row(row), bos=bos, eos=eos, beams=beams, limit=limit,
-            length_penalty=length_penalty, no_repeat=no_repeat, begin=begin, never=never,
+            no_repeat=no_repeat, begin=begin, never=never,
         )
         for row in range(len(memory.mask))
     ]  # fmt: skip
@@ -78,7 +77,6 @@ def _one(
     eos: int,
     beams: int,
     limit: int,
-    length_penalty: float,
     no_repeat: int,
     begin: Sequence[int],
     never: Sequence[int],
@@ -105,8 +103,8 @@ def _one(
             if piece != eos and len(keep) < beams:
                 keep.append(index)
             elif piece == eos and index < beams:  # an end among worse ones is no hypothesis
-                done.append((sequences[row], float(best.values[index]) / length**length_penalty))
-        ceiling = float(best.values[keep[0]]) / limit**length_penalty if keep else 0.0
+                done.append((sequences[row], float(best.values[index]) / length**LENGTH_PENALTY))
+        ceiling = float(best.values[keep[0]]) / limit**LENGTH_PENALTY if keep else 0.0
         if _finished(done, beams, ceiling):
             break
         chosen = torch.tensor(keep, device=ids.device)
@@ -116,7 +114,7 @@ def _one(
         reorder_cache(cache, rows[chosen])
     else:
         done += [
-            (sequence, float(total) / limit**length_penalty)
+            (sequence, float(total) / limit**LENGTH_PENALTY)
             for sequence, total in zip(sequences, totals, strict=True)
         ]
     return sorted(done, key=lambda item: -item[1])[:beams]

@@ -49,7 +49,7 @@ class _Found(NamedTuple):
 
 
 def make_server(
-    predictor: Predictor, options_for: Callable[[Path], RepairOptions], pause: float = PAUSE
+    predictor: Predictor, options_for: Callable[[Path], RepairOptions]
 ) -> LanguageServer:
     """A server that is ready to start; ``options_for`` are the settings for a file.
 
@@ -64,7 +64,7 @@ def make_server(
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     async def changed(params: types.DidChangeTextDocumentParams) -> None:
-        await documents.look(params.text_document.uri, pause)
+        await documents.look(params.text_document.uri, PAUSE)
 
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     async def saved(params: types.DidSaveTextDocumentParams) -> None:

@@ -108,9 +108,9 @@ class DocumentModel(nn.Module):
 class _Block(nn.Sequential):
     """Convolution, normalisation, ReLU."""
 
-    def __init__(self, inner: int, outer: int, stride: int = 1, kernel: int = 3) -> None:
+    def __init__(self, inner: int, outer: int, stride: int) -> None:
         super().__init__(
-            nn.Conv2d(inner, outer, kernel, stride, kernel // 2, bias=False),
+            nn.Conv2d(inner, outer, 3, stride, 1, bias=False),
             nn.BatchNorm2d(outer),
             nn.ReLU(inplace=True),
         )

@@ -61,9 +61,9 @@ class History:
     def __getitem__(self, key: str) -> Series | None:
         return self.series.get(key)
 
-    def of_tasks(self, tasks: Sequence[str], ending: str, prefix: str = "") -> dict[str, Series]:
-        """By task, the series ``PREFIX TASK/ENDING`` that there are."""
-        keys = {task: f"{prefix}{task}/{ending}" for task in tasks}
+    def of_tasks(self, tasks: Sequence[str], ending: str) -> dict[str, Series]:
+        """By task, the series ``TASK/ENDING`` that there are."""
+        keys = {task: f"{task}/{ending}" for task in tasks}
         return {task: self.series[key] for task, key in keys.items() if key in self.series}
 
     def pairs(self, kind: str) -> dict[tuple[str, str], Series]:
