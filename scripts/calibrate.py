@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from codemtl.evaluation.calibration import FEATURES, fit, recalibrated
@@ -22,7 +23,7 @@ from codemtl.evaluation.frozen import list_name, read_list
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import PRIOR
 from codemtl.evaluation.scoring import score_cases, scorer_of
-from codemtl.inference import Calibration
+from codemtl.inference import Calibration, load_predictor
 from codemtl.model.atomic import write_atomic
 from codemtl.model.checkpoints import CONFIG, read_config
 from codemtl.scripting import argument_parser, print_command, script
@@ -38,7 +39,8 @@ def main() -> None:
     corpus = Corpus(options.corpus, SPLIT)
     cases = repair_cases(corpus, frozen, options.limit, one_edit=options.one_edit)
     known = options.repositories and Repositories.at(options.repositories)
-    make = scorer_of(options.model, None, options.jobs, known)
+    load = partial(load_predictor, options.model, 1 if options.jobs > 1 else None)
+    make = scorer_of(load, None, known)
     scores = score_cases([*cases.bugs, *cases.clean], make, options.jobs)
     bugs = [row[0] for row in scores[: len(cases.bugs)]]
     clean = [one for row in scores[len(cases.bugs) :] for one in row]

@@ -18,14 +18,13 @@ from codemtl.evaluation.corpus import ANY, Corpus
 from codemtl.evaluation.docstring_corpus import docstring_suite
 from codemtl.evaluation.frozen import FrozenList, freeze_list, list_name, read_list
 from codemtl.evaluation.infilling import infilling_suite
-from codemtl.evaluation.ngram import NgramModel
 from codemtl.evaluation.options import EXTERNAL, SUITES, TASKS, Options, chosen_suites
 from codemtl.evaluation.repair_suites import Setting, repair_suite
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import SuiteResult
 from codemtl.evaluation.same_time import clean_of_that_time
 from codemtl.evaluation.sampling import SAMPLERS, Sizes, fix_rows
-from codemtl.evaluation.scoring import Make, Scorer, scorer_of
+from codemtl.evaluation.scoring import Make, scorer_of
 from codemtl.evaluation.text_suites import lines_suite, summaries_suite
 from codemtl.inference.predictor import Predictor
 
@@ -132,18 +131,12 @@ class _Makers:
     repositories: Repositories | None
 
     def scorer(self, ngram: Path | None) -> Make:
-        if self.jobs > 1:
-            return scorer_of(self.model, ngram, self.jobs, self.repositories)
-        return partial(_scorer, self.loaded, ngram, self.repositories)
+        return scorer_of(self.predictor(), ngram, self.repositories)
 
     def predictor(self) -> Callable[[], Predictor]:
         if self.jobs > 1:
             return partial(inference.load_predictor, self.model, 1)
         return partial(_same, self.loaded)
-
-
-def _scorer(predictor: Predictor, ngram: Path | None, repositories: Repositories | None) -> Scorer:
-    return Scorer(predictor, None if ngram is None else NgramModel.load(ngram), repositories)
 
 
 def _same(predictor: Predictor) -> Predictor:

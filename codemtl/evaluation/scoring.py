@@ -17,7 +17,7 @@ from codemtl.evaluation.judging import Truth, Verdict, judge
 from codemtl.evaluation.ngram import NgramModel, Words
 from codemtl.evaluation.repositories import Repositories, beside_case
 from codemtl.evaluation.workers import run
-from codemtl.inference import Calibration, load_predictor
+from codemtl.inference import Calibration
 from codemtl.inference.evidence import Evidence
 from codemtl.inference.predictor import BatchPredictor, Predictor, RepairRequest
 from codemtl.inference.undefined import undefined_findings
@@ -179,22 +179,17 @@ def _first(findings: Sequence[Finding], function: Definition, case: RepairCase) 
     return Guess(first.confidence, verdict, first.kind, edit, fixes=has_fix(first))
 
 
-def load_scorer(
-    model: Path | None,
-    ngram: Path | None,
-    threads: int | None,
-    repositories: Repositories | None = None,
-) -> Scorer:
-    """A scorer from files; what each process makes."""
-    rival = None if ngram is None else NgramModel.load(ngram)
-    return Scorer(load_predictor(model, threads), rival, repositories)
-
-
 def scorer_of(
-    model: Path | None, ngram: Path | None, jobs: int, repositories: Repositories | None = None
+    make: Callable[[], Predictor], ngram: Path | None, repositories: Repositories | None
 ) -> Make:
-    """What makes a scorer in each of so many processes."""
-    return partial(load_scorer, model, ngram, 1 if jobs > 1 else None, repositories)
+    """What makes a scorer in each process, given what makes its predictor."""
+    return partial(_scorer, make, ngram, repositories)
+
+
+def _scorer(
+    make: Callable[[], Predictor], ngram: Path | None, repositories: Repositories | None
+) -> Scorer:
+    return Scorer(make(), None if ngram is None else NgramModel.load(ngram), repositories)
 
 
 def score_cases(cases: Sequence[RepairCase], make: Make, jobs: int) -> list[list[Scores]]:
