@@ -54,6 +54,7 @@ KIND_RATE = 0.05
 COVERAGES = (0.01, 0.05, 0.2)
 EDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 ORDER = 4  # of the n-gram model
+NGRAM_FUNCTIONS = 20_000  # that it learns from
 CALIBRATED = ("model", "product")
 
 
@@ -78,17 +79,16 @@ class Setting:
 
     make: Callable[[Path | None], Make]  # a scorer, given the file of the n-gram model
     calibration: Calibration
-    jobs: int = 1
-    seed: int = 0
-    repositories: Repositories | None = None  # only to tell for how many cases they are there
-    ngram_functions: int = 20_000
+    jobs: int
+    seed: int
+    repositories: Repositories | None  # only to tell for how many cases they are there
 
 
 def repair_suite(name: str, cases: RepairCases, corpus: Corpus, setting: Setting) -> SuiteResult:
     """Run one suite of bugs."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ngram.npz"
-        trained = train_ngram(corpus, setting.ngram_functions, setting.seed, file)
+        trained = train_ngram(corpus, NGRAM_FUNCTIONS, setting.seed, file)
         make = setting.make(file if trained else None)
         scores = score_cases([*cases.bugs, *cases.clean], make, setting.jobs)
     bugs = [row[0] for row in scores[: len(cases.bugs)]]

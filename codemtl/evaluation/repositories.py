@@ -31,15 +31,13 @@ class Repositories:
 
     def around(self, origin: Origin) -> Project | None:
         """The project of a case as it was before the fix; None if its commit is not here."""
-        folder = self.git.get(origin.project)
-        if folder is None or not _holds(folder, origin.tree):
-            return None
-        return _Tree(folder, origin.tree, origin.path)
+        folder = self._folder(origin)
+        return None if folder is None else _Tree(folder, origin.tree, origin.path)
 
     def beside(self, origin: Origin) -> tuple[bytes, ...]:
         """As `Projects.beside`, of that project; nothing if its commit is not here."""
-        folder = self.git.get(origin.project)
-        if folder is None or not _holds(folder, origin.tree):
+        folder = self._folder(origin)
+        if folder is None:
             return ()
         place, _, name = origin.path.rpartition("/")
         files = python_files(folder, f"{origin.tree}:{place}")
@@ -49,10 +47,12 @@ class Repositories:
 
     def ages(self, origin: Origin) -> tuple[float, ...]:
         """Of the lines of a case's file, as `line_ages`; empty if its commit is not here."""
+        folder = self._folder(origin)
+        return () if folder is None else line_ages(("--git-dir", folder), origin.path, origin.tree)
+
+    def _folder(self, origin: Origin) -> str | None:
         folder = self.git.get(origin.project)
-        if folder is None:
-            return ()
-        return line_ages(("--git-dir", folder), origin.path, origin.tree)
+        return folder if folder is not None and _holds(folder, origin.tree) else None
 
 
 def beside_case(origin: Origin, repositories: Repositories | None) -> tuple[bytes, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def _only_to_learn_from(fix: Mapping[str, Any]) -> bool:
 def made_bugs(corpus: Corpus, sizes: Sizes, seed: int, uniform: bool = False) -> Iterator[Pointer]:
     """Single made bugs, and clean functions of other files: half of all at most.
 
-    Raises DataError where there is only one file.
+    ``uniform``: of any kind, also unlikely ones. Raises DataError where there is only one file.
     """
     rng = np.random.default_rng(seed)
     count = sizes.uniform if uniform else sizes.made
@@ -94,11 +95,6 @@ def made_bugs(corpus: Corpus, sizes: Sizes, seed: int, uniform: bool = False) ->
             count -= 1
             yield case
     yield from taken
-
-
-def uniform_bugs(corpus: Corpus, sizes: Sizes, seed: int) -> Iterator[Pointer]:
-    """As `made_bugs`, with bugs of any kind, also unlikely ones."""
-    return made_bugs(corpus, sizes, seed, uniform=True)
 
 
 def summaries(corpus: Corpus, sizes: Sizes, seed: int) -> Iterator[Pointer]:
@@ -136,7 +132,7 @@ SAMPLERS: dict[str, Callable[[Corpus, Sizes, int], Iterator[Pointer]]] = {
     "summaries": summaries,
     "masked-lines": masked_lines,
     "synthetic": made_bugs,
-    "synthetic-uniform": uniform_bugs,
+    "synthetic-uniform": partial(made_bugs, uniform=True),
 }
 
 
