@@ -18,13 +18,14 @@ from codemtl.evaluation.frozen import FunctionPointer, Pointer
 from codemtl.evaluation.sampling import Sizes, masked_lines, summaries
 from codemtl.evaluation.synthetic import make_bug
 
+SEED = 0
 PER_FILE = 20  # functions of a file, so that no file is the whole sample
 TEXTS, REAL = 400, 150  # cases at most
 
 
-def repair_blocks(corpus: Corpus, seed: int = 0) -> Iterator[list[RepairCase]]:
+def repair_blocks(corpus: Corpus) -> Iterator[list[RepairCase]]:
     """For each file its clean functions as one case, and a bug in each of them."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     wrong = set(corpus.table("fixes").columns(["hash_before"], corpus.rows("fixes"))[0])
     starts: dict[int, list[int]] = defaultdict(list)
     for one in corpus.functions:
@@ -43,12 +44,12 @@ def repair_blocks(corpus: Corpus, seed: int = 0) -> Iterator[list[RepairCase]]:
         yield block
 
 
-def real_bugs(corpus: Corpus, seed: int = 0) -> list[RepairCase]:
+def real_bugs(corpus: Corpus) -> list[RepairCase]:
     """Functions as they were before a later commit fixed them."""
     rows = corpus.rows("fixes")
     table = corpus.table("fixes")
     found: list[RepairCase] = []
-    for index in np.random.default_rng(seed).permutation(len(rows)).tolist():
+    for index in np.random.default_rng(SEED).permutation(len(rows)).tolist():
         case = real_bug(table.row(rows[index]))
         found += [case] if case is not None else []
         if len(found) == REAL:
@@ -56,20 +57,20 @@ def real_bugs(corpus: Corpus, seed: int = 0) -> list[RepairCase]:
     return found
 
 
-def summary_cases(corpus: Corpus, seed: int = 0) -> list[TextCase]:
+def summary_cases(corpus: Corpus) -> list[TextCase]:
     """Functions whose docstring begins with a summary."""
     known = {(one.file, one.start): one.summary for one in corpus.functions}
     found = []
-    for one in summaries(corpus, Sizes(texts=TEXTS), seed):
+    for one in summaries(corpus, Sizes(texts=TEXTS), SEED):
         case = _case(corpus, one)
         reference = known[corpus.places[case.origin.project, case.origin.path], case.start]
         found.append(TextCase(case.origin, case.data, case.start, case.qualname, None, reference))
     return found
 
 
-def line_cases(corpus: Corpus, seed: int = 0) -> list[TextCase]:
+def line_cases(corpus: Corpus) -> list[TextCase]:
     """Functions with one line masked."""
-    return [_case(corpus, one) for one in masked_lines(corpus, Sizes(texts=TEXTS), seed)]
+    return [_case(corpus, one) for one in masked_lines(corpus, Sizes(texts=TEXTS), SEED)]
 
 
 def _case(corpus: Corpus, pointer: Pointer) -> TextCase:

@@ -104,14 +104,12 @@ def _arm(
     }  # fmt: skip
 
 
-def _against(plan: Plan, found: Found, arm: str, base: str, condition: str = WHOLE) -> Any:
+def _against(plan: Plan, found: Found, arm: str, base: str) -> Any:
     """The gains of an arm over single-task models; what is a gain is above zero."""
     gains: dict[str, dict[str, Any]] = {}
     for task in plan.tasks:
         for measure in MEASURES[task]:
-            ours, theirs = (
-                outcomes(plan, found, one, task, measure, condition) for one in (arm, base)
-            )
+            ours, theirs = (outcomes(plan, found, one, task, measure) for one in (arm, base))
             if measure == LOWER_IS_BETTER:
                 ours, theirs = theirs, ours
             gains.setdefault(task, {})[measure] = paired(ours, theirs).to_dict()
