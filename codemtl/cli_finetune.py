@@ -31,9 +31,6 @@ def finetune(
 
     settings = load_settings([str(path) for path in repositories], {"model": model})
     seconds = time_budget_seconds(time_budget)
-    with (
-        report.interruptible(f"call it again with --out {out} to go on"),
-        report.stage_progress("finetune") as say,
-    ):
-        document = run(repositories, settings.model, out, seconds, say)
+    with report.interruptible(f"call it again with --out {out} to go on"):
+        document = run(repositories, settings.model, out, seconds, report.finetune_stage)
     return report.finetuned(document, style=output)

@@ -31,6 +31,7 @@ from codemtl.report.images import vision_measured, vision_predicted
 from codemtl.report.output import (
     complain,
     count,
+    finetune_stage,
     interruptible,
     percent,
     print_bytes,
@@ -39,7 +40,6 @@ from codemtl.report.output import (
     progress,
     project_progress,
     search_progress,
-    stage_progress,
 )
 from codemtl.report.tables import compared, evaluated, planned
 from codemtl.syntax.edits import Edit, apply, unified_diff
@@ -48,9 +48,9 @@ from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
     "KIND_TEXTS", "Model", "Span", "compared", "complain", "evaluated", "exit_code", "file_diff",
-    "finetuned", "generated", "informed", "interruptible", "mined", "planned", "progress",
-    "project_progress", "repaired", "search_progress", "span", "stage_progress", "summarized",
-    "trained", "vision_measured", "vision_predicted",
+    "finetune_stage", "finetuned", "generated", "informed", "interruptible", "mined", "planned",
+    "progress", "project_progress", "repaired", "search_progress", "span", "summarized", "trained",
+    "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
 Mode = Literal["report", "diff", "write", "check"]

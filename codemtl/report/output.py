@@ -75,16 +75,10 @@ def project_progress(label: str) -> Iterator[Callable[[str, int, int], None] | N
         yield advance
 
 
-@contextmanager
-def stage_progress(label: str) -> Iterator[Callable[[str], None]]:
-    """What to call with the stage that begins: a line on standard error if that is a terminal."""
-    terminal = sys.stderr.isatty()
-
-    def say(stage: str) -> None:
-        if terminal:
-            print(f"{label}: {stage}", file=sys.stderr)
-
-    yield say
+def finetune_stage(stage: str) -> None:
+    """Say which stage begins: a line on standard error if that is a terminal."""
+    if sys.stderr.isatty():
+        print(f"finetune: {stage}", file=sys.stderr)
 
 
 @contextmanager
