@@ -9,7 +9,7 @@ from subprocess import run
 import pytest
 
 from codemtl import report
-from codemtl.report.documents import github_lines, repair_document, sarif_document
+from codemtl.report.documents import KIND_TEXTS, github_lines, repair_document, sarif_document
 from codemtl.report.output import percent
 from codemtl.syntax.findings import KINDS, Finding
 from codemtl.syntax.results import FileResult, Patch
@@ -314,7 +314,7 @@ def test_small_confidences_have_a_digit_more(value: float, text: str) -> None:
 
 
 def test_every_kind_is_described() -> None:
-    assert tuple(report.KIND_TEXTS) == KINDS
+    assert tuple(KIND_TEXTS) == KINDS
 
 
 def test_mined(capsys: pytest.CaptureFixture[str]) -> None:

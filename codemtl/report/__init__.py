@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codemtl.report.documents import (
-    KIND_TEXTS,
     Model,
-    Span,
     generate_document,
     github_lines,
     github_note,
@@ -47,9 +45,9 @@ from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
 
 __all__ = [
-    "KIND_TEXTS", "Model", "Span", "compared", "complain", "evaluated", "exit_code", "file_diff",
+    "Model", "compared", "complain", "evaluated", "exit_code", "file_diff",
     "finetune_stage", "finetuned", "generated", "informed", "interruptible", "mined", "planned",
-    "progress", "project_progress", "repaired", "search_progress", "span", "summarized", "trained",
+    "progress", "project_progress", "repaired", "search_progress", "summarized", "trained",
     "vision_measured", "vision_predicted",
 ]  # fmt: skip
 
