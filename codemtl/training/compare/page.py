@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -11,8 +10,8 @@ from codemtl.training.compare.figures import curves, gains
 from codemtl.training.compare.held_out import MEASURES
 from codemtl.training.compare.plan import JOINT, SINGLE
 from codemtl.training.compare.tables import NAMES
+from codemtl.training.report.elements import cards, figure, section, settings, table
 from codemtl.training.report.elements import document as whole
-from codemtl.training.report.elements import figure, section, table
 from codemtl.training.report.figures import svg
 
 _PROTOCOL = (
@@ -43,7 +42,8 @@ def render(document: Mapping[str, Any]) -> str:
         title = {"fraction": "Less data", "noise": "Wrong labels"}[kind]
         parts.append(section(title, figure(svg(curves(kind, series)), caption)))
     parts += [section(escape(one["title"]), _table(one)) for one in others]
-    parts.append(section("Protocol", f"<p>{_PROTOCOL}</p>{_settings(document)}"))
+    whole_run = settings("every setting of the joint run", document["settings"])
+    parts.append(section("Protocol", f"<p>{_PROTOCOL}</p>{whole_run}"))
     return whole("Comparison of joint and single-task training", parts)
 
 
@@ -68,23 +68,14 @@ def _cards(document: Mapping[str, Any]) -> str:
     joint = document["arms"].get(JOINT)
     if joint is None:
         return ""
-    found = []
+    rows = []
     for task in document["tasks"]:
         gain = joint["against"][SINGLE]["gains"][task][MEASURES[task][0]]
-        found.append((
+        rows.append((
             NAMES[task], f"{gain['value']:+.1%}",
             f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, joint against single",
         ))  # fmt: skip
     alone = document["arms"][SINGLE]["cost"]["parameters"]
     share = joint["cost"]["parameters"] / max(alone, 1)
-    found.append(("parameters", f"{share:.0%}", f"of {alone / 1e6:.2f} M in single-task models"))
-    shown = "".join(
-        f'<div class="card"><span>{escape(name)}</span><b>{value}</b><small>{note}</small></div>'
-        for name, value, note in found
-    )
-    return f'<div class="cards">{shown}</div>'
-
-
-def _settings(document: Mapping[str, Any]) -> str:
-    text = escape(json.dumps(document["settings"], indent=2))
-    return f"<details><summary>every setting of the joint run</summary><pre>{text}</pre></details>"
+    rows.append(("parameters", f"{share:.0%}", f"of {alone / 1e6:.2f} M in single-task models"))
+    return cards(rows)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
+from typing import Any
 
 
 def document(title: str, parts: Sequence[str]) -> str:
@@ -31,6 +33,21 @@ def figure(picture: str, caption: str) -> str:
 def grid(figures: Sequence[str]) -> str:
     """Pictures side by side."""
     return f'<div class="grid">{"".join(figures)}</div>' if figures else ""
+
+
+def cards(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Figures at a glance: of each its name, its value and a word on it."""
+    shown = "".join(
+        f'<div class="card"><span>{escape(name)}</span><b>{value}</b><small>{note}</small></div>'
+        for name, value, note in rows
+    )
+    return f'<div class="cards">{shown}</div>'
+
+
+def settings(title: str, values: Mapping[str, Any]) -> str:
+    """Settings, folded up."""
+    text = escape(json.dumps(values, indent=2))
+    return f"<details><summary>{title}</summary><pre>{text}</pre></details>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from codemtl.tasks.registry import TASKS
-from codemtl.training.report.elements import document, figure, grid, section, table
+from codemtl.training.report.elements import (
+    cards,
+    document,
+    figure,
+    grid,
+    section,
+    settings,
+    table,
+)
 from codemtl.training.report.figures import lines, matrix
 from codemtl.training.report.history import History, Series
 from codemtl.training.report.summary import Summary
@@ -27,7 +34,7 @@ def render(summary: Summary, history: History, chosen: Mapping[str, Any] | None)
         section("Validation of the chosen checkpoint", _validation(tasks, chosen)),
         section("Data", _data(summary, history)),
         section("Machine", _machine(summary, history)),
-        section("Configuration", _configuration(summary)),
+        section("Configuration", settings("every setting of this run", summary.config)),
     ]
     return document("Training report", parts)
 
@@ -45,27 +52,21 @@ def _header(summary: Summary) -> str:
 
 
 def _cards(summary: Summary, history: History, chosen: Mapping[str, Any] | None) -> str:
-    cards = []
+    rows = []
     if chosen is not None:
-        cards.append(
-            ("score of the model", f"{chosen['score']:.4f}", f"at step {chosen['step']:,}")
-        )
+        rows.append(("score of the model", f"{chosen['score']:.4f}", f"at step {chosen['step']:,}"))
     speed, memory = history["tokens_per_second"], history["memory"]
     if speed is not None:
-        cards.append(("tokens a second", f"{speed.mean:,.0f}", "padding excluded"))
+        rows.append(("tokens a second", f"{speed.mean:,.0f}", "padding excluded"))
     padding = history["padding"]
     if padding is not None:
-        cards.append(("padding", f"{padding.mean:.1%}", "of computed positions"))
+        rows.append(("padding", f"{padding.mean:.1%}", "of computed positions"))
     if memory is not None:
-        cards.append(("memory", f"{max(memory.values) / _MIB_IN_GIB:.2f} GiB", "at most"))
+        rows.append(("memory", f"{max(memory.values) / _MIB_IN_GIB:.2f} GiB", "at most"))
     total = sum(summary.parameters.values())
     shared = summary.parameters.get("encoder", 0)
-    cards.append(("parameters", f"{total / 1e6:.2f} M", f"{shared / max(total, 1):.0%} shared"))
-    shown = "".join(
-        f'<div class="card"><span>{label}</span><b>{value}</b><small>{note}</small></div>'
-        for label, value, note in cards
-    )
-    return f'<div class="cards">{shown}</div>'
+    rows.append(("parameters", f"{total / 1e6:.2f} M", f"{shared / max(total, 1):.0%} shared"))
+    return cards(rows)
 
 
 def _learning(tasks: Sequence[str], history: History) -> str:
@@ -173,8 +174,3 @@ def _machine(summary: Summary, history: History) -> str:
               summary.parameters.items()}}  # fmt: skip
     rows = [[escape(key), escape(value)] for key, value in values.items()]
     return grid(found) + table(["what", "value"], rows)
-
-
-def _configuration(summary: Summary) -> str:
-    text = escape(json.dumps(summary.config, indent=2))
-    return f"<details><summary>every setting of this run</summary><pre>{text}</pre></details>"
