@@ -7,16 +7,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import check_leaks
 import pytest
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
-sys.path.append(str(SCRIPTS))
-
-import check_leaks  # noqa: E402
-
-from codemtl.corpus import join  # noqa: E402
-from codemtl.corpus.build import build  # noqa: E402
-from codemtl.corpus.splits import split_of  # noqa: E402
+from codemtl.corpus import join
+from codemtl.corpus.build import build
+from codemtl.corpus.splits import split_of
 
 MIT = "Permission is hereby granted, free of charge, to any person"
 

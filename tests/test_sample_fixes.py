@@ -7,14 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import sample_fixes
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
-sys.path.append(str(SCRIPTS))
-
-import sample_fixes  # noqa: E402
-
-from codemtl.corpus.build import build  # noqa: E402
-from codemtl.corpus.splits import split_of  # noqa: E402
+from codemtl.corpus.build import build
+from codemtl.corpus.splits import split_of
 
 MIT = "Permission is hereby granted, free of charge, to any person"
 BROKEN = """import math

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import check_leaks
 import pytest
 from datasets import Dataset
 
@@ -16,10 +17,6 @@ from codemtl.corpus.divide import Cut, build_divided, cut_of, shared_functions
 from codemtl.errors import DataError
 
 from .conftest import Work, function, module
-
-sys.path.append(str(Path(__file__).parents[2] / "scripts"))
-
-import check_leaks
 
 
 def rows(out: Path, table: str = "functions") -> list[dict[str, Any]]:
