@@ -68,6 +68,13 @@ class Work:
         self.git("commit", "-q", "-m", message)
         return self.git("rev-parse", "HEAD")
 
+    def cloned(self, path: Path) -> Work:
+        """A clone, to go on in."""
+        subprocess.run(["git", "clone", "-q", str(self.path), str(path)], check=True)
+        again = Work.__new__(Work)
+        again.path, again.day = path, self.day
+        return again
+
 
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:

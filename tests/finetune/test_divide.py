@@ -47,9 +47,7 @@ def test_the_newest_lines_are_for_the_test(work: Work) -> None:
 
 def test_functions_go_to_the_split_of_their_last_change(work: Work, tmp_path: Path) -> None:
     copy = tmp_path / "shop"
-    subprocess.run(["git", "clone", "-q", str(work.path), str(copy)], check=True)
-    again = Work.__new__(Work)
-    again.path, again.day = copy, 10
+    again = work.cloned(copy)
     (copy / "shop" / "moved.py").write_text((copy / "shop" / "part0.py").read_text())
     (copy / "shop" / "part0.py").unlink()
     changed = (copy / "shop" / "part1.py").read_text().replace("for item in", "for one in", 1)
@@ -82,9 +80,7 @@ def test_a_planted_leak_is_found(
     work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "shop"
-    subprocess.run(["git", "clone", "-q", str(work.path), str(copy)], check=True)
-    again = Work.__new__(Work)
-    again.path, again.day = copy, 10
+    again = work.cloned(copy)
     text = (copy / "shop" / "part1.py").read_text()
     longer = "".join(f"    print({n}, 'line', {n})\n" for n in range(40))
     text = text.replace('."""\n', '."""\n' + longer, 1)

@@ -113,16 +113,18 @@ def test_a_run_writes_a_model_folder_and_its_records(finished: Path, tiny: Path)
     assert (finished / "report.html").read_text().startswith("<!doctype html>")
 
 
+def interrupted(
+    self: Trainer, window: list[MicroBatch], step: Any = Trainer.train_step
+) -> dict[str, float]:
+    if self.step == 3:
+        raise KeyboardInterrupt
+    row: dict[str, float] = step(self, window)
+    return row
+
+
 def test_an_interrupted_run_has_a_report(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = Trainer.train_step
-
-    def interrupted(self: Trainer, window: list[MicroBatch]) -> dict[str, float]:
-        if self.step == 3:
-            raise KeyboardInterrupt
-        return step(self, window)
-
     monkeypatch.setattr(Trainer, "train_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(preset="tiny", data=tiny, out=tmp_path / "run", max_steps=9, overrides=SHORT)
@@ -133,13 +135,7 @@ def test_a_run_that_is_stopped_after_its_first_look_can_go_on(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However rare its checkpoints are: a folder with a model holds one to go on from."""
-    out, step = tmp_path / "run", Trainer.train_step
-
-    def interrupted(self: Trainer, window: list[MicroBatch]) -> dict[str, float]:
-        if self.step == 3:
-            raise KeyboardInterrupt
-        return step(self, window)
-
+    out = tmp_path / "run"
     rare = [*SHORT, "evaluate_every=2", "checkpoint_every=100"]
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "train_step", interrupted)
