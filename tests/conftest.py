@@ -71,7 +71,13 @@ def start(code: str, *arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture(scope="session")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny() -> Path:
+    """The prepared dataset of the repository."""
+    return Path(__file__).parents[1] / "data" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     """A real model folder."""
     import torch
 
@@ -83,5 +89,5 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("model")
     save_network(Network(PRESETS["tiny"]), folder, name="untrained")
-    shutil.copy(Path(__file__).parents[1] / "data" / "tiny" / "tokenizer.json", folder)
+    shutil.copy(tiny / "tokenizer.json", folder)
     return folder

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from codemtl.evaluation.cases import Origin, TextCase
 from codemtl.evaluation.conditional_logit import fit_choice
 from codemtl.evaluation.line_fit import Choice, cross_validated, fit, proposals_batch
 from codemtl.inference import load_predictor
 from codemtl.inference.torch_runtime import TorchPredictor
-from codemtl.model.checkpoints import save_network
-from codemtl.model.config import PRESETS
-from codemtl.model.network import Network
 
 
 def made(count: int, seed: int, sign: float = 1.0) -> list[Choice]:
@@ -83,12 +78,8 @@ def second(c):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> TorchPredictor:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
-    save_network(Network(PRESETS["tiny"]), folder, name="untrained")
-    shutil.copy(Path(__file__).parents[2] / "data" / "tiny" / "tokenizer.json", folder)
-    found = load_predictor(folder, 1)
+def model(untrained: Path) -> TorchPredictor:
+    found = load_predictor(untrained, 1)
     assert isinstance(found, TorchPredictor)
     return found
 

@@ -10,14 +10,13 @@ import torch
 
 from codemtl.model.config import PRESETS
 from codemtl.model.network import Network
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout
 from codemtl.tasks import corruption, generate, repair
 from codemtl.tasks.batches import Batch, SpecialIds
 from codemtl.tasks.example import Example, Layout
 from codemtl.tasks.summarize import Summarize
 from codemtl.tasks.task import Vocabulary
 from codemtl.training.shards import Shards
-
-TINY = Path(__file__).parents[2] / "data" / "tiny"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,26 +25,19 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Path:
-    return TINY
-
-
-@pytest.fixture(scope="session")
 def specials() -> SpecialIds:
     return SpecialIds(*range(7))
 
 
 @pytest.fixture(scope="session")
-def layout() -> Layout:
-    from codemtl.model.tokenizer import CodeTokenizer, piece_layout
-
-    return piece_layout(CodeTokenizer.load(TINY))
+def layout(tiny: Path) -> Layout:
+    return piece_layout(CodeTokenizer.load(tiny))
 
 
 @pytest.fixture(scope="session")
-def examples() -> list[Example]:
+def examples(tiny: Path) -> list[Example]:
     """Every function of the validation shard: short and long, with and without a summary."""
-    shards = Shards(TINY, "validation")
+    shards = Shards(tiny, "validation")
     return [shards[index] for index in range(len(shards))]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
 from codemtl.syntax.context import FileFacts
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
@@ -18,6 +18,7 @@ from codemtl.syntax.tree import SourceTree, parse
 from codemtl.tasks.building import build_example
 from codemtl.tasks.decoys import draw_decoys
 from codemtl.tasks.example import Example
+from codemtl.tasks.task import Vocabulary
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,11 @@ def trees() -> list[SourceTree]:
 def tokenizer(trees: list[SourceTree]) -> CodeTokenizer:
     """Small, but real."""
     return CodeTokenizer.train([tree.data.decode() for tree in trees], vocab_size=1024)
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tokenizer: CodeTokenizer) -> Vocabulary:
+    return Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
 
 
 @pytest.fixture(scope="session")

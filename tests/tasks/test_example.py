@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from codemtl.model.tokenizer import CodeTokenizer
+from codemtl.model.tokenizer import CodeTokenizer, piece_layout
 from codemtl.tasks import generate
 from codemtl.tasks.batches import SpecialIds
-from codemtl.tasks.example import Example, Layout, line_spans, piece_ids, windows
+from codemtl.tasks.example import Example, line_spans, piece_ids, windows
 
 SPECIALS = SpecialIds(*range(7))
-
-
-def _layout(tokenizer: CodeTokenizer) -> Layout:
-    return Layout.of([tokenizer.decode([piece]) for piece in range(tokenizer.vocab_size)])
 
 
 def test_lines_hold_no_newline_and_cover_all_else(
     examples: list[Example], tokenizer: CodeTokenizer
 ) -> None:
-    layout = _layout(tokenizer)
+    layout = piece_layout(tokenizer)
     for example in examples:
         for start, end in line_spans(example.pieces, layout):
             text = tokenizer.decode(piece_ids(example.pieces[start:end]))
@@ -29,7 +25,7 @@ def test_lines_hold_no_newline_and_cover_all_else(
 def test_windows_share_sites_without_loss(
     examples: list[Example], tokenizer: CodeTokenizer
 ) -> None:
-    layout = _layout(tokenizer)
+    layout = piece_layout(tokenizer)
     longest = max(examples, key=lambda e: len(e.pieces))
     parts = windows(longest, 128, layout)
     assert len(parts) > 2
@@ -45,7 +41,7 @@ def test_windows_share_sites_without_loss(
 def test_a_masked_line_and_its_target_make_the_line_again(
     examples: list[Example], tokenizer: CodeTokenizer
 ) -> None:
-    layout = _layout(tokenizer)
+    layout = piece_layout(tokenizer)
     rng = np.random.default_rng(0)
     checked = 0
     for example in examples:

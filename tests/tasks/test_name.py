@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.sites import FunctionSites
 from codemtl.syntax.tree import parse
@@ -26,11 +26,6 @@ SOURCE = """
     def größer[T](x): return größer
     def __init__(self): super().__init__()
 """
-
-
-@pytest.fixture(scope="module")
-def vocabulary(tokenizer: CodeTokenizer) -> Vocabulary:
-    return Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from codemtl.model.tokenizer import CodeTokenizer, piece_layout, special_ids
+from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.syntax.actions import FunctionSites
 from codemtl.syntax.definitions import find
 from codemtl.syntax.tree import parse
@@ -53,11 +52,6 @@ class Writer:
     def size(self):
         return len(self.target)
 '''
-
-
-@pytest.fixture(scope="module")
-def vocabulary(tokenizer: CodeTokenizer) -> Vocabulary:
-    return Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
 
 
 def example(tokenizer: CodeTokenizer, qualname: str, text: str = FILE) -> Example:

@@ -12,8 +12,6 @@ from codemtl.tasks.batches import SpecialIds
 from codemtl.tasks.example import Layout
 from codemtl.training.shards import Shards
 
-TINY = Path(__file__).parents[2] / "data" / "tiny"
-
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
@@ -21,13 +19,8 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Path:
-    return TINY
-
-
-@pytest.fixture(scope="session")
-def shards() -> Shards:
-    return Shards(TINY, "train")
+def shards(tiny: Path) -> Shards:
+    return Shards(tiny, "train")
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +29,5 @@ def specials() -> SpecialIds:
 
 
 @pytest.fixture(scope="session")
-def layout() -> Layout:
-    return piece_layout(CodeTokenizer.load(TINY))
+def layout(tiny: Path) -> Layout:
+    return piece_layout(CodeTokenizer.load(tiny))

@@ -107,11 +107,6 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Path:
-    return ROOT / "data" / "tiny"
-
-
-@pytest.fixture(scope="session")
 def tokenizer(tiny: Path) -> CodeTokenizer:
     return CodeTokenizer.load(tiny)
 
