@@ -6,10 +6,6 @@ is known (the pair for summarize) and whose line ``return x + 1`` may be masked 
 
 from __future__ import annotations
 
-import ast
-import io
-import tokenize
-import warnings
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
@@ -62,19 +58,6 @@ class FunctionRow:
     cut: tuple[int, int]
     mask: tuple[int, int]
     signature: bytes
-
-
-def decode(data: bytes) -> str | None:
-    """Text of a Python 3 file by its BOM or coding cookie, line endings kept; None if it is not."""
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = data.decode(encoding)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, LookupError, MemoryError, RecursionError):
-        return None
-    return text
 
 
 def function_rows(

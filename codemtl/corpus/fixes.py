@@ -10,10 +10,6 @@ of versions are turned down before anything is parsed.
 
 from __future__ import annotations
 
-import ast
-import io
-import tokenize
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +21,7 @@ from tree_sitter import Query
 
 from codemtl.corpus import filters, git, history
 from codemtl.corpus.changed_functions import Pair, Version, changed_function
+from codemtl.corpus.decoding import decode, parsed
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.hashing import token_hash
 from codemtl.corpus.near_duplicates import runs, signature
@@ -145,27 +142,31 @@ def find_fix(
     reason = _too_different(old, new) or filters.reject_data(old, any_licence=any_licence)
     if reason is not None:
         return reason
-    texts = decode(old), decode(new)
-    if texts[0] is None or texts[1] is None:
+    found = versions(old, new)
+    if found is None:
         return "encoding"
-    before = Version(parse(texts[0].encode()))
-    after = Version(reparse(before.tree, texts[1].encode()))
-    pair = changed_function(before, after)
-    if isinstance(pair, str):
-        return pair
-    return judge(before, after, pair, texts[0], project, path, exclusions)
+    pair = changed_function(*found)
+    return pair if isinstance(pair, str) else judge(*found, pair, project, path, exclusions)
+
+
+def versions(old: bytes, new: bytes) -> tuple[Version, Version] | None:
+    """A file before and after a commit; None where one is not in the encoding that it declares."""
+    one, two = decode(old), decode(new)
+    if one is None or two is None:
+        return None
+    before = Version(parse(one.encode()))
+    return before, Version(reparse(before.tree, two.encode()))
 
 
 def judge(
     before: Version,
     after: Version,
     pair: Pair,
-    file: str,
-    project: str = "",
-    path: str = "",
-    exclusions: Exclusions | None = None,
+    project: str,
+    path: str,
+    exclusions: Exclusions | None,
 ) -> Fix | str:
-    """The fix of one function given in both versions, or why it is none; ``file`` is before."""
+    """The fix of one function given in both versions, or why it is none."""
     one, two = pair
     change = compare(
         before.tree, one, before.tokens(one.node), after.tree, two, after.tokens(two.node)
@@ -176,10 +177,10 @@ def judge(
             reason = reason or exclusions.reason(project, path, one.name, [t.text for t in tokens])
     if reason is None and not (_is_python3(before.tree) and _is_python3(after.tree)):
         reason = "syntax"
-    return reason or _fix(change, file)
+    return reason or _fix(change)
 
 
-def _fix(change: TokenChange, file: str) -> Fix:
+def _fix(change: TokenChange) -> Fix:
     found = single_edit(change)
     kind, edit = found if found is not None else (REWRITE, None)
     node = change.old_definition.node
@@ -190,7 +191,7 @@ def _fix(change: TokenChange, file: str) -> Fix:
         change.new_tree.text(change.new_definition.node),
         node.start_byte,
         node.end_byte,
-        file,
+        change.old_tree.data.decode(),
         kind,
         edit,
         token_hash(before),
@@ -222,26 +223,10 @@ def _counts(line: bytes) -> bool:
     return bool(text) and not text.startswith(b"#")
 
 
-def decode(data: bytes) -> str | None:
-    """The text of a file by the encoding that it declares, or None where it is not in it."""
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return data.decode(encoding)
-    except (SyntaxError, ValueError, LookupError):
-        return None
-
-
 def _is_python3(tree: SourceTree) -> bool:
     """Whether Python 3 accepts a file. Where the grammar sees nothing doubtful, it does."""
-    if not tree.root.has_error and not captures(_doubtful(), tree.root):
-        return True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(tree.data)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return False
-    return True
+    sound = not tree.root.has_error and not captures(_doubtful(), tree.root)
+    return sound or parsed(tree.data) is not None
 
 
 @cache

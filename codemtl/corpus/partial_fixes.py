@@ -20,12 +20,11 @@ from codemtl.corpus.changed_functions import Pair, Version
 from codemtl.corpus.consequences import stands_alone
 from codemtl.corpus.examples import MAX_LINES
 from codemtl.corpus.exclusions import Exclusions
-from codemtl.corpus.fixes import Fix, decode, fix_row, judge
+from codemtl.corpus.fixes import Fix, fix_row, judge, versions
 from codemtl.corpus.patches import Hunk, Patch, patches, tokens
 from codemtl.corpus.single_edits import LABELS, MAX_TOKENS, is_plausible
 from codemtl.corpus.token_changes import compare
 from codemtl.syntax.definitions import Definition
-from codemtl.syntax.tree import parse, reparse
 
 MAX_FILES = 6  # of the program, that a commit changes
 MAX_FILE_LINES = 200  # removed and added
@@ -120,16 +119,15 @@ def _fixes(
         old, new = read(file.before), read(file.after)
         if old is None or new is None or filters.reject_data(old, any_licence=any_licence):
             continue
-        texts = decode(old), decode(new)
-        if texts[0] is None or texts[1] is None:
+        both = versions(old, new)
+        if both is None:
             continue
-        before = Version(parse(texts[0].encode()))
-        after = Version(reparse(before.tree, texts[1].encode()))
+        before, after = both
         for hunk in likely:
             pair = _innermost(before, after, hunk)
             if pair is None or not _is_single(before, after, pair):
                 continue
-            fix = judge(before, after, pair, texts[0], project, file.path, exclusions)
+            fix = judge(before, after, pair, project, file.path, exclusions)
             if isinstance(fix, Fix) and stands_alone(fix, hunk, patch, old, new):
                 yield file, fix
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from codemtl.corpus import filters, trees
-from codemtl.corpus.examples import FunctionRow, decode, function_rows
+from codemtl.corpus.decoding import decode, parsed
+from codemtl.corpus.examples import FunctionRow, function_rows
 from codemtl.corpus.exclusions import Exclusions
 from codemtl.corpus.fixes import mine_fixes
 from codemtl.corpus.partial_fixes import mine_partial_fixes
@@ -218,7 +219,7 @@ def _texts(
         part.bytes_read += len(found.data)
         reason = filters.reject_data(found.data, any_licence=settings.any_licence)
         text = decode(found.data) if reason is None else None
-        if text is None:
+        if text is None or parsed(text) is None:
             part.rejected_files[reason or "syntax"] += 1
             continue
         kept += len(found.data)

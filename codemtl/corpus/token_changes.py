@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from tree_sitter import Node
 
+from codemtl.corpus.decoding import parsed
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import common_prefix
 from codemtl.syntax.lexical import LexicalToken
@@ -221,12 +221,7 @@ def _module(tree: SourceTree, node: Node) -> ast.Module | None:
     source = tree.data[node.start_byte : node.end_byte]
     if indentation and not indentation.strip():
         source = b"if 1:\n" + indentation + source
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
+    return parsed(source)
 
 
 def _dump(found: ast.Module) -> str:

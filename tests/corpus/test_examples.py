@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.corpus.examples import decode, function_rows, masked_line, without_docstring
+from codemtl.corpus.decoding import decode, parsed
+from codemtl.corpus.examples import function_rows, masked_line, without_docstring
 from codemtl.corpus.exclusions import Exclusions, load_exclusions
 from codemtl.corpus.hashing import function_hash
 from codemtl.errors import DataError
@@ -132,7 +133,7 @@ def test_broken_and_long_functions_are_counted() -> None:
 def test_decoding() -> None:
     assert decode(b"\xef\xbb\xbfx = 1\r\n") == "x = 1\r\n"
     assert decode("# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1")) is not None
-    assert decode(b"print 'python 2'\n") is None
+    assert parsed("print 'python 2'\n") is None
     assert decode(b"x = '\xff'\n") is None
     assert decode(b"# coding: nonsense\n") is None
 
