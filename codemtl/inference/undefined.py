@@ -10,6 +10,7 @@ from codemtl.syntax.findings import Finding
 from codemtl.syntax.lone_attributes import lone_attributes
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.undefined import UndefinedName
+from codemtl.syntax.undefined_attributes import lone_members
 
 Guesses = Mapping[int, tuple[str, float]]  # byte of an undefined name -> replacement, confidence
 
@@ -27,7 +28,8 @@ def undefined_findings(
     where = "the file"
     if project is not None:
         where = "the project"
-        found = {one.start: one for one in lone_attributes(scopes)} | attributes
+        lone = [*lone_members(scopes), *lone_attributes(scopes)]
+        found = {one.start: one for one in lone} | attributes
         attributes = {k: one for k, one in found.items() if not project.mentions(one.name)}
     return [
         *(_of_name(one, guesses.get(one.start), calibration) for one in scopes.undefined_names),

@@ -3,13 +3,16 @@
 Reported is what a class reads of itself, once in the file, what nobody sets, and what is spelled
 nearly like a member of the class. The class must be known whole: its bases stand in the file too
 and nothing in it makes attributes by name at run time. Elsewhere a base may have the attribute, and
-names that are one keystroke from a member are mostly right (``style``, ``styles``).
+names that are one keystroke from a member are mostly right (``style``, ``styles``), unless they
+stand nowhere else in the whole project.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -23,32 +26,60 @@ from codemtl.syntax.undefined import UndefinedName, quoted, report_attribute
 if TYPE_CHECKING:
     from codemtl.syntax.scopes import Scopes
 
+ALIKE = 0.8  # Ratcliff and Obershelp
 _RECEIVERS = ("self", "cls")
 _AT_RUN_TIME = re.compile(rb"__getattr|setattr|__dict__|__slots__|vars\(|metaclass|[Mm]ixin")
 
 
 def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
     """The undefined attributes of ``self`` and ``cls`` in a file, in source order."""
+    out = []
+    for found, members, whole in _strange(scopes):
+        if whole and not quoted(scopes.tree.data, found.name):
+            suggestions = _alike(found.name, members)
+            if suggestions:
+                out.append(report_attribute(scopes, found, suggestions))
+    return out
+
+
+def lone_members(scopes: Scopes) -> list[UndefinedName]:
+    """Those that stand once in the file and look like a member of the class, in source order.
+
+    Whether a base in another file has them this file cannot tell: they must stand nowhere else in
+    the project (``codemtl.inference.project``).
+    """
+    out = []
+    for found, members, _ in _strange(scopes):
+        near = get_close_matches(found.name, members, 1, ALIKE)
+        if near and scopes.words[found.name] == 1:
+            out.append(report_attribute(scopes, found, tuple(near)))
+    return out
+
+
+def _strange(scopes: Scopes) -> Iterator[tuple[Occurrence, set[str], bool]]:
+    """What a class reads of itself once in the file, and nothing there sets or gives it.
+
+    Also the members of the class that are known, and whether these are all.
+    """
     if scopes.dynamic or scopes.python2:
-        return []
+        return
     uses = Counter(found.name for found in scopes.attribute_uses)
     stored = {found.name for found in scopes.attribute_uses if found.role not in (LOAD, CALLEE)}
     classes = _Classes(scopes, stored)
-    out = []
     for found in scopes.attribute_uses:
         name = found.name
         if found.receiver not in _RECEIVERS or uses[name] > 1 or name in stored:
             continue
         owner = _owner(scopes, found)
-        if owner is None or hasattr(object, name) or quoted(scopes.tree.data, name):
+        if (
+            owner is None
+            or hasattr(object, name)
+            or (name.startswith("__") and name.endswith("__"))
+        ):
             continue
         members, whole = classes.known(owner)
-        if not whole or name in members or (name.startswith("__") and name.endswith("__")):
-            continue
-        suggestions = _alike(name, members)
-        if suggestions:
-            out.append(report_attribute(scopes, found, suggestions))
-    return out
+        if name not in members:
+            yield found, members, whole
 
 
 class _Classes:

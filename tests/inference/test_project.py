@@ -43,6 +43,20 @@ def test_a_slip_is_reported_where_no_other_file_has_the_name(folder: Path) -> No
     assert names(path) == []
 
 
+def test_a_class_whose_base_stands_elsewhere(folder: Path) -> None:
+    """Where no file of the project has the name, no base in it has either."""
+    path = folder / "window.py"
+    path.write_text(
+        "from elsewhere import Base\n\n\nclass Window(Base):\n    def _confirm_install(self):\n"
+        "        return 1\n\n    def run(self):\n        self.show()\n"
+        "        return self.confirm_install()\n"
+    )
+    (finding,) = repair_source(SourceFile.read(path), FakePredictor()).findings
+    assert (finding.original, finding.replacement) == ("confirm_install", "_confirm_install")
+    (folder / "elsewhere.py").write_text("class Base:\n    confirm_install = None\n")
+    assert names(path) == []
+
+
 def test_without_a_project_the_file_alone_must_tell(folder: Path) -> None:
     (folder / "pyproject.toml").unlink()
     assert names(folder / "package" / "slip.py") == []
