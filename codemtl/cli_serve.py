@@ -56,6 +56,7 @@ def serve(
 
     predictor = inference.load_predictor(settings.model, settings.jobs)
     predictor.remember(REMEMBERED)
+    signal.signal(signal.SIGINT, lambda *_: _interrupted())  # else it waits for the next message
     make_server(predictor, lambda path: _options(load_settings([str(path)], {}))).start_io()
     os._exit(report.OK)  # without waiting for what the model may be at, for nobody
 
@@ -126,4 +127,8 @@ def _serve_http(
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
-        os._exit(128 + signal.SIGINT)  # the second one does not wait for the model
+        _interrupted()  # the second one does not wait for the model
+
+
+def _interrupted() -> None:
+    os._exit(128 + signal.SIGINT)

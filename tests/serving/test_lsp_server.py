@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Coroutine
@@ -298,6 +299,22 @@ def test_a_closed_standard_input() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("codemtl: standard input is closed")
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT + "# for ever\n"])
+def test_ctrl_c_waits_neither_for_the_editor_nor_for_the_model(tmp_path: Path, text: str) -> None:
+    async def dialogue() -> None:
+        editor = await Editor(tmp_path).__aenter__()
+        editor.open(text)
+        await asyncio.sleep(0.5)
+        process = editor.client._server
+        assert process is not None and process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 20) == 130
+        assert await process.stderr.read() == b""
+        await editor.client.stop()
+
+    run(dialogue())
 
 
 def test_the_end_does_not_wait_for_the_model(tmp_path: Path) -> None:
