@@ -1,5 +1,6 @@
 """The arguments of ``codemtl serve``, and what its servers are told of the rest of the house."""
 
+import logging
 import os
 import signal
 import socket
@@ -52,8 +53,11 @@ def serve(
             predictor.remember(REMEMBERED)
             _serve_http(listening, http, predictor, settings)
         return report.OK
+    from codemtl.inference.sources import DEBUG_VARIABLE
     from codemtl.serving.lsp_server import make_server
 
+    if not os.environ.get(DEBUG_VARIABLE):
+        logging.disable()  # the editor is told of its mistakes, and has no use for tracebacks
     predictor = inference.load_predictor(settings.model, settings.jobs)
     predictor.remember(REMEMBERED)
     signal.signal(signal.SIGINT, lambda *_: _interrupted())  # else it waits for the next message

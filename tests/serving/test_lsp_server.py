@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -299,6 +300,26 @@ def test_a_closed_standard_input() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("codemtl: standard input is closed")
+
+
+def test_mistakes_of_an_editor_leave_no_traceback(tmp_path: Path) -> None:
+    """Nor does one that dies while a text is looked at."""
+    document = {"uri": "untitled:a", "languageId": "python", "version": 1, "text": "# for ever\n"}
+    sent: list[Any] = [
+        {"id": 1, "method": "initialize", "params": {"processId": None, "capabilities": {}}},
+        {"id": 2, "method": "textDocument/codeAction", "params": {}},
+        {"method": "textDocument/didOpen", "params": 3},
+        {"id": 3, "method": "no/such", "params": {}},
+        {"method": "textDocument/didOpen", "params": {"textDocument": document}},
+    ]
+    bodies = [b"{", b"[]", *(json.dumps({"jsonrpc": "2.0", **one}).encode() for one in sent)]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "serve", "--lsp"], cwd=tmp_path, timeout=60, check=False,
+        input=b"".join(b"Content-Length: %d\r\n\r\n%s" % (len(one), one) for one in bodies),
+        capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Invalid Params" in done.stdout and b"Method Not Found: no/such" in done.stdout
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT + "# for ever\n"])
