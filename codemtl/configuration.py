@@ -203,7 +203,7 @@ def _find_pyproject(folder: Path) -> Path | None:
 def _read_table(file: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("codemtl", {})
-    except (OSError, ValueError) as error:  # TOML and Unicode errors are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # ValueErrors: of TOML, of Unicode
         raise UsageError(f"{file} cannot be read: {error}") from error
     except AttributeError as error:
         raise UsageError(f"{file}: [tool] is not a table") from error

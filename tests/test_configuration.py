@@ -67,6 +67,7 @@ def test_the_common_folder_decides_for_several_paths(project: Path) -> None:
         ('[tool.codemtl]\nstyle = "fancy"', "google, numpy, sphinx, plain"),
         ('[tool.codemtl]\ntime-budget = "soon"', "90, 90s, 15m or 2h"),
         ("[tool.codemtl\n", "cannot be read"),
+        ("deep = " + "[" * 10_000, "cannot be read"),
         ("[tool]\ncodemtl = 3", "not a table"),
     ],
 )
