@@ -92,6 +92,10 @@ def _listen(place: str) -> socket.socket:
     host = host.strip("[]")
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--http {place}: give HOST:PORT, as 127.0.0.1:8000")
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise UsageError(f"--http {place}: no host can be called so; name another") from error
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, int(port)), family=family)

@@ -241,6 +241,11 @@ def test_wrong_places(run: Any, place: str) -> None:
     assert "give HOST:PORT, as 127.0.0.1:8000" in outcome.err
 
 
+def test_a_name_that_no_host_can_have(run: Any) -> None:
+    outcome: Outcome = run("serve", "--http", "é" * 70 + ":0")
+    assert outcome.code == 2 and "no host can be called so; name another" in outcome.err
+
+
 def test_a_port_in_use_and_no_choice(run: Any, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         outcome: Outcome = run("serve", "--http", f"127.0.0.1:{taken.getsockname()[1]}")
