@@ -100,6 +100,7 @@ def repair_suite(name: str, cases: RepairCases, corpus: Corpus, setting: Setting
     _recalls(result, systems, cases.bugs, groups, setting.seed)
     result.tables.append(_kinds(systems, cases.bugs))
     _shipped(result, systems, setting.calibration, groups, setting.seed)
+    result.tables.append(_shown_kinds(bugs, clean, setting.calibration.threshold))
     _calibration(result, systems, groups, setting.seed)
     if ruff is not None:
         result.tables.append(_ruff_table(ruff))
@@ -263,6 +264,23 @@ def _shipped(
     title = f"At the default threshold, confidence {calibration.threshold:.3g}"
     result.tables.append(
         Table(title, ["system", "clean functions flagged", "joint", "located"], rows)
+    )
+
+
+def _shown_kinds(bugs: Sequence[Scores], clean: Sequence[Scores], least: float) -> Table:
+    """Of what kind the findings are that a user sees first, and how many are right."""
+    shown = [[one.shown for one in scores] for scores in (bugs, clean)]
+    seen, alarms = ([one for one in row if one and one.score >= least] for row in shown)
+    rows = []
+    for kind in sorted({one.kind for one in [*seen, *alarms]}):
+        verdicts = [one.verdict for one in seen if one.kind == kind]
+        flagged = sum(one.kind == kind for one in alarms)
+        located, right = sum(one.located for one in verdicts), sum(one.right for one in verdicts)
+        rows.append([kind, *map(str, (len(verdicts), located, right, flagged))])
+    title = f"Shown by the product at the default threshold, {least:.3g}, by kind of finding"
+    sizes = f"of {len(bugs)} bugs", f"of {len(clean)} clean functions"
+    return Table(
+        title, ["kind", f"shown, {sizes[0]}", "located", "joint", f"shown, {sizes[1]}"], rows
     )
 
 

@@ -42,6 +42,22 @@ def test_all_bugs_are_found_by_who_knows_them(suite: str, use: Use, knowing: Pre
     assert found["default threshold"]["model"]["joint"]["value"] == 1
 
 
+def test_what_is_shown_is_counted_by_kind_of_finding(
+    use: Use, knowing: Predictor, silent: Predictor
+) -> None:
+    def shown() -> list[list[int]]:
+        (result,) = run(Options(suites=("synthetic",))).results
+        tables = [one for one in result.tables if one.title.endswith("by kind of finding")]
+        return [[int(cell) for cell in row[1:]] for row in tables[0].rows]
+
+    use(knowing)
+    assert shown()
+    for seen, located, right, flagged in shown():
+        assert seen == located == right > flagged == 0
+    use(silent)
+    assert all(right == 0 for _, _, right, _ in shown())
+
+
 @pytest.mark.parametrize("suite", BUGS)
 def test_no_bug_is_found_by_who_is_silent(suite: str, use: Use, silent: Predictor) -> None:
     use(silent)
