@@ -1,23 +1,24 @@
-"""How fast files are looked at: products in int8 beside fp32, by the same model in one process.
+"""How fast files are looked at, by the same model in one process: torch, and ONNX in fp32 and int8.
 
     python scripts/bench_repair.py FILE... [--model DIR] [--threads 1] [--rounds 3]
 
 In turn, processor seconds, best of the rounds; imports and loading are not counted. Findings of any
-confidence are compared: how many are the same, and by how much their confidences differ at most.
+confidence are compared, those of int8 with those of fp32: how many are the same, and by how much
+their confidences differ at most.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
 
 from codemtl import inference
+from codemtl.inference import onnx_runtime, torch_runtime
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.repair import RepairOptions, repair_source
-from codemtl.model.int8 import VARIABLE, has_int8
+from codemtl.model.config import INT8_VARIABLE
 from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
@@ -25,30 +26,36 @@ from codemtl.syntax.findings import Finding
 
 def main() -> None:
     options = _arguments()
-    if not has_int8():
-        sys.exit(f"this CPU has no fast products in int8, or {VARIABLE} is 0")
-    whole = inference.load_predictor(options.model, options.threads)
-    os.environ[VARIABLE] = "0"
-    exact = inference.load_predictor(options.model, options.threads)
+    folder = inference.check_model_folder(options.model)
+    whole = onnx_runtime.load(folder, options.threads)
+    os.environ[INT8_VARIABLE] = "0"
+    predictors: dict[str, Predictor] = {
+        "torch": torch_runtime.load(folder, options.threads),
+        "fp32": onnx_runtime.load(folder, options.threads),
+        "int8": whole,
+    }
     print_command()
-    print(f"model: {whole.name} {whole.revision}; threads: {options.threads}\n")
-    print("| file | lines | fp32, s | int8, s | ratio | same findings | confidences differ by |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(f"model: {whole.name} {whole.revision}; {whole.device}; threads: {options.threads}\n")
+    print(
+        "| file | lines | torch fp32, s | ONNX fp32, s | ONNX int8, s | torch / int8 "
+        "| same findings | confidences differ by |"
+    )
+    print("| --- " * 8 + "|")
     for path in options.files:
         source = SourceFile.read(path)
-        best = {"fp32": float("inf"), "int8": float("inf")}
+        best = dict.fromkeys(predictors, float("inf"))
         found: dict[str, list[Finding]] = {}
         for _ in range(options.rounds):
-            for name, predictor in (("fp32", exact), ("int8", whole)):
+            for name, predictor in predictors.items():
                 seconds, found[name] = _timed(source, predictor)
                 best[name] = min(best[name], seconds)
         ours, theirs = (_by_place(found[name]) for name in ("int8", "fp32"))
         both = ours.keys() & theirs.keys()
         apart = max((abs(ours[key] - theirs[key]) for key in both), default=0.0)
+        seconds = " | ".join(f"{one:.2f}" for one in best.values())
         print(
-            f"| {path.name} | {len(source.data.splitlines())} | {best['fp32']:.2f} | "
-            f"{best['int8']:.2f} | {best['fp32'] / best['int8']:.2f} | "
-            f"{len(both)} of {len(theirs)} | {apart:.4f} |"
+            f"| {path.name} | {len(source.data.splitlines())} | {seconds} | "
+            f"{best['torch'] / best['int8']:.2f} | {len(both)} of {len(theirs)} | {apart:.4f} |"
         )
 
 

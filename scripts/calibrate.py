@@ -25,7 +25,7 @@ from codemtl.evaluation.results import PRIOR
 from codemtl.evaluation.scoring import score_cases, scorer_of
 from codemtl.inference import Calibration, load_predictor
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import CONFIG, read_config
+from codemtl.model.folder import CONFIG, read_config
 from codemtl.scripting import argument_parser, print_command, script
 
 SPLIT = "validation"

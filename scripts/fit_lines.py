@@ -27,7 +27,8 @@ from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import percent
 from codemtl.evaluation.sampling import Sizes, masked_lines
 from codemtl.evaluation.workers import run
-from codemtl.inference import SHIPPED_MODEL, load_predictor
+from codemtl.inference import SHIPPED_MODEL
+from codemtl.inference.torch_runtime import load
 from codemtl.scripting import argument_parser, print_command, script
 from codemtl.tasks.metrics import edit_similarity, same_code, share
 
@@ -71,7 +72,7 @@ def proposed(options: argparse.Namespace) -> list[Choice]:
     cases: list[TextCase] = text_cases(corpus, frozen).cases
     batches = [cases[at : at + BATCH] for at in range(0, len(cases), BATCH)]
     write = partial(proposals_batch, repositories=Repositories.at(options.repositories))
-    make = partial(load_predictor, options.model, 1)
+    make = partial(load, options.model, 1)
     done = run(write, batches, make, options.jobs, "writing lines")
     return [one for batch in done for one in batch]
 

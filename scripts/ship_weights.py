@@ -14,7 +14,8 @@ from pathlib import Path
 
 from codemtl.inference import SHIPPED_MODEL
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import WEIGHTS, load_network, save_network
+from codemtl.model.checkpoints import load_network, save_network
+from codemtl.model.folder import WEIGHTS
 from codemtl.model.tokenizer import FILE_NAME
 from codemtl.scripting import argument_parser, script
 from codemtl.training.initial import inherited

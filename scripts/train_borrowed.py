@@ -23,7 +23,8 @@ import time
 from pathlib import Path
 
 from codemtl.errors import UsageError
-from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, read_config, save_network
+from codemtl.model.checkpoints import load_network, save_network
+from codemtl.model.folder import CONFIG, WEIGHTS, read_config
 from codemtl.model.tokenizer import FILE_NAME
 from codemtl.scripting import argument_parser, script
 

@@ -66,7 +66,7 @@ UNBOUND = {
 # These load torch, at once or soon.
 HEAVY = {"torch", "transformers", "torchvision", "torchjd", "accelerate"}
 HEAVY_PARTS = {"model", "training", "vision"}
-LIGHT_MODULES = {"codemtl.model", "codemtl.model.config", "codemtl.model.tokenizer"}
+LIGHT_MODULES = {f"codemtl.model{one}" for one in ("", ".config", ".folder", ".tokenizer")}
 
 
 def modules() -> dict[str, Path]:
@@ -218,12 +218,20 @@ def test_help_does_not_import_torch() -> None:
     )
 
 
-def test_loading_a_model_does_not_import_what_only_compiling_needs() -> None:
+def test_repairing_a_file_does_not_import_torch(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("def f(a):\n    return a\n")
+    program = "import runpy; runpy.run_module('codemtl.cli', run_name='__main__')"
+    assert _loaded(program, "repair", str(file)) == set()
+
+
+def test_loading_texts_does_not_import_what_only_compiling_needs() -> None:
     """That takes longer than the weights: drawing them on the device "meta" would import it."""
     program = """
 import sys
 from codemtl import inference
-inference.load_predictor(inference.SHIPPED_MODEL)
+from codemtl.inference import torch_runtime
+torch_runtime.load(inference.SHIPPED_MODEL)
 print("torch._dynamo" in sys.modules)
 """
     done = subprocess.run(

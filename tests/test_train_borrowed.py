@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.model.checkpoints import load_network, read_config
+from codemtl.model.checkpoints import load_network
+from codemtl.model.folder import read_config
 
 ROOT = Path(__file__).parent.parent
 SMALL = (

@@ -25,8 +25,8 @@ from codemtl.finetune.measuring import MEASURES, Kept
 from codemtl.finetune.sources import found_at, remarks
 from codemtl.finetune.state import State
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import CONFIG, read_config
 from codemtl.model.config import ModelConfig
+from codemtl.model.folder import CONFIG, read_config
 from codemtl.tasks.registry import SHIPPED
 
 DATA, RESULT = "data", "finetune.json"

@@ -27,7 +27,15 @@ __all__ = [
 ]
 
 SHIPPED_MODEL = Path(__file__).parent.parent / "weights"
-LIBRARIES = ("torch", "tokenizers", "safetensors", "tree-sitter", "tree-sitter-python", "numpy")
+LIBRARIES = (
+    "torch",
+    "onnxruntime",
+    "tokenizers",
+    "safetensors",
+    "tree-sitter",
+    "tree-sitter-python",
+    "numpy",
+)
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
@@ -42,9 +50,15 @@ def load_predictor(model: Path | None = None, threads: int | None = None) -> Pre
         ModelError: the folder is missing, incomplete or does not fit the code.
     """
     folder = check_model_folder(model)
+    from codemtl.model.folder import read_config
+
+    if read_config(folder).get("trunk") is None:
+        from codemtl.inference import onnx_runtime
+
+        return onnx_runtime.load(folder, threads)
     from codemtl.inference import torch_runtime
 
-    return torch_runtime.load(folder, threads=threads)
+    return torch_runtime.load(folder, threads)
 
 
 def check_model_folder(model: Path | None = None) -> Path:

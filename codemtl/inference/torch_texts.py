@@ -13,6 +13,7 @@ from codemtl.errors import UsageError
 from codemtl.inference.line_choice import Proposal, worth
 from codemtl.inference.predictor import GenerationRequest
 from codemtl.inference.prompts import Line, dedented, header, lines_of_the_file, with_hole
+from codemtl.inference.reading import by_length, read
 from codemtl.inference.rewording import borrowed, reworded
 from codemtl.inference.sentences import is_summary
 from codemtl.model.decoding import LENGTH_PENALTY, beam_search, log_probabilities
@@ -30,19 +31,17 @@ from codemtl.tasks.batches import Arrays, encoder_input, text_inputs
 from codemtl.tasks.building import (
     HOLE,
     build_example,
-    model_context,
     siblings,
     text_pieces,
     with_mask,
 )
-from codemtl.tasks.example import Example, Ints, piece_ids, window_around, windows
+from codemtl.tasks.example import Example, Ints, piece_ids, window_around
 from codemtl.tasks.generate import Generate, prompt
 from codemtl.tasks.registry import TASKS
 from codemtl.tasks.similar import Places, most_similar
 from codemtl.tasks.summarize import Summarize
 from codemtl.tasks.task import FunctionToText, TextTask, Vocabulary
 
-BATCH_PIECES = 1024  # padded, that are looked at together; of more the caches hold less
 NO_SITES = FunctionSites([], [])
 SUMMARIES = 12  # of similar functions that a summary is compared to
 SAID = 1.5  # nats a piece that a similar function's summary, reworded, may be worse
@@ -88,21 +87,14 @@ class TextRuntime:
         self.vocabulary = Vocabulary(special_ids(tokenizer), piece_layout(tokenizer))
         self.specials, self.layout = self.vocabulary
 
-    def _windows(
-        self, tree: SourceTree, function: Definition, sites: FunctionSites
-    ) -> list[Example]:
-        config = self.network.config
-        example = build_example(
-            tree, function.node, sites, model_context(tree, function), self.tokenizer,
-            context_limit=config.context_limit,
-        )  # fmt: skip
-        return windows(example, config.window, self.layout)
-
-    # --- text
+    def _first(self, tree: SourceTree, function: Definition) -> Example:
+        """The first window of a function."""
+        found = read(tree, function, NO_SITES, self.tokenizer, self.layout, self.network.config)
+        return found[0]
 
     def _read(self, tree: SourceTree, function: Definition) -> Example:
         """A function as the text tasks read it, a long one by its beginning."""
-        found = self._windows(tree, function, NO_SITES)[0]
+        found = self._first(tree, function)
         if self.network.config.siblings:
             found.siblings = siblings(tree, function, self.tokenizer)
         return found
@@ -255,7 +247,7 @@ class TextRuntime:
         tree = with_hole(request)
         start = request.function.node.start_byte
         function = next((one for one in definitions(tree) if one.node.start_byte == start), None)
-        example = self._windows(request.tree, request.function, NO_SITES)[0]
+        example = self._first(request.tree, request.function)
         if function is not None and self.network.config.siblings:
             example.siblings = siblings(tree, function, self.tokenizer)
         says = request.text
@@ -329,16 +321,3 @@ def _without_docstring(tree: SourceTree, definition: Definition) -> str:
     found = docstring_node(definition.node)
     start, end = (0, 0) if found is None else (found.start_byte, found.end_byte)
     return (tree.data[:start] + tree.data[end:]).decode("utf-8", "replace")
-
-
-def by_length(items: Sequence[Any], lengths: Sequence[int]) -> Iterator[list[Any]]:
-    """Items of similar length together, at most BATCH_PIECES padded pieces a batch."""
-    order = sorted(range(len(items)), key=lambda index: lengths[index])
-    batch: list[Any] = []
-    for index in order:
-        if batch and (len(batch) + 1) * (lengths[index] + 80) > BATCH_PIECES:
-            yield batch
-            batch = []
-        batch.append(items[index])
-    if batch:
-        yield batch

@@ -22,14 +22,9 @@ from torch.overrides import TorchFunctionMode
 from codemtl.errors import ModelError
 from codemtl.model.adapters import plain_state
 from codemtl.model.atomic import write_atomic
-from codemtl.model.config import ModelConfig
+from codemtl.model.folder import CONFIG, MODEL_TYPE, WEIGHTS, read_config, shape_of
 from codemtl.model.network import Network
 from codemtl.model.quantization import dequantized, quantized
-from codemtl.syntax.actions import ACTIONS
-
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-MODEL_TYPE = "codemtl"
 
 
 def save_network(
@@ -57,22 +52,6 @@ def save_network(
     return digest
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a model folder. Raises ModelError if it is missing or of another kind."""
-    path = folder / CONFIG
-    if not folder.is_dir():
-        raise ModelError(
-            f"{folder}: there is no such model folder; name one that `codemtl train` wrote"
-        )
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as a model's configuration: {error}") from error
-    if not isinstance(values, dict) or values.get("model_type") != MODEL_TYPE:
-        raise ModelError(f"{path}: this is not a codemtl model (model_type is not {MODEL_TYPE!r})")
-    return values
-
-
 class _Undrawn(TorchFunctionMode):
     """Nothing is drawn for weights that are loaded anyway.
 
@@ -94,15 +73,7 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     Raises ModelError naming the file and what is wrong with it.
     """
     values = read_config(folder)
-    try:
-        config = ModelConfig.from_dict(values)
-    except ModelError as error:
-        raise ModelError(f"{folder / CONFIG}: {error}") from error
-    if config.actions != len(ACTIONS):
-        raise ModelError(
-            f"{folder / CONFIG}: the model knows {config.actions} kinds of edit, this version of "
-            f"codemtl {len(ACTIONS)}; train it anew, or use the version that it was trained with"
-        )
+    config = shape_of(values, folder)
     path = folder / WEIGHTS
     try:
         tensors = dequantized(load_file(path))

@@ -8,6 +8,7 @@ from typing import Any
 
 from codemtl.errors import ModelError
 
+INT8_VARIABLE = "CODEMTL_INT8"  # in the environment; 0: products in fp32
 TUNINGS = ("full", "frozen", "lora")  # what is trained of a trunk
 
 

@@ -12,10 +12,9 @@ import os
 import torch
 from torch import Tensor, nn
 
+from codemtl.model.config import INT8_VARIABLE
 from codemtl.model.network import Network
 from codemtl.model.quantization import SCALE, STEPS, quantized
-
-VARIABLE = "CODEMTL_INT8"
 
 
 class Int8Linear(nn.Module):
@@ -59,7 +58,7 @@ def has_int8() -> bool:
 
     ``CODEMTL_INT8=0`` in the environment says no.
     """
-    if os.environ.get(VARIABLE) == "0":
+    if os.environ.get(INT8_VARIABLE) == "0":
         return False
     supported = getattr(torch.cpu, "_is_vnni_supported", None)
     if supported is None or not supported():

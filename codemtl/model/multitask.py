@@ -24,8 +24,8 @@ from transformers.utils.hub import cached_file
 
 from codemtl.errors import ModelError
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import MODEL_TYPE, WEIGHTS
 from codemtl.model.config import ModelConfig
+from codemtl.model.folder import MODEL_TYPE, WEIGHTS
 from codemtl.model.network import PROJECTIONS, Heads, initialise
 from codemtl.model.quantization import dequantized
 from codemtl.model.respelling import FILE_NAME as TRUNK_FILE_NAME

@@ -17,9 +17,10 @@ import torch
 
 from codemtl.errors import UsageError
 from codemtl.model.adapters import tune
-from codemtl.model.checkpoints import load_network, read_config
+from codemtl.model.checkpoints import load_network
 from codemtl.model.config import ModelConfig
 from codemtl.model.encoder import Encoder
+from codemtl.model.folder import read_config
 from codemtl.model.network import Network
 from codemtl.model.pretrained import find, load_weights
 from codemtl.model.respelling import Respelling

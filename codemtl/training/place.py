@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from codemtl.errors import UsageError
-from codemtl.model.checkpoints import CONFIG
+from codemtl.model.folder import CONFIG
 from codemtl.training.checkpoints import newest_state
 
 

@@ -21,8 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.data import DataLoader
 
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import CONFIG as CONFIG_NAME
 from codemtl.model.checkpoints import save_network
+from codemtl.model.folder import CONFIG as CONFIG_NAME
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer, piece_layout, special_ids
 from codemtl.training.checkpoints import (
     PARTIAL,

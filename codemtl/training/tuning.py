@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from codemtl.errors import DataError
-from codemtl.model.checkpoints import read_config
 from codemtl.model.config import ModelConfig
+from codemtl.model.folder import read_config
 from codemtl.tasks.registry import SHIPPED, TASKS
 from codemtl.training.config import TaskConfig, TrainingConfig
 from codemtl.training.run import Run, Speed

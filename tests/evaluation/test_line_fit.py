@@ -10,8 +10,7 @@ import pytest
 from codemtl.evaluation.cases import Origin, TextCase
 from codemtl.evaluation.conditional_logit import fit_choice
 from codemtl.evaluation.line_fit import Choice, cross_validated, fit, proposals_batch
-from codemtl.inference import load_predictor
-from codemtl.inference.torch_runtime import TorchPredictor
+from codemtl.inference.torch_runtime import TorchPredictor, load
 
 
 def made(count: int, seed: int, sign: float = 1.0) -> list[Choice]:
@@ -79,9 +78,7 @@ def second(c):
 
 @pytest.fixture(scope="module")
 def model(untrained: Path) -> TorchPredictor:
-    found = load_predictor(untrained, 1)
-    assert isinstance(found, TorchPredictor)
-    return found
+    return load(untrained, 1)
 
 
 def case(line: str) -> TextCase:

@@ -24,7 +24,7 @@ from codemtl.finetune.comparison import compare, notes
 from codemtl.finetune.measuring import _until
 from codemtl.finetune.state import State
 from codemtl.inference import load_predictor
-from codemtl.model.checkpoints import read_config
+from codemtl.model.folder import read_config
 from codemtl.training import tuning
 from codemtl.training.loop import MicroBatch, Trainer
 

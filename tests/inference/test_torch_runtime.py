@@ -13,11 +13,18 @@ import pytest
 import torch
 
 from codemtl.errors import ModelError
-from codemtl.inference import GenerationRequest, load_predictor, torch_texts
-from codemtl.inference import torch_runtime as runtime
+from codemtl.inference import (
+    GenerationRequest,
+    load_predictor,
+    onnx_runtime,
+    reading,
+    repair_runtime,
+    torch_runtime,
+)
 from codemtl.inference.generate import generate_body, generate_line, generate_text
 from codemtl.inference.predictor import RepairRequest
 from codemtl.inference.prompts import header
+from codemtl.inference.repair_runtime import RepairRuntime
 from codemtl.inference.torch_runtime import TorchPredictor
 from codemtl.inference.torch_texts import Written
 from codemtl.model.checkpoints import save_network
@@ -49,8 +56,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> TorchPredictor:
-    found = load_predictor(folder)
-    assert isinstance(found, TorchPredictor)
+    return torch_runtime.load(folder)
+
+
+@pytest.fixture(
+    scope="module", params=[onnx_runtime.load, torch_runtime.load], ids=["onnx", "torch"]
+)
+def either(folder: Path, request: pytest.FixtureRequest) -> RepairRuntime:
+    """Repair by both runtimes."""
+    found = request.param(folder)
+    assert isinstance(found, RepairRuntime)
     return found
 
 
@@ -59,17 +74,17 @@ def tree() -> SourceTree:
     return parse((ROOT / "data" / "example_buggy.py").read_bytes())
 
 
-def test_the_folder_says_who_the_model_is(model: TorchPredictor, folder: Path) -> None:
+def test_the_folder_says_who_the_model_is(either: RepairRuntime, folder: Path) -> None:
     digest = json.loads((folder / "config.json").read_text())["sha256"]
-    assert (model.name, model.revision) == ("untrained", digest[:12])
-    assert model.calibration.bias == -1.0
+    assert (either.name, either.revision) == ("untrained", digest[:12])
+    assert either.calibration.bias == -1.0
 
 
 def test_findings_are_sorted_edits_that_stand_up_to_verification(
-    model: TorchPredictor, tree: SourceTree
+    either: RepairRuntime, tree: SourceTree
 ) -> None:
     wanted = functions(tree)
-    found = model.repair(tree, wanted, analyze(tree))
+    found = either.repair(tree, wanted, analyze(tree))
     assert len(found) == len(wanted) and all(found)
     for definition, findings in zip(wanted, found, strict=True):
         confidences = [finding.confidence for finding in findings]
@@ -83,12 +98,12 @@ def test_findings_are_sorted_edits_that_stand_up_to_verification(
 
 
 def test_what_a_function_gets_does_not_depend_on_its_company(
-    model: TorchPredictor, tree: SourceTree, monkeypatch: pytest.MonkeyPatch
+    either: RepairRuntime, tree: SourceTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = functions(tree)
-    together = model.repair(tree, wanted, analyze(tree))
-    monkeypatch.setattr(torch_texts, "BATCH_PIECES", 1)
-    alone = model.repair(tree, wanted, analyze(tree))
+    together = either.repair(tree, wanted, analyze(tree))
+    monkeypatch.setattr(reading, "BATCH_PIECES", 1)
+    alone = either.repair(tree, wanted, analyze(tree))
     for one, other in zip(together, alone, strict=True):
         left = {(f.start, f.end, f.replacement): f.confidence for f in one}
         right = {(f.start, f.end, f.replacement): f.confidence for f in other}
@@ -99,23 +114,25 @@ def test_what_a_function_gets_does_not_depend_on_its_company(
 
 
 def test_what_the_file_contradicts_is_left_out(
-    model: TorchPredictor, tree: SourceTree, monkeypatch: pytest.MonkeyPatch
+    either: RepairRuntime, tree: SourceTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted, scopes = functions(tree), analyze(tree)
-    first = model.repair(tree, wanted, scopes)
+    first = either.repair(tree, wanted, scopes)
     best = {(one[0].start, one[0].replacement) for one in first}
     monkeypatch.setattr(
-        runtime, "contradicted", lambda _, site, replacement: (site.start, replacement) in best
+        repair_runtime,
+        "contradicted",
+        lambda _, site, replacement: (site.start, replacement) in best,
     )
-    second = model.repair(tree, wanted, scopes)
+    second = either.repair(tree, wanted, scopes)
     left = {(one.start, one.replacement) for found in second for one in found}
     assert left and not left & best
 
 
-def test_a_long_function_is_read_in_windows(model: TorchPredictor) -> None:
+def test_a_long_function_is_read_in_windows(either: RepairRuntime) -> None:
     body = "".join(f"    value_{n} = first + value_{n - 1} * {n}\n" for n in range(1, 150))
     tree = parse(f"def long(first, value_0):\n{body}    return first\n".encode())
-    scored = list(model.scored_edits([RepairRequest(tree, functions(tree), analyze(tree))]))
+    scored = list(either.scored_edits([RepairRequest(tree, functions(tree), analyze(tree))]))
     assert len(scored) > 2
     places = [one.scored.edit.start for *_, edits in scored for one in edits]
     assert max(places) > 0.8 * len(tree.data)
@@ -125,8 +142,7 @@ def test_what_is_remembered_is_not_asked_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "".join(f"def f{n}(a, b):\n    if a < {n}:\n        return b\n\n\n" for n in range(6))
-    model = load_predictor(folder)
-    assert isinstance(model, TorchPredictor)
+    model = onnx_runtime.load(folder)
     asked = []
     real = model._ask
 
@@ -472,11 +488,11 @@ def test_what_the_docstring_says_is_read_where_a_body_is_written(model: TorchPre
         assert " ".join(map(str, said)) not in " ".join(map(str, ids.tolist()))
 
 
-def test_confidence_survives_extreme_scores(model: TorchPredictor, tree: SourceTree) -> None:
-    found = next(model.scored_edits([RepairRequest(tree, functions(tree), analyze(tree))]))[2][0]
+def test_confidence_survives_extreme_scores(either: RepairRuntime, tree: SourceTree) -> None:
+    found = next(either.scored_edits([RepairRequest(tree, functions(tree), analyze(tree))]))[2][0]
 
     def confidence(**changes: float) -> float:
-        return model.confidence(found._replace(scored=replace(found.scored, **changes)))
+        return either.confidence(found._replace(scored=replace(found.scored, **changes)))
 
     assert confidence(bug_logit=-1e6) == pytest.approx(0.0)
     assert confidence(bug_logit=1e6) == pytest.approx(1.0)

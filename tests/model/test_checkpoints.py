@@ -13,7 +13,8 @@ from torch import Tensor
 
 from codemtl.errors import ModelError
 from codemtl.model.atomic import write_atomic
-from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, save_network
+from codemtl.model.checkpoints import load_network, save_network
+from codemtl.model.folder import CONFIG, WEIGHTS
 from codemtl.model.network import Network
 
 NORM = "encoder.stack.norm.weight"

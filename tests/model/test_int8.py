@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from codemtl.inference import load_predictor
-from codemtl.model.int8 import VARIABLE, Int8Linear, has_int8, use_int8
+from codemtl.inference.torch_runtime import load
+from codemtl.model.config import INT8_VARIABLE
+from codemtl.model.int8 import Int8Linear, has_int8, use_int8
 
 fast = pytest.mark.skipif(not has_int8(), reason="this CPU has no instructions for int8")
 
@@ -46,20 +47,20 @@ def test_models_are_used_so_where_the_cpu_can(
     untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def layers(whole: bool) -> list[nn.Module]:
-        network = load_predictor(untrained).network  # type: ignore[attr-defined]
+        network = load(untrained).network
         kind = Int8Linear if whole else nn.Linear
         return [one for one in network.encoder.modules() if isinstance(one, kind)]
 
-    assert load_predictor(untrained).device == "cpu, int8"
+    assert load(untrained).device == "cpu, int8"
     assert layers(True) and not layers(False)
-    monkeypatch.setenv(VARIABLE, "0")
-    assert load_predictor(untrained).device == "cpu"
+    monkeypatch.setenv(INT8_VARIABLE, "0")
+    assert load(untrained).device == "cpu"
     assert layers(False) and not layers(True)
 
 
 def test_layers_with_a_bias_stay(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "0")
-    network = load_predictor(untrained).network  # type: ignore[attr-defined]
+    monkeypatch.setenv(INT8_VARIABLE, "0")
+    network = load(untrained).network
     use_int8(network)
     assert isinstance(network.repair.site, nn.Linear)
     assert isinstance(network.summarize.layers[0].self_attention.qkv, Int8Linear)

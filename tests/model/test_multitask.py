@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from codemtl.inference import load_predictor
-from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, save_network
+from codemtl.model.checkpoints import load_network, save_network
 from codemtl.model.config import PRESETS
+from codemtl.model.folder import CONFIG, WEIGHTS
 from codemtl.model.network import Heads, Network
 from codemtl.tasks.batches import Batch
 

@@ -15,8 +15,9 @@ from accelerate import Accelerator
 
 import codemtl
 from codemtl.errors import CodemtlError, ModelError, UsageError
-from codemtl.model.checkpoints import CONFIG, load_network, save_network
+from codemtl.model.checkpoints import load_network, save_network
 from codemtl.model.config import PRESETS, ModelConfig
+from codemtl.model.folder import CONFIG
 from codemtl.model.multitask import CodeMTLModel
 from codemtl.model.network import Network
 from codemtl.syntax.definitions import functions

@@ -16,8 +16,9 @@ from codemtl.errors import CodemtlError, MissingExtraError, ModelError
 from codemtl.inference import load_predictor
 from codemtl.inference.torch_runtime import TorchPredictor
 from codemtl.model.adapters import tune
-from codemtl.model.checkpoints import CONFIG, WEIGHTS, load_network, save_network
+from codemtl.model.checkpoints import load_network, save_network
 from codemtl.model.config import ModelConfig
+from codemtl.model.folder import CONFIG, WEIGHTS
 from codemtl.model.multitask import CodeMTLModel
 from codemtl.model.network import Network
 from codemtl.model.pretrained import find, load_weights
