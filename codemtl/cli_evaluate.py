@@ -53,7 +53,7 @@ def evaluate(
     output: FormatOption = "text",
     model: ModelOption = None,
 ) -> int:
-    """Measure a model next to its rivals.
+    """Measure a model next to baselines.
 
     On frozen cases; without --corpus on the small sample of them that ships.
     """
