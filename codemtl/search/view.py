@@ -120,8 +120,7 @@ class FunctionView:
     def unit(self) -> str:
         """One level of indentation as this function writes it."""
         outer = self.indent(self.node) if self.begins_line(self.node) else ""
-        first = next((one for one in self.statements), None)
-        inner = self.indent(first) if first is not None else ""
+        inner = self.indent(self.statements[0]) if self.statements else ""
         return inner[len(outer) :] if len(inner) > len(outer) else "    "
 
     @cached_property
@@ -228,11 +227,11 @@ class FunctionView:
         return list(nodes[low : low + count])
 
     def _learn_names(self) -> None:
-        for scope_text in (self.node.child_by_field_name("parameters"),):
-            for one in scope_text.named_children if scope_text is not None else ():
-                name = one if one.type == "identifier" else _first_identifier(one)
-                if name is not None:
-                    self.names.setdefault(self.text(name), annotated(self.text(one)))
+        parameters = self.node.child_by_field_name("parameters")
+        for one in parameters.named_children if parameters is not None else ():
+            name = _first_identifier(one)
+            if name is not None:
+                self.names.setdefault(self.text(name), annotated(self.text(one)))
         for _ in range(2):  # once more, as later lines tell of earlier names
             self._kinds.clear()
             stack = [self.body]

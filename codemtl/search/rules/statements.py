@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, fits
+from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, UNKNOWN, fits
 from codemtl.search.rules.conditions import conditions
 from codemtl.search.rules.exits import exit_rules, returned
 from codemtl.search.rules.omissions import ENDS, lost_rules
@@ -47,7 +47,7 @@ def _lines(view: FunctionView, node: Node) -> tuple[int, int]:
     return start, len(data) if end < 0 else end + 1
 
 
-def _block_of(view: FunctionView, node: Node) -> list[Node]:
+def _block_of(node: Node) -> list[Node]:
     parent = node.parent
     found = parent.named_children if parent is not None else [node]
     return [one for one in found if one.type != "comment"]
@@ -93,7 +93,7 @@ def _after(view: FunctionView, node: Node, lines: str) -> Edit:
 def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if not _alone(view, node):
         return
-    block = _block_of(view, node)
+    block = _block_of(node)
     start, end = _lines(view, node)
     if len(block) == 1:
         yield Proposal("delete", (Edit(node.start_byte, node.end_byte, "pass"),), 0.5)
@@ -122,7 +122,7 @@ def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
 def _moved(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if not _alone(view, node):
         return
-    block = _block_of(view, node)
+    block = _block_of(node)
     at = block.index(node) if node in block else -1
     if 0 <= at < len(block) - 1 and _alone(view, block[at + 1]):
         other = block[at + 1]
@@ -208,21 +208,17 @@ def _inserted(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if not view.begins_line(node):
         return
     depth = view.indent(node)
-    block = _block_of(view, node)
+    block = _block_of(node)
     first = bool(block) and block[0] == node
     loop = inside(node, *_LOOPS)
     in_loop = loop is not None and loop.start_byte > view.node.start_byte
     leaves = ["continue", "break"] if in_loop else []
     yield from exit_rules(view, node, leaves, early=first or node.type in EARLY)
-    if block and block[-1] == node and node.type not in ENDS and _ends_cleanly(view, node):
+    if block and block[-1] == node and node.type not in ENDS and _alone(view, node):
         for text in [*leaves, *(f"return {v}" for v in returned(view))]:
             yield Proposal("insert-end", (_after(view, node, f"{depth}{text}\n"),))
     yield from _updates(view, node, depth, in_loop, bool(block) and block[-1] == node)
     yield from _copied(view, node, depth)
-
-
-def _ends_cleanly(view: FunctionView, node: Node) -> bool:
-    return _alone(view, node)
 
 
 def _updates(
@@ -252,7 +248,7 @@ def _updates(
                 alike = fits(kind, view.names[other])
                 forms.append((f"{name} = {other}", 0.3 * alike))
                 forms.append((f"{name} += {other}", 0.2 * alike * (kind != MAPPING)))
-                if kind in (SEQUENCE, "unknown"):
+                if kind in (SEQUENCE, UNKNOWN):
                     forms.append((f"{name}.append({other})", 0.3))
         for text, share in forms:
             if not share:
@@ -284,7 +280,7 @@ def _turned(view: FunctionView, node: Node) -> Iterator[Proposal]:
     start = node.start_byte
     kind = node.type
     if kind == "if_statement":
-        block = _block_of(view, node)
+        block = _block_of(node)
         at = block.index(node) if node in block else -1
         if at > 0 and block[at - 1].type == "if_statement" and view.begins_line(node):
             yield Proposal("if-elif", (Edit(start, start + 2, "elif"),))

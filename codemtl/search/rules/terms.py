@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, UNKNOWN, fits
+from codemtl.search.kinds import NUMBER, SEQUENCE, TEXT, UNKNOWN, fits
 from codemtl.search.rules.names import ECHO, echoes, name_rules
 from codemtl.search.rules.proposal import Proposal, exchange, replace
 from codemtl.search.view import FunctionView
@@ -125,12 +125,10 @@ def _boolean(view: FunctionView, node: Node) -> Iterator[Proposal]:
     yield replace("drop-condition", node, view.text(left))
     yield replace("drop-condition", node, view.text(right))
     yield exchange("swap", left, right, (view.text(left), view.text(right)), 0.2)
-    for inner in (left, right):
-        if inner.type == "boolean_operator":  # a and b or c  ->  a and (b or c)
-            data = view.tree.data
-            if inner == left and (last := inner.child_by_field_name("right")) is not None:
-                text = data[last.start_byte : node.end_byte].decode()
-                yield Proposal("group", (Edit(last.start_byte, node.end_byte, f"({text})"),))
+    last = left.child_by_field_name("right") if left.type == "boolean_operator" else None
+    if last is not None:  # a and b or c  ->  a and (b or c)
+        text = view.tree.data[last.start_byte : node.end_byte].decode()
+        yield Proposal("group", (Edit(last.start_byte, node.end_byte, f"({text})"),))
     parent = node.parent
     if parent is None or parent.type != "boolean_operator":
         operators = _operators(node)
@@ -259,7 +257,7 @@ _OPERATORS = {
 def _added(view: FunctionView, node: Node) -> Iterator[Proposal]:
     """An operand is missing."""
     kind = view.kind(node)
-    if kind not in _OPERATORS or kind == MAPPING or node.type in ("tuple", "generator_expression"):
+    if kind not in _OPERATORS or node.type in ("tuple", "generator_expression"):
         return
     parent = node.parent
     if parent is not None and parent.type in ("attribute", "parenthesized_expression"):
@@ -267,21 +265,16 @@ def _added(view: FunctionView, node: Node) -> Iterator[Proposal]:
     here = view.text(node)
     if len(here) > 80 or "\n" in here:
         return
-    tight = node.type in ("conditional_expression", "boolean_operator", "comparison_operator")
-    inner = f"({here})" if tight or node.type == "binary_operator" else here
+    tight = node.type in (
+        "conditional_expression", "boolean_operator", "comparison_operator", "binary_operator",
+    )  # fmt: skip
+    inner = f"({here})" if tight else here
     for text, share in _operand_donors(view, node, kind):
         for operator, weight in _OPERATORS[kind]:
             if operator in ("*", "//", "**", "/") and text == "1":
                 continue
             yield replace("add-operand", node, f"{inner} {operator} {text}", share * weight)
-            if tight or node.type == "binary_operator":
-                continue
-            if operator in ("-", "//", "/", "%") or kind in (TEXT, SEQUENCE):
+            if not tight and (operator in ("-", "//", "/", "%") or kind in (TEXT, SEQUENCE)):
                 yield replace(
                     "add-operand", node, f"{text} {operator} {inner}", share * weight * 0.4
                 )
-
-
-def siblings(node: Node) -> Sequence[Node]:
-    """The named nodes beside a node, itself included."""
-    return node.parent.named_children if node.parent is not None else [node]
