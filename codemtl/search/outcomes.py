@@ -46,7 +46,6 @@ class Baseline:
     message: str = ""
     tests: tuple[TestOutcome, ...] = ()
     seconds: float = 0.0
-    protection: str = ""  # what is, and what is not, protected while candidates run
 
     @property
     def failing(self) -> tuple[TestOutcome, ...]:

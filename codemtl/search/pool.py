@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,8 +21,8 @@ from codemtl.search.servers import Servers
 from codemtl.search.worker import Worker
 from codemtl.search.workplace import Workplace
 
-_START = 70.0  # the same for one that is being started
 _SPARE = 10.0  # seconds that a server gets beyond its candidate's limit before it counts as dead
+_START = 70.0  # the same for one that is being started
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class Validator:
         if self._plan is not None:
             self._servers = Servers(self._place, self._plan)
             self._servers.begin()  # it gets ready while the model is loaded
-        return replace(found, protection=self.protection.text)
+        return found
 
     @property
     def capacity(self) -> int:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from codemtl.errors import EditError
 from codemtl.inference.predictor import Predictor
 from codemtl.search.background import Background
 from codemtl.search.candidates import Normalizer
@@ -58,7 +57,6 @@ class Outcome:
 
     passing: list[Passing] = field(default_factory=list)
     tried: int = 0
-    seconds: float = 0.0
     exhausted: bool = False  # every candidate was tried
 
 
@@ -78,36 +76,33 @@ def search(
     seconds: float,
     order: Order = "model",
     kinds: frozenset[str] | None = None,
-    seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Look for patches that make the failing tests pass.
 
     ``order`` "coverage" leaves the model out, "random" shuffles the same single edits.
     """
-    started = time.monotonic()
-    run = _Run(files, judge, baseline, started + seconds, _Wanted(files, kinds), progress)
+    deadline = time.monotonic() + seconds
+    run = _Run(files, judge, baseline, deadline, _Wanted(files, kinds), progress)
     model = predictor if order == "model" else None
     try:
         if order == "random":
-            run.begin(_shuffled(single_edits(files, baseline, None), seed))
+            run.begin(_shuffled(single_edits(files, baseline, None)))
         else:
             singles = Singles(files, baseline)
             everything = singles.look(LOOKING)
             run.begin(singles.items(), _rest(singles, everything, model))
         if model is not None:
             run.writer = lambda: (
-                _Found(items, False) for items in written(files, baseline, model, run.deadline)
+                _Found(items, False) for items in written(files, baseline, model, deadline)
             )
-        outcome = run.go()
+        return run.go()
     finally:
         run.close()
-    outcome.seconds = time.monotonic() - started
-    return outcome
 
 
-def _shuffled(items: list[Item], seed: int) -> list[Item]:
-    random.Random(seed).shuffle(items)
+def _shuffled(items: list[Item]) -> list[Item]:
+    random.Random(0).shuffle(items)
     return [
         Item(path, replace(one, weight=1 / (number + 1)))
         for number, (path, one) in enumerate(items)
@@ -167,7 +162,7 @@ class _Run:
         self.writer: Callable[[], Iterator[_Found]] | None = None
         self.write_at = time.monotonic() + WRITTEN_AFTER_SECONDS
         self.outcome = Outcome()
-        self.pending: dict[int, tuple[Item, int]] = {}
+        self.pending: dict[int, Item] = {}  # by the number of candidates tried until then
         self.promising: list[tuple[Item, float]] = []
         self.reached = max((test.progress for test in baseline.failing), default=0)
         self.failing = len(baseline.failing)
@@ -244,26 +239,23 @@ class _Run:
                 return
             self.outcome.tried += 1
             key = self.outcome.tried
-            self.pending[key] = (item, key)
+            self.pending[key] = item
             source = self.files[item.path].source
             self.judge.submit(key, item.path, source.raw(item.candidate.text(source.data)))
 
     def _next(self) -> Item | None:
         for item in self.queue:
-            try:
-                if self.normalizers[item.path].is_new(item.candidate.edits):
-                    return item
-            except EditError:
-                continue
+            if self.normalizers[item.path].is_new(item.candidate.edits):
+                return item
             if time.monotonic() >= self.deadline:
                 return None
         return None
 
     def _hear(self, key: int, verdict: Verdict) -> None:
-        item, number = self.pending.pop(key)
+        item = self.pending.pop(key)
         if verdict.status == "passed":
             data = self.files[item.path].source.data
-            self.outcome.passing.append(Passing(item.path, item.candidate, data, number))
+            self.outcome.passing.append(Passing(item.path, item.candidate, data, key))
             return
         nearer = verdict.fixed > 0 or (self.failing == 1 and verdict.progress > self.reached)
         if verdict.status == "failed" and nearer:

@@ -37,7 +37,6 @@ def test_failing(project: Make) -> None:
     })  # fmt: skip
     found = run(PYTEST)
     assert found.status == "failing"
-    assert found.protection
     tests = {test.id.rpartition("::")[2]: test for test in found.tests}
     assert {name: test.passed for name, test in tests.items()} == {
         "test_add": False, "test_zero": False, "test_fine": True,

@@ -225,7 +225,6 @@ def main(setup: dict[str, Any], out: int) -> int:
         "lines": recorder.lines(),
         "modules": outside(setup["root"], before),
         "seen": sorted(recorder.patch.seen),
-        "peak": peak(),
     })  # fmt: skip
     return 0
 
@@ -241,12 +240,3 @@ def outside(root: str, before: set[str]) -> list[str]:
         if name not in before and not inside and not own and spec is not None:
             found.append(name)
     return found
-
-
-def peak() -> int:
-    """The largest address space so far, in bytes."""
-    with open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith("VmPeak"):
-                return int(line.split()[1]) * 1024
-    return 0

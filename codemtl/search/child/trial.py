@@ -33,7 +33,7 @@ class Runner:
         self.covering: dict[str, int] = {one: at for at, one in enumerate(setup["covering"])}
         self.number = {one: at for at, one in enumerate([*self.failing, *self.covering])}
         self.wanted: dict[str, int] = {}
-        self.heads: set[str] = set()  # of the wanted tests
+        self.heads: set[str] = set()  # below these, or as their variants, stand the wanted tests
         self.outcomes: dict[str, str | None] = {}
         self.failure: dict[str, Any] | None = None  # the first one
         self.failures: dict[str, dict[str, Any]] = {}
@@ -45,10 +45,6 @@ class Runner:
         """Choose the tests to be run next."""
         self.wanted = wanted
         self.heads = {head for one in wanted for head in heads(one)}
-
-    def leads(self, node: str) -> bool:
-        """Whether a wanted test stands below a node, or is one of its variants."""
-        return node in self.heads
 
     def key(self, node: str) -> str | None:
         """The wanted test, or file that could not be imported before, that a test belongs to."""
@@ -71,7 +67,7 @@ class Runner:
     def pytest_pycollect_makeitem(self, collector: Any, name: str) -> Any:
         """Make no tests that are not wanted; most of the time of a large test file goes there."""
         node = f"{collector.nodeid}::{name}"
-        return None if self.leads(node) or self.key(node) else []
+        return None if node in self.heads or self.key(node) else []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector: Any) -> Any:
