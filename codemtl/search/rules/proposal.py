@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 
 
@@ -22,10 +23,10 @@ def replace(rule: str, node: Node, text: str, share: float = 1.0) -> Proposal:
     return Proposal(rule, (Edit(node.start_byte, node.end_byte, text),), share)
 
 
-def exchange(rule: str, one: Node, other: Node, texts: tuple[str, str], share: float) -> Proposal:
-    """Put two nodes in each other's place; ``texts`` are theirs as they stand."""
+def exchange(rule: str, view: FunctionView, one: Node, other: Node, share: float = 1.0) -> Proposal:
+    """Put two nodes in each other's place."""
     edits = (
-        Edit(one.start_byte, one.end_byte, texts[1]),
-        Edit(other.start_byte, other.end_byte, texts[0]),
+        Edit(one.start_byte, one.end_byte, view.text(other)),
+        Edit(other.start_byte, other.end_byte, view.text(one)),
     )
     return Proposal(rule, tuple(sorted(edits)), share)

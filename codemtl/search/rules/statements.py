@@ -329,7 +329,7 @@ def _targets(view: FunctionView, node: Node) -> Iterator[Proposal]:
         pairs = (left.named_children, right.named_children)
         if len(pairs[0]) == len(pairs[1]) == 2:
             one, two = pairs[1]
-            yield exchange("swap-item", one, two, (view.text(one), view.text(two)), 1.0)
+            yield exchange("swap-item", view, one, two)
 
 
 def _returns(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -350,7 +350,7 @@ def _returns(view: FunctionView, node: Node) -> Iterator[Proposal]:
         if other != node:
             two = other.named_children[0]
             if view.text(two) != view.text(value) and two.end_byte - two.start_byte < 80:
-                yield exchange("swap-returns", value, two, (view.text(value), view.text(two)), 1.0)
+                yield exchange("swap-returns", view, value, two)
     flags = [one.named_children[0] for one in others
              if one.named_children[0].type in ("true", "false")]  # fmt: skip
     if len(flags) > 1 and value in flags:

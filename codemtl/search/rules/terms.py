@@ -30,7 +30,7 @@ def term_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     elif kind == "comparison_operator":
         if node.named_child_count == 2:
             left, right = node.named_children
-            yield exchange("swap", left, right, (view.text(left), view.text(right)), 1.0)
+            yield exchange("swap", view, left, right)
     elif kind == "unary_operator":
         argument = node.child_by_field_name("argument")
         if argument is not None:
@@ -39,7 +39,7 @@ def term_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yes, _, no = node.named_children
         yield replace("ternary-arm", node, view.text(yes))
         yield replace("ternary-arm", node, view.text(no))
-        yield exchange("ternary-arm", yes, no, (view.text(yes), view.text(no)), 1.0)
+        yield exchange("ternary-arm", view, yes, no)
     yield from donor_rules(view, node)
     yield from _added(view, node)
 
@@ -56,9 +56,7 @@ def item_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
                 one.type, other.type,
             ):  # fmt: skip
                 share = 1.0 if other == items[first + 1] else 0.4
-                yield exchange(
-                    f"swap-{rule}", one, other, (view.text(one), view.text(other)), share
-                )
+                yield exchange(f"swap-{rule}", view, one, other, share)
     if len(items) == 1 and node.type == "argument_list":
         yield Proposal("drop-argument", (Edit(items[0].start_byte, items[0].end_byte, ""),), 0.5)
     if len(items) > 1 and "pattern" not in node.type:
@@ -114,8 +112,7 @@ def _swap(view: FunctionView, node: Node) -> Iterator[Proposal]:
         return
     commutes = operator.type in ("+", "*") and TEXT not in (view.kind(left), view.kind(right))
     commutes = commutes and SEQUENCE not in (view.kind(left), view.kind(right))
-    texts = (view.text(left), view.text(right))
-    yield exchange("swap", left, right, texts, 0.1 if commutes else 1.0)
+    yield exchange("swap", view, left, right, 0.1 if commutes else 1.0)
 
 
 def _boolean(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -124,7 +121,7 @@ def _boolean(view: FunctionView, node: Node) -> Iterator[Proposal]:
         return
     yield replace("drop-condition", node, view.text(left))
     yield replace("drop-condition", node, view.text(right))
-    yield exchange("swap", left, right, (view.text(left), view.text(right)), 0.2)
+    yield exchange("swap", view, left, right, 0.2)
     last = left.child_by_field_name("right") if left.type == "boolean_operator" else None
     if last is not None:  # a and b or c  ->  a and (b or c)
         text = view.tree.data[last.start_byte : node.end_byte].decode()
