@@ -31,7 +31,7 @@ from codemtl.search.rules.terms import item_rules, term_rules
 from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.sites import ACTIONS, edit_for, edit_for_name, enumerate_sites
-from codemtl.syntax.tree import SourceTree
+from codemtl.syntax.tree import SourceTree, walk
 
 TRUST, DOUBT = 0.4, 0.01  # how far the repair head's probabilities move ours
 MAX_PROPOSALS = 80  # of one rule at one node, those with the largest shares
@@ -148,7 +148,7 @@ def groups(view: FunctionView, location: Location) -> Iterator[Group]:
             continue
         for rules in EXPRESSION_RULES:
             yield from _by_rule(rules(view, node), node)
-    for node in _items(view.body):
+    for node in walk(view.body):
         yield from _by_rule(item_rules(view, node), node)
     for node in view.statements[:1]:
         yield from _by_rule(function_rules(view), node)
@@ -171,14 +171,6 @@ def _head(node: Node) -> Node:
     """Of a compound statement the first line decides how suspicious it is."""
     first = node.named_children[0] if node.named_children else node
     return first if first.start_point[0] == node.start_point[0] else node
-
-
-def _items(top: Node) -> Iterator[Node]:
-    stack = [top]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(reversed(node.named_children))
 
 
 def _of_sites(view: FunctionView) -> Iterator[Group]:

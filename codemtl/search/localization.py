@@ -16,7 +16,7 @@ from pathlib import Path
 from tree_sitter import Node
 
 from codemtl.search.outcomes import Baseline
-from codemtl.syntax.tree import SourceTree
+from codemtl.syntax.tree import SourceTree, walk
 
 RAISED = 4.0  # factor of the line from which an exception came
 STACK = 1.5  # of the lines that had called it
@@ -107,13 +107,10 @@ class Suspicion:
             return []
         asked = set(_NAME.findall(self.tree.text(condition)))
         found = {loop.start_point[0] + 1}
-        stack = list(loop.named_children)
-        while stack:
-            node = stack.pop()
+        for node in walk(loop):
             target = node.child_by_field_name("left") if "assignment" in node.type else None
             if target is not None and asked & set(_NAME.findall(self.tree.text(target))):
                 found.add(node.start_point[0] + 1)
-            stack.extend(node.named_children)
         return sorted(found & self.run)
 
 

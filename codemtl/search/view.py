@@ -19,7 +19,7 @@ from codemtl.search.kinds import KIND_OF_CALL, KIND_OF_NODE, NUMBER, TEXT, TRUTH
 from codemtl.syntax.builtin_names import BUILTINS
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.scopes import Scopes
-from codemtl.syntax.tree import SourceTree
+from codemtl.syntax.tree import SourceTree, walk
 
 EXPRESSIONS = frozenset({
     "identifier", "attribute", "call", "subscript", "binary_operator", "unary_operator",
@@ -234,11 +234,8 @@ class FunctionView:
                 self.names.setdefault(self.text(name), annotated(self.text(one)))
         for _ in range(2):  # once more, as later lines tell of earlier names
             self._kinds.clear()
-            stack = [self.body]
-            while stack:
-                node = stack.pop()
+            for node in walk(self.body):
                 self._learn_from(node)
-                stack.extend(reversed(node.named_children))
         self._kinds.clear()
 
     def _learn_from(self, node: Node) -> None:

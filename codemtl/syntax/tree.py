@@ -84,6 +84,15 @@ def tokens(node: Node) -> Iterator[Token]:
                 return
 
 
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all named ones below it, in source order, outer ones before inner ones."""
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(reversed(one.named_children))
+
+
 def captures(query: Query, node: Node) -> dict[str, list[Node]]:
     """The nodes that ``query`` captures below ``node``, by capture name, in source order.
 

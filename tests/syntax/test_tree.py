@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from tree_sitter import Query
 
-from codemtl.syntax.tree import captures, error_count, language, parse, reassemble, tokens
+from codemtl.syntax.tree import captures, error_count, language, parse, reassemble, tokens, walk
 
 GOOD = b"import os\n\n\nclass A(B):\n    def f(self, x: int = 1) -> str:\n        return f'{x!r}'\n"
 AWKWARD = [
@@ -109,3 +109,11 @@ def test_captures_are_in_source_order() -> None:
         assert starts == sorted(starts)
     assert len(found["name"]) == 300 * 5
     assert len(found["block"]) == 300
+
+
+def test_a_walk_is_in_source_order() -> None:
+    root = parse(GOOD).root
+    found = [(node.start_byte, -node.end_byte) for node in walk(root)]
+    assert found == sorted(found)
+    every = captures(Query(language(), "(_) @any"), root)["any"]
+    assert {node.id for node in walk(root)} == {node.id for node in every if node.is_named}

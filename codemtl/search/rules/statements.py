@@ -14,6 +14,7 @@ from codemtl.search.rules.proposal import Proposal, exchange
 from codemtl.search.rules.terms import reaches
 from codemtl.search.view import FunctionView, inside
 from codemtl.syntax.edits import Edit
+from codemtl.syntax.tree import walk
 
 COMPOUND = frozenset({
     "if_statement", "for_statement", "while_statement", "with_statement", "try_statement",
@@ -165,15 +166,11 @@ def _indented(view: FunctionView, node: Node, above: Node) -> Iterator[Proposal]
 
 def _last_statement(view: FunctionView, node: Node) -> Node | None:
     """The last simple statement inside a compound one, where it begins its line."""
-    found = None
-    stack = [node]
-    while stack:
-        one = stack.pop()
-        later = found is None or one.start_byte > found.start_byte
-        if later and one.parent is not None and one.parent.type == "block":
-            found = one if view.begins_line(one) else found
-        stack.extend(one.named_children)
-    return found
+    found = [
+        one for one in walk(node)
+        if one.parent is not None and one.parent.type == "block" and view.begins_line(one)
+    ]  # fmt: skip
+    return found[-1] if found else None
 
 
 def _dedented(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -338,13 +335,9 @@ def _returns(view: FunctionView, node: Node) -> Iterator[Proposal]:
         for name in view.names:
             yield Proposal("return-value", (Edit(node.end_byte, node.end_byte, f" {name}"),))
         return
-    others: list[Node] = []
-    stack = [view.body]
-    while stack:
-        one = stack.pop()
-        if one.type == "return_statement" and one.named_children:
-            others.append(one)
-        stack.extend(reversed(one.named_children))
+    others = [
+        one for one in walk(view.body) if one.type == "return_statement" and one.named_children
+    ]
     value = node.named_children[0]
     for other in others:
         if other != node:

@@ -11,6 +11,7 @@ from codemtl.search.rules.names import ECHO, echoes, name_rules
 from codemtl.search.rules.proposal import Proposal, exchange, replace
 from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
+from codemtl.syntax.tree import walk
 
 MAX_DONOR = 60  # characters
 MAX_DONORS, MAX_OPERANDS = 160, 80  # expressions around a place that may stand or be added there
@@ -175,9 +176,7 @@ def reaches(view: FunctionView, donor: Node, place: Node) -> bool:
 
 
 def _identifiers(node: Node) -> Iterator[Node]:
-    stack = [node]
-    while stack:
-        one = stack.pop()
+    for one in walk(node):
         if one.type == "identifier":
             parent = one.parent
             if parent is not None and (
@@ -186,15 +185,12 @@ def _identifiers(node: Node) -> Iterator[Node]:
             ):
                 continue
             yield one
-        stack.extend(one.named_children)
 
 
 def _bound_within(view: FunctionView, node: Node) -> set[str]:
     """Names that comprehensions and lambdas inside an expression bind."""
     found: set[str] = set()
-    stack = [node]
-    while stack:
-        one = stack.pop()
+    for one in walk(node):
         target = None
         if one.type == "for_in_clause":
             target = one.child_by_field_name("left")
@@ -202,7 +198,6 @@ def _bound_within(view: FunctionView, node: Node) -> set[str]:
             target = one.child_by_field_name("parameters")
         if target is not None:
             found |= {view.text(n) for n in _identifiers(target)}
-        stack.extend(one.named_children)
     return found
 
 
