@@ -75,6 +75,14 @@ class FunctionView:
         """The 1-based line where a node starts."""
         return node.start_point[0] + 1
 
+    def line_start(self, node: Node) -> int:
+        """The byte at which the line begins where a node starts."""
+        return self.tree.data.rfind(b"\n", 0, node.start_byte) + 1
+
+    def near(self, one: Node, place: Node, lines: int) -> float:
+        """How near two nodes are: 1 on one line, half of it so many lines apart."""
+        return 1 / (1 + abs(self.line(one) - self.line(place)) / lines)
+
     # --- what stands in the function
 
     def _expressions(self, top: Node) -> Iterator[Node]:
@@ -107,14 +115,11 @@ class FunctionView:
 
     def begins_line(self, node: Node) -> bool:
         """Whether only blanks stand before a node on its line."""
-        start = node.start_byte
-        line = self.tree.data.rfind(b"\n", 0, start) + 1
-        return not self.tree.data[line:start].strip()
+        return not self.tree.data[self.line_start(node) : node.start_byte].strip()
 
     def indent(self, node: Node) -> str:
-        """The blanks before a statement that begins its line."""
-        line = self.tree.data.rfind(b"\n", 0, node.start_byte) + 1
-        return self.tree.data[line : node.start_byte].decode()
+        """What stands before a node on its line; blanks, if it begins the line."""
+        return self.tree.data[self.line_start(node) : node.start_byte].decode()
 
     @cached_property
     def unit(self) -> str:

@@ -90,8 +90,8 @@ def conditions(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
     for one in view.nearest(view.tests, place, MAX_TESTS):
         text = view.text(one)
         if len(text) <= MAX_CONDITION and "\n" not in text and reaches(view, one, place):
-            near = 1 / (1 + abs(view.line(one) - view.line(place)) / 4)
-            found[text] = max(found.get(text, 0.0), 1.0 * near)
+            near = view.near(one, place, 4)
+            found[text] = max(found.get(text, 0.0), near)
             for other, share in _varied(view, text, place):
                 found.setdefault(other, share * near)
     for text, share in (*_simple(view, place), *_of_attributes(view, place)):

@@ -44,7 +44,7 @@ def exit_rules(
 ) -> Iterator[Proposal]:
     """Exits above a statement; ``leaves`` are those of a loop around it."""
     depth = view.indent(node)
-    start = view.tree.data.rfind(b"\n", 0, node.start_byte) + 1
+    start = view.line_start(node)
     rules = ("insert-exit", "insert-return") if early else ("insert-amid", "insert-amid")
     asked = EXIT_CONDITIONS if early else AMID_CONDITIONS
     values = sorted(returned(view).items(), key=lambda item: -item[1])[:EXIT_VALUES]

@@ -59,7 +59,7 @@ def function_rules(view: FunctionView) -> Iterator[Proposal]:
     if parameters is None or not view.statements or view.indent(view.statements[0]) == "":
         return
     first = view.statements[0]
-    at = view.tree.data.rfind(b"\n", 0, first.start_byte) + 1
+    at = view.line_start(first)
     depth = view.indent(first)
     for one in parameters.named_children:
         name, value = (one.child_by_field_name(key) for key in ("name", "value"))
@@ -216,7 +216,7 @@ def _of_object(view: FunctionView, node: Node) -> Iterator[Proposal]:
         return
     here = view.text(view.node)
     depth = view.indent(node)
-    places = [view.tree.data.rfind(b"\n", 0, node.start_byte) + 1]
+    places = [view.line_start(node)]
     end = view.tree.data.find(b"\n", node.end_byte) + 1
     if end and node.next_named_sibling is None and node.type not in ENDS:
         places.append(end)

@@ -43,9 +43,8 @@ def statement_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
 def _lines(view: FunctionView, node: Node) -> tuple[int, int]:
     """The bytes of a statement's lines: from the start of the first to after the last line feed."""
     data = view.tree.data
-    start = data.rfind(b"\n", 0, node.start_byte) + 1
     end = data.find(b"\n", node.end_byte)
-    return start, len(data) if end < 0 else end + 1
+    return view.line_start(node), len(data) if end < 0 else end + 1
 
 
 def _block_of(node: Node) -> list[Node]:
@@ -77,7 +76,7 @@ def _text_of_lines(view: FunctionView, node: Node) -> str:
 
 def _insertion(view: FunctionView, before: Node, lines: str) -> Edit:
     """New lines above a statement; each of ``lines`` ends in a line feed."""
-    start, _ = _lines(view, before)
+    start = view.line_start(before)
     return Edit(start, start, lines)
 
 
@@ -116,7 +115,7 @@ def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
         body = node.child_by_field_name("consequence") or node.child_by_field_name("body")
         if body is not None and body.named_children and view.begins_line(body.named_children[0]):
             inner = view.indent(body.named_children[0])
-            text = view.tree.data[_lines(view, body.named_children[0])[0] : end].decode()
+            text = view.tree.data[view.line_start(body.named_children[0]) : end].decode()
             yield Proposal("unguard", (Edit(start, end, _shifted(text, inner, view.indent(node))),))
 
 
@@ -263,7 +262,7 @@ def _copied(view: FunctionView, node: Node, depth: str) -> Iterator[Proposal]:
             continue
         if not all(reaches(view, child, node) for child in one.named_children):
             continue
-        near = 1 / (1 + abs(view.line(one) - view.line(node)) / 6)
+        near = view.near(one, node, 6)
         yield Proposal("copy", (_insertion(view, node, f"{depth}{text}\n"),), near)
         if _alone(view, node) and one != node and node.type not in COMPOUND:
             yield Proposal("copy-over", (Edit(node.start_byte, node.end_byte, text),), near)

@@ -163,7 +163,7 @@ def donors(
             continue
         seen.add(text)
         if reaches(view, one, node):
-            yield text, view.kind(one), 1 / (1 + abs(view.line(one) - view.line(node)) / 4), one
+            yield text, view.kind(one), view.near(one, node, 4), one
 
 
 def reaches(view: FunctionView, donor: Node, place: Node) -> bool:
