@@ -96,8 +96,6 @@ class Servers:
             covering_files=self._files(view, plan.covering),
             **self._limits(),
             in_memory=recipe.mode == "memory",
-            original=str(sandbox.original_of(place.way, view)) if view.copy else "",
-            keep=[str(one) for one in place.parts.apart] if place.parts else [],
         )  # fmt: skip
 
     def _limits(self) -> dict[str, Any]:

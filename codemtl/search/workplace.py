@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from codemtl.errors import UsageError
 from codemtl.search import private_copy, sandbox
-from codemtl.search.commands import Command
+from codemtl.search.commands import Command, Interpreter
 from codemtl.search.worker import Worker
 
 HOOK = str(sandbox.CHILD / "hook")  # of any Python that finds it on its PYTHONPATH
@@ -108,6 +108,8 @@ class Workplace:
             "own_files": way == "bwrap",
             "outer_processes": os.readlink("/proc/self/ns/pid"),
             "moved": self._moved(view),
+            "original": str(sandbox.original_of(way, view)) if copied is not None else "",
+            "keep": self._apart(),
             **more,
         }
 
@@ -115,8 +117,10 @@ class Workplace:
         """The arguments of ``child.relocate.Moved``; None where the copy takes the tree's place."""
         if self.way == "bwrap" or view.copy is None:
             return None
-        apart = [str(one) for one in self.parts.apart] if self.parts else []
-        return [str(self.command.root), str(view.copy), apart]
+        return [str(self.command.root), str(view.copy), self._apart()]
+
+    def _apart(self) -> list[str]:
+        return [str(one) for one in self.parts.apart] if self.parts else []
 
     def _place_imports(self, environment: dict[str, str], view: sandbox.View) -> None:
         """Make PYTHONPATH independent of the folder that Python is started in."""
@@ -134,10 +138,7 @@ class Workplace:
         environment = sandbox.environment(self.way, view, self.name)
         environment.update(self.command.environment)
         self._place_imports(environment, view)
-        worker = Worker(view)
-        self.workers.append(worker)
-        worker.start(self.way, self.command.interpreter, environment, setup, output)
-        return worker
+        return self._launch(view, self.command.interpreter, environment, setup, output)
 
     def start_command(self, view: sandbox.View, hook: Path | None = None) -> Worker:
         """Start a process that runs the whole command; ``hook`` gathers what Python ran."""
@@ -152,15 +153,16 @@ class Workplace:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"  # .pth files import before we can move it
         if hook is not None:
             environment |= self.hook(view, hook)
-        setup = self.setup(
-            view, "command",
-            command=self.command.text,
-            original=str(sandbox.original_of(self.way, view)) if view.copy else "",
-            keep=[str(one) for one in self.parts.apart] if self.parts else [],
-        )  # fmt: skip
+        setup = self.setup(view, "command", command=self.command.text)
+        return self._launch(view, None, environment, setup)
+
+    def _launch(
+        self, view: sandbox.View, python: Interpreter | None, environment: dict[str, str],
+        setup: dict[str, Any], output: IO[bytes] | None = None,
+    ) -> Worker:  # fmt: skip
         worker = Worker(view)
         self.workers.append(worker)
-        worker.start(self.way, None, environment, setup)
+        worker.start(self.way, python, environment, setup, output)
         return worker
 
     def hook(self, view: sandbox.View, out: Path) -> dict[str, str]:

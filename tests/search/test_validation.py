@@ -297,7 +297,7 @@ def test_a_file_outside_the_tree_is_never_written(project: Make, tmp_path: Path)
             Validator(PYTEST, [target])
     copy = Copy(str(root), str(root), [])
     with pytest.raises(PermissionError, match="outside the copy"):
-        copy.write(str(outside), FIXED, 0)
+        copy.write(str(outside), FIXED)
     assert outside.read_text() == BUGGY
 
 

@@ -21,10 +21,7 @@ class Runs:
     def __init__(self, setup: dict[str, Any], requests: int, out: int) -> None:
         self.setup, self.requests, self.out = setup, requests, out
         self.jail = Jail(setup, requests)
-        self.copy: Copy | None = None
-        if setup["original"]:
-            self.copy = Copy(setup["root"], setup["original"], setup["keep"])
-        self.stamp = int(time.time())
+        self.copy = Copy.of(setup)
 
     def serve(self) -> None:
         """One request after the other."""
@@ -34,8 +31,7 @@ class Runs:
                 return
             request, data = frame
             if request.get("path") and self.copy is not None:
-                self.stamp += 1
-                self.copy.write(request["path"], data, self.stamp)
+                self.copy.write(request["path"], data)
             began = time.perf_counter()
             end, tail = self.run(request["seconds"], request.get("ask", False))
             seconds = time.perf_counter() - began

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import suppress
+from typing import Any
 
 from .jail import remove
 
@@ -20,6 +22,14 @@ class Copy:
         self.root, self.original = root, original
         self.keep = set(keep)  # mounted read-only; no part of the copy
         self.known = self._look()
+        self.stamp = int(time.time())
+
+    @classmethod
+    def of(cls, setup: dict[str, Any]) -> Copy | None:
+        """The copy that a sandboxed process works in; None if it sees the user's own tree."""
+        if not setup["original"]:
+            return None
+        return cls(setup["root"], setup["original"], setup["keep"])
 
     def _look(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
@@ -59,7 +69,7 @@ class Copy:
                     shutil.copy2(there, here, follow_symlinks=False)
         self.known = self._look()
 
-    def write(self, path: str, data: bytes, stamp: int) -> None:
+    def write(self, path: str, data: bytes) -> None:
         """Put a candidate in the place of a file, with a time that no cached byte code has.
 
         Raises PermissionError for a file outside the copy, which is the user's own.
@@ -72,4 +82,5 @@ class Copy:
         with open(path, "wb") as file:
             file.write(data)
         os.chmod(path, mode & 0o7777)
-        os.utime(path, (stamp, stamp))
+        self.stamp += 1
+        os.utime(path, (self.stamp, self.stamp))

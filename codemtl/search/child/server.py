@@ -32,8 +32,6 @@ class Server:
         patching.keep_byte_code_apart(setup["byte_code"], setup["root"])
         sys.dont_write_bytecode = True
         self.warm: session.Session | None = None
-        self.copy: Copy | None = None
-        self.stamp = int(time.time())
 
     def prepare(self) -> str:
         """Load what candidates share; says what is wrong with it, or nothing."""
@@ -61,8 +59,7 @@ class Server:
             return "warm:threads or a target" if self.setup["warm"] else "cold"
         self.seal = integrity.seal()
         self.jail = Jail(self.setup, self.requests)
-        if self.setup["original"]:
-            self.copy = Copy(self.setup["root"], self.setup["original"], self.setup["keep"])
+        self.copy = Copy.of(self.setup)
         gc.collect()
         gc.freeze()
         return ""
@@ -89,8 +86,7 @@ class Server:
     def attempt(self, request: dict[str, Any], data: bytes, watch: bool) -> dict[str, Any]:
         """Fork, run, judge."""
         if self.copy is not None and request.get("path"):
-            self.stamp += 1
-            self.copy.write(request["path"], data, self.stamp)
+            self.copy.write(request["path"], data)
         token = secrets.token_hex(16)
         token_read, token_write = os.pipe()
         os.write(token_write, token.encode())
