@@ -87,7 +87,7 @@ def _pytest(place: Workplace, deadline: float, limit: float) -> tuple[Baseline, 
                 break
             lost[one.id] = one
     finally:
-        _drop_copy(place, view)
+        place.drop(view)
     wrong = _hopeless(place, heard, limit)
     if wrong:
         return _error(wrong), None
@@ -166,7 +166,7 @@ def _children(
         listen(place, view, [], deadline, limit, only, place.hook(view, gathered))
         found = {one: place.hooked(view, gathered / str(number)) for number, one in enumerate(only)}
     finally:
-        _drop_copy(place, view)
+        place.drop(view)
     return {one: said for one, said in found.items() if any(said)}
 
 
@@ -301,11 +301,3 @@ def _command(place: Workplace, limit: float) -> tuple[Baseline, Plan | None]:
 
 def _error(message: str) -> Baseline:
     return Baseline("error", message.strip())
-
-
-def _drop_copy(place: Workplace, view: sandbox.View) -> None:
-    from codemtl.search.workplace import remove
-
-    for one in (view.copy, view.scratch):
-        if one is not None and one.is_relative_to(place.folder):
-            remove(one)

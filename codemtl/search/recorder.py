@@ -57,8 +57,7 @@ def listen(
                 _take(heard, frame)
             heard.late = time.perf_counter() >= deadline
         finally:
-            worker.kill()
-            place.workers.remove(worker)
+            place.end(worker)
         heard.output = _tail(output)
     return heard
 

@@ -191,10 +191,18 @@ class Workplace:
 
     def discard(self, worker: Worker) -> None:
         """End a process and remove what belonged to it."""
+        self.end(worker)
+        self.drop(worker.view)
+
+    def end(self, worker: Worker) -> None:
+        """End a process; others may still need its view."""
         worker.kill()
         if worker in self.workers:
             self.workers.remove(worker)
-        for one in (worker.view.copy, worker.view.scratch):
+
+    def drop(self, view: sandbox.View) -> None:
+        """Remove the folders that were made for a view."""
+        for one in (view.copy, view.scratch):
             if one is not None and one.is_relative_to(self.folder):
                 remove(one)
 
