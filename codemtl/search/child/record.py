@@ -75,7 +75,7 @@ class Recorder:
         call = report.__dict__.get("call")
         said: dict[str, Any] = {}
         if report.failed and call is not None and call.excinfo is not None:
-            said = self.failure(call.excinfo, collector)
+            said = self.failure(call.excinfo, collector, True)
             said["chain"] = comes_from(self.patch, call.excinfo.value)
         wire.send(self.out, {
             "type": "collect", "id": collector.nodeid, "seconds": seconds,
@@ -105,7 +105,7 @@ class Recorder:
         outcome = yield
         report = outcome.get_result()
         if report.failed and call.excinfo is not None and item.nodeid in self.tests:
-            self.tests[item.nodeid].update(self.failure(call.excinfo, item))
+            self.tests[item.nodeid].update(self.failure(call.excinfo, item, False))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Note an outcome."""
@@ -119,18 +119,15 @@ class Recorder:
         folder = os.path.join(hook["CODEMTL_HOOK_DATA"], str(number))
         children.tell({**hook, "CODEMTL_HOOK_DATA": folder})
 
-    def failure(self, excinfo: Any, node: Any) -> dict[str, Any]:
-        """What a failure shows."""
-        collecting = isinstance(node, pytest.Collector)
-        error = session.cause(excinfo.value) if collecting else excinfo.value
+    def failure(self, excinfo: Any, node: Any, collecting: bool) -> dict[str, Any]:
+        """What a failure shows, and where in target files it came from."""
+        error = session.origin(excinfo, collecting)
         stack = session.frames(error)
         if isinstance(error, SyntaxError) and error.filename and error.lineno:
             stack.append((error.filename, error.lineno))
         trace = [(real, line) for name, line in stack if (real := self.patch.target(name))]
         return {
-            "kind": type(error).__name__,
-            "message": session.message_of(excinfo, collecting),
-            "progress": session.failing_line(excinfo, session.file_of(node)),
+            **session.failure(excinfo, node, collecting),
             "trace": trace,
             "timed_out": isinstance(excinfo.value, Stopped),
             "fixture": type(excinfo.value).__name__ == "FixtureLookupError",

@@ -168,9 +168,10 @@ def failing_line(excinfo: Any, file: str) -> int:
     return line
 
 
-def cause(error: BaseException) -> BaseException:
-    """What an error was raised from, at the very start."""
-    while error.__cause__ is not None:
+def origin(excinfo: Any, collecting: bool) -> BaseException:
+    """The error of a failure; what stops a collection is wrapped by pytest."""
+    error: BaseException = excinfo.value
+    while collecting and error.__cause__ is not None:
         error = error.__cause__
     return error
 
@@ -189,11 +190,19 @@ def frames(error: BaseException | None) -> list[tuple[str, int]]:
     return found
 
 
-def message_of(excinfo: Any, collecting: bool = False) -> str:
+def failure(excinfo: Any, node: Any, collecting: bool) -> dict[str, Any]:
+    """What a failure of a test, or of a collection, shows."""
+    return {
+        "kind": type(origin(excinfo, collecting)).__name__,
+        "message": message_of(excinfo, collecting),
+        "progress": failing_line(excinfo, file_of(node)),
+    }
+
+
+def message_of(excinfo: Any, collecting: bool) -> str:
     """One line that says why a test failed."""
-    value = excinfo.value
-    if collecting:  # pytest wraps errors of imports
-        value = cause(value)
+    value: Any = origin(excinfo, collecting)
+    if collecting:
         return f"{type(value).__name__}: {value}".strip()[-500:].splitlines()[-1]
     failures = getattr(value, "failures", None)
     if failures:

@@ -76,7 +76,7 @@ class Runner:
         report = outcome.get_result()
         call = report.__dict__.get("call")
         if report.failed and call is not None:
-            self.note(report, call.excinfo, collector)
+            self.note(call.excinfo, collector, True)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Any:
@@ -104,7 +104,7 @@ class Runner:
         outcome = yield
         report = outcome.get_result()
         if report.failed:
-            self.note(report, call.excinfo, item)
+            self.note(call.excinfo, item, False)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Note an outcome."""
@@ -113,17 +113,11 @@ class Runner:
         if outcome == "failed" and self.failure is None:
             self.failure = {"message": "", "progress": 0}
 
-    def note(self, report: Any, excinfo: Any, node: Any) -> None:
+    def note(self, excinfo: Any, node: Any, collecting: bool) -> None:
         """Remember a failure."""
         if excinfo is None:
             return
-        collecting = isinstance(node, pytest.Collector)
-        error = session.cause(excinfo.value) if collecting else excinfo.value
-        said = {
-            "kind": type(error).__name__,
-            "message": session.message_of(excinfo, collecting),
-            "progress": session.failing_line(excinfo, session.file_of(node)),
-        }
+        said = session.failure(excinfo, node, collecting)
         self.failures[node.nodeid] = said
         self.failure = self.failure or said
 
