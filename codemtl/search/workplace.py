@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from codemtl.errors import UsageError
 from codemtl.search import private_copy, sandbox
+from codemtl.search.child.jail import remove
 from codemtl.search.commands import Command, Interpreter
 from codemtl.search.worker import Worker
 
@@ -225,16 +226,6 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, even one whose permissions were changed by what ran in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for here, _, _ in os.walk(folder):
-            with suppress(OSError):
-                os.chmod(here, 0o700)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _expose(package: str, folder: Path) -> None:

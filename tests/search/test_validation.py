@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 import venv
@@ -11,6 +12,7 @@ import pytest
 
 from codemtl.errors import UsageError
 from codemtl.search import sandbox
+from codemtl.search.child.jail import remove
 from codemtl.search.child.restore import Copy
 from codemtl.search.pool import Validator
 
@@ -299,6 +301,20 @@ def test_a_file_outside_the_tree_is_never_written(project: Make, tmp_path: Path)
     with pytest.raises(PermissionError, match="outside the copy"):
         copy.write(str(outside), FIXED)
     assert outside.read_text() == BUGGY
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_what_was_made_hard_to_remove_is_removed(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.mkdir(mode=0o500)
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "file").touch()
+    (folder / "link").symlink_to(outside)
+    for one in (folder / "a" / "b", folder / "a", folder):
+        one.chmod(0)
+    remove(folder)
+    assert not folder.exists()
+    assert outside.stat().st_mode & 0o777 == 0o500
 
 
 def test_a_passing_test_must_still_pass(project: Make) -> None:

@@ -183,16 +183,25 @@ class Jail:
                     remove(os.path.join(folder, name))
 
 
-def remove(path: str) -> None:
+def remove(path: str | os.PathLike[str]) -> None:
     """Remove a file or folder, even one that was made hard to remove."""
     if os.path.islink(path) or not os.path.isdir(path):
         with suppress(OSError):
             os.unlink(path)
         return
-    for folder, _, _ in os.walk(path):
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        _open(path)
+        for folder, inner, _ in os.walk(path):
+            for name in inner:  # before it is walked
+                _open(os.path.join(folder, name))
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _open(folder: str | os.PathLike[str]) -> None:
+    if not os.path.islink(folder):
         with suppress(OSError):
             os.chmod(folder, 0o700)
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def _names(folder: str) -> list[str]:
