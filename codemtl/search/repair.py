@@ -12,11 +12,11 @@ from pathlib import Path
 
 from codemtl.errors import CodemtlError, EditError
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.sources import Target, read_target, select_functions
+from codemtl.inference.sources import Target, named, read_target, select_functions
 from codemtl.search.failures import source_of_tests
 from codemtl.search.localization import Suspicion
 from codemtl.search.naturalness import naturalness
-from codemtl.search.outcomes import WHOLE_COMMAND, Baseline
+from codemtl.search.outcomes import WHOLE_COMMAND, Baseline, TestOutcome
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.pool import Validator
 from codemtl.search.search import Outcome, search
@@ -25,7 +25,6 @@ from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Patch
-from codemtl.syntax.tree import SourceTree
 
 SECONDS = 60.0  # of search, unless the user says otherwise
 PASSING = "the tests pass as it is; nothing was changed"
@@ -83,8 +82,7 @@ def repair_with_tests(
             else:
                 _settle(by_path, Patch("error", baseline.message, 0, seconds))
             return results
-        beyond = _beyond(files, baseline)
-        if beyond:
+        if beyond := _beyond(files, baseline):
             _settle(by_path, Patch("not-fixed", beyond, 0, time.monotonic() - started))
             return results
         predictor = load()
@@ -111,17 +109,11 @@ def _read(target: Target | FileResult) -> tuple[FileResult, SearchFile | None]:
     if isinstance(target, FileResult):
         return target, None
     result = FileResult(target.path)
-
-    def choose(tree: SourceTree) -> Sequence[object]:
-        return select_functions(tree, target.qualnames)
-
     try:
         source = read_target(target)
-        file = SearchFile.of(source, choose)  # type: ignore[arg-type]
+        file = SearchFile.of(source, lambda tree: select_functions(tree, target.qualnames))
     except CodemtlError as error:
-        message = str(error)
-        result.status = "error"
-        result.message = message if target.path in message else f"{target.path}: {message}"
+        result.status, result.message = "error", named(target.path, str(error))
         return result, None
     result.data, result.encoding, result.bom = source.data, source.encoding, source.bom
     return result, file
@@ -143,18 +135,15 @@ def _confirmed(
     Also what that said of the last one that did not.
     """
     doubt = ""
-    while ranked:
-        best = ranked[0]
+    for at, best in enumerate(ranked):
         try:
             raw = files[best.path].source.encode(best.patched)
         except EditError:
-            ranked.pop(0)
             continue
         verdict = validator.confirm(best.path, raw)
         if verdict.status == "passed":
-            return [one for one in ranked if one.path == best.path][:count], ""
+            return [one for one in ranked[at:] if one.path == best.path][:count], ""
         doubt = verdict.message or verdict.status
-        ranked.pop(0)
     return [], doubt
 
 
@@ -168,17 +157,17 @@ def _beyond(files: dict[Path, SearchFile], baseline: Baseline) -> str:
         for path, line in reversed(test.trace):
             if path in files:
                 return (
-                    f"line {line}, where {_named([test.id])} stops, belongs to no function that can"
+                    f"line {line}, where {_named([test])} stops, belongs to no function that can"
                     f" be searched: {test.message}; mend it by hand"
                 )
-    tests = _named([test.id for test in baseline.failing])
+    tests = _named(baseline.failing)
     return (
         f"no function of these files runs in what fails ({tests}); name the file that holds the bug"
     )
 
 
 def _failure(outcome: Outcome, baseline: Baseline, doubt: str) -> str:
-    tests = _named([test.id for test in baseline.failing])
+    tests = _named(baseline.failing)
     if doubt:
         return (
             f"{len(outcome.passing)} of {outcome.tried} candidates make {tests} pass, but not a"
@@ -192,11 +181,12 @@ def _failure(outcome: Outcome, baseline: Baseline, doubt: str) -> str:
     )
 
 
-def _named(tests: Sequence[str]) -> str:
-    if list(tests) == [WHOLE_COMMAND]:
+def _named(tests: Sequence[TestOutcome]) -> str:
+    names = [test.id for test in tests]
+    if names == [WHOLE_COMMAND]:
         return "the command"
-    more = f" and {len(tests) - SHOWN_TESTS} more" if len(tests) > SHOWN_TESTS else ""
-    return ", ".join(tests[:SHOWN_TESTS]) + more
+    more = f" and {len(names) - SHOWN_TESTS} more" if len(names) > SHOWN_TESTS else ""
+    return ", ".join(names[:SHOWN_TESTS]) + more
 
 
 def _show(
@@ -204,7 +194,7 @@ def _show(
 ) -> None:
     best = chosen[0]
     result.patched = best.patched
-    tests = _named([test.id for test in baseline.failing])
+    tests = _named(baseline.failing)
     verb = "succeeds" if tests == "the command" else "pass" if "," in tests else "passes"
     result.patch = Patch(
         "fixed", f"{tests} now {verb}", tried, seconds,
