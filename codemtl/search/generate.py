@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,12 +45,11 @@ def accepted(
                 "candidates from bad ones; name tests that fail, or leave --test out"
             )
         deadline = time.monotonic() + (seconds or SECONDS)
-        waiting = dict(enumerate(result.candidates))
+        waiting = deque(enumerate(result.candidates))
         pending: dict[int, Candidate] = {}
         while (waiting or pending) and time.monotonic() < deadline:
             while waiting and validator.capacity > 0:
-                key, one = min(waiting.items())
-                del waiting[key]
+                key, one = waiting.popleft()
                 try:
                     raw = source.encode(one.patched or source.data)
                 except EditError:
