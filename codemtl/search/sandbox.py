@@ -13,7 +13,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -166,16 +166,19 @@ def _temporary(view: View) -> str:
     return "/dev/shm" if view.root == Path("/tmp") else "/tmp"
 
 
-def limits(way: Way, memory: int) -> dict[str, int | bool]:
+def limits(way: Way) -> dict[str, int | bool]:
     """What each candidate may use; see ``child/jail.py``."""
     counts = os.geteuid() != 0  # for root the system counts, but does not limit
     processes = 64
     if counts and way != "bwrap":
         processes += _own_processes()
-    return {"memory": memory, "processes": processes, "file": 256 << 20, "count_processes": counts}
+    return {
+        "memory": _address_space(), "processes": processes, "file": 256 << 20,
+        "count_processes": counts,
+    }  # fmt: skip
 
 
-def address_space() -> int:
+def _address_space() -> int:
     """Bytes that a process may use: half of the machine's memory, at most 4 GiB."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -202,10 +205,10 @@ def _hidden(path: Path) -> bool:
     return any(path.is_relative_to(folder) for folder in _HIDDEN)
 
 
-def _outermost(paths: object) -> list[Path]:
+def _outermost(paths: Iterable[Path]) -> list[Path]:
     """The given paths without those that lie inside another."""
     found: list[Path] = []
-    for path in sorted(set(paths)):  # type: ignore[call-overload]
+    for path in sorted(set(paths)):
         if path.exists() and not any(path.is_relative_to(one) for one in found):
             found.append(path)
     return found

@@ -104,7 +104,7 @@ class Workplace:
             "as_module": command.as_module,
             "byte_code": str(self.byte_code),
             "coverage": str(self.coverage),
-            "limits": sandbox.limits(way, sandbox.address_space()),
+            "limits": sandbox.limits(way),
             "own_processes": way != "limits",
             "own_files": way == "bwrap",
             "outer_processes": os.readlink("/proc/self/ns/pid"),
