@@ -153,8 +153,8 @@ def _indented(view: FunctionView, node: Node, above: Node) -> Iterator[Proposal]
     start, end = _lines(view, node)
     last = _last_statement(view, above)
     text = _text_of_lines(view, node)
-    levels = {view.indent(last), depth + view.unit} if last is not None else {depth + view.unit}
-    for level in levels:
+    levels = [depth + view.unit] if last is None else [view.indent(last), depth + view.unit]
+    for level in dict.fromkeys(levels):
         yield Proposal("reindent", (Edit(start, end, _shifted(text, depth, level)),))
     if above.type in ("if_statement", *_LOOPS):
         clauses = [one.type for one in above.named_children]
