@@ -16,6 +16,7 @@ from codemtl.syntax.edits import Edit
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b")
 _INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", " in ": " not in "}
+_EQUALITY = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}  # the same with or without it
 _TYPES = {UNKNOWN: ("str", "list", "dict"), SEQUENCE: ("list", "tuple"), TEXT: ("str",)}
 _COMPARE = re.compile(r"(==|!=|<=|>=|<|>| in )")
 MAX_CONDITION = 60  # characters
@@ -104,9 +105,8 @@ def _varied(view: FunctionView, text: str, place: Node) -> Iterator[tuple[str, f
     for match in _COMPARE.finditer(text):
         opposite = _OPPOSITE[match[1]]
         yield text[: match.start()] + opposite + text[match.end() :], 0.5
-        if match[1] in ("<", ">", "<=", ">="):
-            other = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}[match[1]]
-            yield text[: match.start()] + other + text[match.end() :], 0.2
+        if match[1] in _EQUALITY:
+            yield text[: match.start()] + _EQUALITY[match[1]] + text[match.end() :], 0.2
     local = view.locals_at(place)
     used = [name for name in dict.fromkeys(_NAME.findall(text)) if name in view.names]
     for index, one in enumerate(used):
