@@ -20,10 +20,6 @@ class Session:
     """pytest configured with the user's arguments."""
 
     def __init__(self, setup: dict[str, Any], ours: list[Any]) -> None:
-        os.chdir(setup["folder"])
-        sys.path[:] = [one for one in sys.path if one]
-        if setup["as_module"]:
-            sys.path.insert(0, setup["folder"])
         arguments = with_extras(setup["arguments"])
         sys.argv[:] = ["pytest", *setup["arguments"]]
         from _pytest.config import _prepareconfig
