@@ -108,6 +108,7 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _session(model: Model, threads: int | None) -> onnxruntime.InferenceSession:
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     options.intra_op_num_threads = threads or 0
