@@ -20,7 +20,7 @@ from codemtl.errors import CodemtlError, EditError, SourceError
 from codemtl.syntax.definitions import Definition, find_all, functions
 from codemtl.syntax.discovery import SUFFIXES, find_python_files
 from codemtl.syntax.edits import Edit
-from codemtl.syntax.files import SourceFile
+from codemtl.syntax.files import SIZE_LIMIT, SourceFile
 from codemtl.syntax.results import FileResult
 from codemtl.syntax.tree import SourceTree
 from codemtl.syntax.verify import verify
@@ -97,7 +97,13 @@ def read_target(target: Target) -> SourceFile:
     if target.stdin:
         if sys.stdin is None:
             raise SourceError("standard input is closed; give a file, or text by a pipe")
-        return SourceFile.from_bytes(sys.stdin.buffer.read(), Path(target.path))
+        try:
+            raw = sys.stdin.buffer.read(SIZE_LIMIT + 1)  # more is refused, and may never end
+        except OSError as error:
+            raise SourceError(
+                f"standard input cannot be read ({error.strerror}); give a file, or text by a pipe"
+            ) from error
+        return SourceFile.from_bytes(raw, Path(target.path))
     source = SourceFile.read(Path(target.path))
     if not target.path.endswith(SUFFIXES) and _is_json(source.data):
         raise SourceError(

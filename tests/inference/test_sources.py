@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from codemtl.inference.sources import Target, apply_verified, each_file, find_targets
+from codemtl.errors import SourceError
+from codemtl.inference.sources import (
+    Target,
+    apply_verified,
+    each_file,
+    find_targets,
+    read_target,
+)
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.results import FileResult
@@ -74,6 +83,20 @@ def test_an_internal_error_is_one_result(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("CODEMTL_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         list(each_file(find_targets(["pkg"]), process))
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device of Unix")
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(os.O_RDONLY, "-: larger than 10 MB"), (os.O_WRONLY, "cannot be read .*; give a file")],
+)
+def test_standard_input_that_has_no_end_or_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, flags: int, message: str
+) -> None:
+    with open(os.open("/dev/zero", flags)) as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        with pytest.raises(SourceError, match=message):
+            read_target(Target("-", stdin=True))
 
 
 def test_edits_that_do_not_go_together_yield_to_the_better() -> None:
