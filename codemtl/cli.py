@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from codemtl.report import Mode
 
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell reports the signals
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk
+# of a disk; of a standard output that is open for reading alone, or a terminal that is gone
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
 app = typer.Typer(
     add_completion=False,
@@ -69,9 +70,11 @@ def main() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except OSError as error:  # of what typer itself prints
-        if error.errno not in _NO_ROOM:
+        from codemtl.report.output import complain
+
+        if error.errno not in _UNWRITABLE:
             raise
-        print(f"codemtl: cannot write: {error.strerror}", file=sys.stderr)
+        complain(f"cannot write: {error.strerror}")
         code = 2
         _forget_output()
     if code == INTERRUPTED:  # a second Ctrl-C ends what libraries do at the end, without a word
@@ -106,7 +109,7 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
             if os.environ.get(DEBUG_VARIABLE):
                 raise
             package = (getattr(error, "name", None) or "").partition(".")[0]
-            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            if isinstance(error, OSError) and error.errno in _UNWRITABLE:
                 file = f" {error.filename}" if error.filename else ""
                 report.complain(f"cannot write{file}: {error.strerror}")
                 _forget_output()  # what is left of it cannot be written either
@@ -128,8 +131,9 @@ def _flush() -> None:
 
 
 def _forget_output() -> None:
-    """Nobody takes our output: keep the interpreter from complaining at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from codemtl.report.output import forget
+
+    forget(sys.stdout)
 
 
 @app.callback(invoke_without_command=True)

@@ -24,7 +24,7 @@ from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.tree import SourceTree
 
-from .conftest import Outcome
+from .conftest import Outcome, start
 
 Run = Callable[..., Outcome]
 GOOD = b"leng = None\n\n\ndef f(items):\n    return leng(items)\n"
@@ -91,6 +91,26 @@ def test_a_full_disk_behind_the_output(arguments: list[str]) -> None:
             text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (2, "codemtl: cannot write: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not opened by their flags there")
+@pytest.mark.parametrize("argument", ["info", "--help"])
+def test_an_output_that_is_open_for_reading_alone(argument: str) -> None:
+    with open(os.devnull) as nothing:
+        done = subprocess.run(
+            [sys.executable, "-m", "codemtl", argument], stdout=nothing, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "codemtl: cannot write: Bad file descriptor\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_behind_the_complaints_stops_no_other_file(folder: Path) -> None:
+    code = "import sys; sys.stderr = open('/dev/full', 'w', buffering=1)"
+    process = start(code, "repair", "missing.py", "missing.txt", "good.py", cwd=folder)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert b"good.py:5:12" in out and b"3 files, 1 finding, 2 errors" in out
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 T = TypeVar("T")
 _COLOURS = {"bold": "1", "red": "31", "green": "32", "cyan": "36"}
@@ -20,8 +20,18 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 
 def complain(message: str) -> None:
-    """One line on standard error."""
-    print(printable(f"codemtl: {message}"), file=sys.stderr)
+    """One line on standard error; where that takes none, the rest of the work goes on."""
+    try:
+        print(printable(f"codemtl: {message}"), file=sys.stderr)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        forget(sys.stderr)
+
+
+def forget(stream: TextIO) -> None:
+    """Nobody takes what goes to a stream: keep the interpreter from complaining at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
