@@ -124,7 +124,9 @@ def beside(name: str, sizes: Mapping[str, int]) -> list[str]:
 
 
 def _place(file: SourceFile) -> Path | None:
-    return None if file.path == NAMELESS else file.resolved or file.path.resolve()
+    if file.path == NAMELESS:
+        return None
+    return file.resolved or Path(os.path.realpath(file.path))  # of a loop of links, no error
 
 
 def _root(place: Path) -> Path | None:

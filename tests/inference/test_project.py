@@ -124,6 +124,12 @@ def test_text_without_a_name_has_no_project() -> None:
     assert Projects().around(SourceFile.from_bytes(SLIP.encode())) is None
 
 
+def test_a_name_below_a_loop_of_links_is_no_error(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    source = SourceFile.from_bytes(b"def f(a):\n    return b\n", folder / "loop" / "a.py")
+    assert len(repair_source(source, FakePredictor()).findings) == 1
+
+
 def test_files_beside_one_are_read_those_of_similar_names_first(folder: Path) -> None:
     place = folder / "package"
     for name in ("slips.py", "other.py", "slip.pyi", "slip.txt"):
