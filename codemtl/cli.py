@@ -97,6 +97,7 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
         from codemtl.inference.sources import DEBUG_VARIABLE, internal_error
 
         try:
+            _check_current_folder()
             code = function(*args, **kwargs)
             _flush()
         except BrokenPipeError:
@@ -123,6 +124,15 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
     run.__annotations__ = {**function.__annotations__, "return": type(None)}
     app.command()(run)
     return run
+
+
+def _check_current_folder() -> None:
+    from codemtl.errors import UsageError
+
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError(f"the current folder: {error.strerror}; change to another") from error
 
 
 def _flush() -> None:

@@ -256,3 +256,16 @@ def test_a_text_that_cannot_be_encoded_is_refused(run: Run, predictor: FakePredi
     predictor.summary = "Return ä."
     assert run("summarize", "latin.py", "--write").code == 0
     assert b"Return \xe4." in Path("latin.py").read_bytes()
+
+
+def test_a_current_folder_that_is_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    try:
+        done = CliRunner().invoke(app, ["repair", str(folder / "good.py")])
+    finally:
+        os.chdir(folder)
+    assert done.exit_code == 2
+    assert "the current folder: No such file or directory; change to another" in done.stderr
