@@ -7,14 +7,14 @@ last and goes first, so a folder that has it holds tables of one and the same bu
 from __future__ import annotations
 
 import csv
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from codemtl.corpus.locks import alone
 from codemtl.corpus.parts import MARK
 from codemtl.corpus.splits import canonical_name
 from codemtl.corpus.tables import DATASET_MARK, TABLES
@@ -88,19 +88,16 @@ def locked(out: Path) -> Iterator[Path]:
     Raises DataError if ``out`` cannot be written to, UsageError if another process mines into it.
     """
     parts = out / PARTS
-    try:
-        parts.mkdir(parents=True, exist_ok=True)
-        lock = open(out / LOCK, "a")  # noqa: SIM115
-    except OSError as error:
-        raise DataError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
-    with lock:
+    refusal = f"another process is mining into --out {out}; wait for it, or name another"
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"another process is mining into --out {out}; wait for it, or name another"
+            parts.mkdir(parents=True, exist_ok=True)
+            own = held.enter_context(alone(out / LOCK, refusal))
+        except OSError as error:
+            raise DataError(
+                f"cannot write to {out}: {error.strerror}; choose another --out"
             ) from error
-        except OSError:  # a file system without locks: what others may be writing stays
+        if not own:  # a file system without locks: what others may be writing stays
             yield parts
             return
         _sweep(out)

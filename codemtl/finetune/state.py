@@ -9,15 +9,15 @@ the state is closed or the process ends.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
+from codemtl.corpus.locks import alone
 from codemtl.corpus.trees import Source
 from codemtl.errors import DataError, UsageError
 from codemtl.model.atomic import write_atomic
@@ -34,7 +34,7 @@ class State:
     def __init__(self, out: Path, values: dict[str, Any]) -> None:
         self.file = out / FOLDER / FILE
         self.values = values
-        self.lock: IO[str] | None = None
+        self.lock = ExitStack()
         self.newest: list[Source] = []  # the projects as they are now
 
     @classmethod
@@ -111,8 +111,7 @@ class State:
 
     def close(self) -> None:
         """Let another process work in the folder."""
-        if self.lock is not None:
-            self.lock.close()
+        self.lock.close()
 
     @property
     def sources(self) -> list[Source]:
@@ -156,15 +155,12 @@ class State:
         return float(sum(lost.get(name, 0.0) for name in names or lost))
 
     def _acquire(self) -> None:
-        self.lock = open(self.file.with_name(LOCK), "w")  # noqa: SIM115
+        out = self.file.parents[1]
+        refusal = f"another process is fine-tuning into --out {out}; wait for it, or name another"
         try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.close()
-            out = self.file.parents[1]
-            raise UsageError(
-                f"another process is fine-tuning into --out {out}; wait for it, or name another"
-            ) from error
+            self.lock.enter_context(alone(self.file.with_name(LOCK), refusal))
+        except OSError as error:
+            raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
 
     def _save(self) -> None:
         write_atomic(self.file, (json.dumps(self.values) + "\n").encode())

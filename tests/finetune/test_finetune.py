@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -184,6 +186,16 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
     with closing(first), pytest.raises(UsageError, match="another process is fine-tuning"):
         State.open(out, [], model, 60.0)
     State.open(out, [], model, 60.0).close()
+
+
+def test_a_file_system_without_locks_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    State.open(tmp_path / "out", [], {"name": "m", "revision": "r"}, 60.0).close()
 
 
 def test_more_code_is_taken_in_where_it_was_too_little(
