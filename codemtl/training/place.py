@@ -1,13 +1,21 @@
-"""The folder of a run: whether it can be written to, and whether a run may begin or go on there."""
+"""The folder of a run: whether it can be written to, may begin or go on there, one at a time."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from codemtl.corpus.locks import alone
 from codemtl.errors import UsageError
 from codemtl.model.folder import CONFIG
 from codemtl.training.checkpoints import newest_state
+
+LOCK = ".train.lock"  # a comparison has another one of its own
 
 
 def check_writable(out: Path) -> None:
@@ -43,3 +51,29 @@ def check_begun(out: Path) -> None:
             f"--init {out} to begin with that model"
         )
     raise UsageError(f"{out} holds no checkpoint to go on from; leave --resume out to begin a run")
+
+
+@contextmanager
+def locked(out: Path, processes: PartialState, *, resume: bool) -> Iterator[None]:
+    """Make ``out``, and keep other runs from it meanwhile: they would mix up its checkpoints.
+
+    Of processes that train together the main one holds the lock, and all hear if it cannot. Raises
+    UsageError if ``out`` is in use or cannot be written to, or without ``resume`` is not free.
+    """
+    refusal = f"another process is training into --out {out}; wait for it, or name another"
+    with ExitStack() as held:
+        found: list[UsageError | None] = [None]
+        if processes.is_main_process:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                held.enter_context(alone(out / LOCK, refusal))
+                if not resume:
+                    check_free(out)
+            except OSError as error:
+                found = [unwritable(out, error)]
+            except UsageError as error:
+                found = [error]
+        broadcast_object_list(found)
+        if found[0] is not None:
+            raise found[0]
+        yield

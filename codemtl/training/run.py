@@ -47,7 +47,7 @@ from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches, workers_context
 from codemtl.training.packing import pack_micro_batch
-from codemtl.training.place import check_begun, check_free, check_writable, unwritable
+from codemtl.training.place import check_begun, check_free, check_writable, locked
 from codemtl.training.probes import SIZE, Probes, as_row
 from codemtl.training.processes import join, on_cpu
 from codemtl.training.records import add_row, read_json, rewind_log
@@ -105,13 +105,11 @@ def train_as(
     check_frozen(settings, init, begun=newest is not None)
     if newest is not None and settings.precision == "auto":
         settings = replace(settings, precision=newest[1]["config"]["precision"])
-    with join().main_process_first():
+    processes = join()
+    with processes.main_process_first():
         folder = prepared(data, settings)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(out, error) from error
-    return Run(settings, folder, out, init).go()
+    with locked(out, processes, resume=resume):
+        return Run(settings, folder, out, init).go()
 
 
 def prepared(data: Path, settings: TrainingConfig) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import random
@@ -21,7 +22,8 @@ from codemtl.errors import DataError, UsageError
 from codemtl.model.checkpoints import load_network
 from codemtl.training.config import load_config
 from codemtl.training.loop import MicroBatch, Trainer
-from codemtl.training.place import check_writable
+from codemtl.training.place import check_writable, locked
+from codemtl.training.processes import join
 from codemtl.training.run import train, train_as
 
 SETTINGS = [
@@ -214,6 +216,38 @@ def test_a_comparison_may_go_on_with_a_run_that_has_no_checkpoint_yet(
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     settings = load_config(preset="tiny", overrides=[*SHORT, "steps=2"])
     assert train_as(settings, tiny, tmp_path / "run", resume=True)["step"] == 2
+
+
+def test_two_processes_do_not_share_a_folder(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    with locked(out, join(), resume=False):
+        before = list(out.iterdir())
+        with pytest.raises(UsageError, match=f"another process is training into --out {out}; wait"):
+            again(out, tiny, resume=False)
+        assert list(out.iterdir()) == before
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", fail)  # a file system without them
+    again(out, tiny, resume=False)
+    assert (out / "checkpoints" / "step-0000004").is_dir()
+
+
+def test_a_run_that_another_process_began_meanwhile_is_not_overwritten(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+
+    def meanwhile(*_: object) -> Path:
+        (out / "checkpoints" / "step-0000002").mkdir(parents=True)
+        return tiny
+
+    monkeypatch.setattr("codemtl.training.run.prepared", meanwhile)
+    with pytest.raises(UsageError, match="holds a run already; give --resume"):
+        again(out, tiny, resume=False)
 
 
 def test_threads_are_compared_by_what_they_come_to(finished: Path, tiny: Path) -> None:
