@@ -29,7 +29,7 @@ def check_writable(out: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
 
 
 def make_folder(out: Path) -> None:
@@ -37,10 +37,11 @@ def make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
 
 
-def _unwritable(out: Path, error: OSError) -> WriteError:
+def unwritable(out: Path, error: OSError) -> WriteError:
+    """The error that says why ``out`` cannot be written to."""
     return WriteError(f"cannot write to --out {out}: {error.strerror}; name another")
 
 

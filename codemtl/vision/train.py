@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from codemtl.vision.folders import (
     WEIGHTS,
     check_writable,
     fit_to_data,
-    make_folder,
     resolve_precision,
     save_network,
     write_json,
@@ -34,6 +34,7 @@ from codemtl.vision.folders import (
 from codemtl.vision.metrics import measure, predictions
 from codemtl.vision.model import parameter_count
 from codemtl.vision.pictures import encode_png, write_whole
+from codemtl.vision.place import locked
 from codemtl.vision.predict import boxes_of
 from codemtl.vision.trainer import Trainer, load_checkpoint, save_checkpoint
 
@@ -68,10 +69,8 @@ def train(
     values |= {"seed": seed} if seed is not None else {}
     config = make_config(values)
     check_writable(out)
-    if resume and not (out / "checkpoints").exists():
-        raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
-    if not resume:
-        _check_free(out)
+    check = partial(_check_place, out, resume)
+    check()
     if config.threads:
         torch.set_num_threads(config.threads)
     splits = {}
@@ -87,12 +86,16 @@ def train(
             splits[split] = load_split(config, data, split, advance)
     if data is not None:
         config = _fitted(config, data, splits)
-    make_folder(out)
-    return Run(config, splits, out, start, time_budget).go()
+    with locked(out, check):
+        return Run(config, splits, out, start, time_budget).go()
 
 
-def _check_free(out: Path) -> None:
-    """UsageError if a run that begins in ``out`` would replace what is there."""
+def _check_place(out: Path, resume: bool) -> None:
+    """UsageError if no run is in ``out`` to resume, or a new one would replace what is there."""
+    if resume:
+        if not (out / "checkpoints").exists():
+            raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
+        return
     if (out / "checkpoints").exists():
         raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
     if (out / CONFIG).exists() or (out / WEIGHTS).exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -22,10 +23,11 @@ from safetensors.torch import load_file
 from codemtl.errors import DataError, ModelError, UsageError, WriteError
 from codemtl.vision.coco import split_of
 from codemtl.vision.config import VisionConfig, make_config
-from codemtl.vision.data import scene_examples
+from codemtl.vision.data import load_split, scene_examples
 from codemtl.vision.evaluate import evaluate
 from codemtl.vision.folders import load_network
 from codemtl.vision.pictures import write_whole
+from codemtl.vision.place import locked
 from codemtl.vision.train import Run, read_log, train
 from codemtl.vision.trainer import Trainer, learning_rate
 
@@ -187,7 +189,7 @@ def test_a_run_stopped_before_its_first_checkpoint_begins_anew(
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Trainer, "batch", _stopped(Trainer.batch))
         train(model="reference", data=None, out=tmp_path, settings=settings)
-    assert [one.name for one in tmp_path.iterdir()] == ["log.jsonl"]
+    assert {one.name for one in tmp_path.iterdir()} == {"log.jsonl", ".lock"}
     settings = [*tiny, "steps=1"]
     assert train(model="reference", data=None, out=tmp_path, settings=settings)["steps"] == 1
     assert [row["step"] for row in read_log(tmp_path / "log.jsonl")] == [1]
@@ -200,6 +202,34 @@ def _stopped(batch: Callable[..., Any]) -> Callable[..., Any]:
         return batch(trainer, *arguments)
 
     return made
+
+
+def test_two_processes_do_not_share_a_folder(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*tiny, "steps=1"]
+    with locked(tmp_path, lambda: None):
+        with pytest.raises(UsageError, match=f"training into --out {tmp_path}; wait for it, or"):
+            train(model="reference", data=None, out=tmp_path, settings=settings)
+        assert [one.name for one in tmp_path.iterdir()] == [".lock"]
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", fail)  # a file system without them
+    assert train(model="reference", data=None, out=tmp_path, settings=settings)["steps"] == 1
+
+
+def test_what_another_process_wrote_meanwhile_is_not_replaced(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*arguments: Any) -> Any:
+        (tmp_path / "config.json").touch()
+        return load_split(*arguments)
+
+    monkeypatch.setattr("codemtl.vision.train.load_split", made)
+    with pytest.raises(UsageError, match="holds a model already; choose another --out"):
+        train(model="reference", data=None, out=tmp_path, settings=[*tiny, "steps=1"])
 
 
 def test_what_did_not_begin_is_not_resumed(tmp_path: Path, tiny: list[str]) -> None:
@@ -267,7 +297,7 @@ def test_a_time_budget_without_a_step_makes_no_model(
     monkeypatch.setattr(Run, "_seconds", lambda run: 7.25)
     with pytest.raises(UsageError, match=r"preparing took 7\.2 s, .* in 7 s; give a longer --time"):
         train(model="reference", data=None, out=tmp_path, time_budget=7, settings=tiny)
-    assert not list(tmp_path.iterdir())
+    assert [one.name for one in tmp_path.iterdir()] == [".lock"]
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
