@@ -84,11 +84,11 @@ def load_network(
         raise ModelError(f"{folder / CONFIG} cannot be read: {error}; train anew") from error
     if len(names) != config.num_classes:
         raise ModelError(f"{folder / CONFIG}: {len(names)} classes named, not {config.num_classes}")
-    network = make_network(config)
     try:
+        network = make_network(config)
         state = load((folder / WEIGHTS).read_bytes())
         network.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, SafetensorError, RuntimeError, OverflowError, MemoryError) as error:
         short = str(error).replace("\n", " ")[:200]
         raise ModelError(f"{folder / WEIGHTS} is damaged or of another model: {short}") from error
     if not all(bool(torch.isfinite(one).all()) for one in state.values()):

@@ -314,15 +314,19 @@ def test_the_learning_rate_rises_and_falls() -> None:
         ("model.safetensors", b"broken", r"model\.safetensors is damaged"),
         ("config.json", b"{}", "not the configuration of a codemtl-vision model"),
         ("config.json", b"[", r"config\.json cannot be read"),
+        ("config.json", "image_size", "is damaged or of another model"),
     ],
 )
 def test_broken_model_folders_are_named(
-    trained: Path, tmp_path: Path, name: str, content: bytes | None, message: str
+    trained: Path, tmp_path: Path, name: str, content: bytes | str | None, message: str
 ) -> None:
     for one in ("model.safetensors", "config.json"):
         (tmp_path / one).write_bytes((trained / one).read_bytes())
     if content is None:
         (tmp_path / name).unlink()
+    elif isinstance(content, str):  # a number of the configuration, more than memory holds
+        values = json.loads((tmp_path / name).read_text()) | {content: 16 * 10**15}
+        (tmp_path / name).write_text(json.dumps(values))
     else:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match=message):
