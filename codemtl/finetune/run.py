@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from codemtl import inference
 from codemtl.corpus.divide import build_divided, shared_functions
 from codemtl.corpus.trees import Source
-from codemtl.errors import DataError, MissingExtraError
+from codemtl.errors import DataError, MissingExtraError, ModelError
 from codemtl.evaluation.corpus import Corpus
 from codemtl.finetune.comparison import compare, notes
 from codemtl.finetune.measuring import MEASURES, Kept
@@ -26,7 +27,7 @@ from codemtl.finetune.sources import found_at, remarks
 from codemtl.finetune.state import State
 from codemtl.model.atomic import write_atomic
 from codemtl.model.config import ModelConfig
-from codemtl.model.folder import CONFIG, read_config
+from codemtl.model.folder import CONFIG, WEIGHTS, read_config
 from codemtl.tasks.registry import SHIPPED
 
 DATA, RESULT = "data", "finetune.json"
@@ -174,12 +175,18 @@ class _Stages:
         return max(state.seconds - state.spent() - aside, LEAST_TRAINING * state.seconds)
 
     def sign(self) -> None:
-        """Write down in config.json what the model comes from.
+        """Write down in config.json what the model comes from, if it is whole.
 
         Its confidences stay those of the model before, which are fitted to real bugs: by bugs made
-        in one's own code they would promise too much.
+        in one's own code they would promise too much. Raises ModelError.
         """
         values, parent = read_config(self.out), read_config(self.base)
+        weights = self.out / WEIGHTS
+        if not weights.is_file() or sha256(weights.read_bytes()).hexdigest() != values["sha256"]:
+            raise ModelError(
+                f"{weights} is no longer what training wrote; remove {self.out} and give the same"
+                " command to begin anew, or name another --out"
+            )
         values["name"] = f"{parent.get('name', 'codemtl')}-finetuned"
         values["finetuned_from"] = str(parent.get("sha256"))
         write_atomic(self.out / CONFIG, (json.dumps(values, indent=2) + "\n").encode())

@@ -24,6 +24,7 @@ from codemtl.evaluation.corpus import Corpus
 from codemtl.finetune.cases import line_cases, repair_blocks, summary_cases
 from codemtl.finetune.comparison import compare, notes
 from codemtl.finetune.measuring import _until
+from codemtl.finetune.run import _Stages
 from codemtl.finetune.state import State
 from codemtl.inference import load_predictor
 from codemtl.model.folder import read_config
@@ -196,6 +197,21 @@ def test_a_file_system_without_locks_will_do(
 
     monkeypatch.setattr(fcntl, "flock", fail)
     State.open(tmp_path / "out", [], {"name": "m", "revision": "r"}, 60.0).close()
+
+
+def test_a_tuned_model_that_was_damaged_since_is_named(untrained: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(untrained, tmp_path / "tuned"))
+    state = State(out, {})
+    stages = _Stages(state, untrained, out, print)
+    stages.sign()
+    assert read_config(out)["name"] == "untrained-finetuned"
+    weights = out / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=f"{weights} is no longer .*; remove {out} and give"):
+        stages.sign()
+    weights.unlink()
+    with pytest.raises(ModelError, match="is no longer what training wrote"):
+        stages.sign()
 
 
 def test_more_code_is_taken_in_where_it_was_too_little(
