@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,6 +137,8 @@ def _field(where: str, row: Mapping[str, Any], key: str, kinds: tuple[type, ...]
     if not isinstance(value, kinds) or isinstance(value, bool):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise DataError(f"{where}: {key} is {value!r}; it must be {wanted}")
+    if isinstance(value, str) and any("\ud800" <= one <= "\udfff" for one in value):
+        raise DataError(f"{where}: {key} is {value!r}, which holds half a character; rename it")
     return value
 
 
@@ -169,7 +172,7 @@ def _inside(folder: Path, name: str, where: str) -> Path:
     path = folder / name
     if not name or "\0" in name:
         raise DataError(f"{where}: file_name is {name!r}; it must name a picture in {folder}")
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise DataError(f"{where}: file_name {name!r} leads out of {folder}")
     return path
 

@@ -81,6 +81,8 @@ def set_(*path: Any) -> Callable[[dict[str, Any]], None]:
         (set_("images", 1, "file_name", "../../x.png"), "leads out of"),
         (set_("images", 1, "file_name", "gone.png"), "gone.png: there is no such picture"),
         (lambda document: document.update(images=[], annotations=[]), "it lists no images"),
+        (set_("images", 0, "file_name", "\ud800.png"), "file_name is .*half a character"),
+        (set_("categories", 0, "name", "\udc80"), "name is .*half a character"),
     ],
 )
 def test_wrong_annotations_are_named(
@@ -107,6 +109,14 @@ def test_a_corrupt_picture_is_named(tmp_path: Path, write_coco: Write, kind: str
     path = data / "images" / "05.png"
     content = path.read_bytes()
     path.write_bytes({"cut": content[: len(content) // 2], "text": b"hello", "empty": b""}[kind])
+    with pytest.raises(DataError, match=r"05\.png: "):
+        load_coco(data, "all", 32, 3)
+
+
+def test_a_link_to_itself_is_named(tmp_path: Path, write_coco: Write) -> None:
+    data = write_coco(tmp_path / "data")
+    (data / "images" / "05.png").unlink()
+    (data / "images" / "05.png").symlink_to("05.png")
     with pytest.raises(DataError, match=r"05\.png: "):
         load_coco(data, "all", 32, 3)
 
