@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,17 +28,30 @@ class Fitted(NamedTuple):
 def read_picture(path: Path) -> Image.Image:
     """A picture, decoded. Raises DataError that names the file."""
     try:
-        with Image.open(path) as file:
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            file = Image.open(path)
+        with file:
             if file.width * file.height > MOST_PIXELS:
                 raise DataError(
                     f"{path}: {file.width}x{file.height} pixels are too many; "
                     f"scale it to at most {MOST_PIXELS:,}"
                 )
+            if file.mode in ("I", "F"):
+                raise DataError(
+                    f"{path}: its pixels have 32 bits, and what is white is not known; save it "
+                    "with 8 or 16"
+                )
             file.load()
+            if file.mode.startswith("I;16"):  # Pillow would cut off all above 255
+                return Image.fromarray((np.asarray(file) // 257).astype(np.uint8))
             return file.convert("RGB" if file.mode not in ("L", "1") else "L")
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such picture; check the path") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{path}: its pixels are too many; scale it to at most {MOST_PIXELS:,}"
+        ) from error
+    except UnidentifiedImageError as error:
         raise DataError(f"{path}: not a picture that Pillow can read (PNG, JPEG, …)") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: the picture is damaged: {error}; replace or remove it") from error

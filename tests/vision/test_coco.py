@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from codemtl.errors import CodemtlError, DataError
 from codemtl.vision.coco import load_coco, split_of
+from codemtl.vision.pictures import read_picture
 
 Write = Callable[..., Path]
 
@@ -138,3 +141,30 @@ def test_pictures_of_every_mode_are_read(tmp_path: Path, write_coco: Write, mode
     data = write_coco(tmp_path / "data", pictures=2)
     Image.new("L", (64, 48), 200).convert(mode).save(data / "images" / "00.png")
     assert load_coco(data, "all", 96, 3).images[0, 10, 10].tolist() == [200, 200, 200]
+
+
+def test_pictures_of_16_bits_keep_their_greys(tmp_path: Path) -> None:
+    for name in ("a.png", "a.tiff"):
+        greys = np.array([[0, 257, 128 * 257, 65535]], np.uint16)
+        Image.fromarray(greys).save(tmp_path / name)
+        assert np.asarray(read_picture(tmp_path / name)).tolist() == [[0, 1, 128, 255]]
+    for kind in (np.int32, np.float32):
+        Image.fromarray(np.ones((2, 2), kind)).save(tmp_path / "b.tiff")
+        with pytest.raises(DataError, match=r"b\.tiff: its pixels have 32 bits"):
+            read_picture(tmp_path / "b.tiff")
+
+
+@pytest.mark.parametrize("pixels", [10, 30, 60])
+def test_too_large_a_picture_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # Pillow warns above, and refuses twice that
+    monkeypatch.setattr("codemtl.vision.pictures.MOST_PIXELS", 15)
+    path = tmp_path / "a.png"
+    Image.new("L", (pixels, 1)).save(path)
+    if pixels == 10:
+        assert read_picture(path).size == (10, 1)
+        return
+    with warnings.catch_warnings(), pytest.raises(DataError, match=r"a\.png: .*too many; scale it"):
+        warnings.simplefilter("error")
+        read_picture(path)
