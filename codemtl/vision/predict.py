@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,8 +100,10 @@ def _unfitted(box: Box, fitted: Fitted, size: tuple[int, int]) -> Box:
 
 
 def _targets(images: Sequence[Path], out: Path) -> list[Path]:
-    """A file for each picture, no two the same."""
-    taken: set[str] = set()
+    """A file for each picture, no two the same, and none that is itself to be read."""
+    places = [Path(place) for path in images for place in (path, os.path.realpath(path))]
+    here = os.path.realpath(out)
+    taken = {place.name for place in places if os.path.realpath(place.parent) == here}
     targets = []
     for path in images:
         name, number = f"{path.stem}.predicted.png", 2

@@ -50,6 +50,21 @@ def test_each_picture_gets_a_drawing_and_one_bad_file_stops_none(
             assert y + h <= height + 0.02
 
 
+def test_no_drawing_replaces_a_picture_that_is_to_be_read(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["a.png", "a.predicted.png", "link.png"]
+    for name in names[:2]:
+        Image.new("L", (8, 8)).save(name)
+    (tmp_path / "link.png").symlink_to("a.2.predicted.png")
+    Image.new("L", (9, 9)).save("a.2.predicted.png")
+    before = {name: Path(name).read_bytes() for name in (*names, "a.2.predicted.png")}
+    drawn = [one.drawn for one in predict([Path(name) for name in names], trained, Path())]
+    assert drawn == ["a.3.predicted.png", "a.predicted.predicted.png", "link.predicted.png"]
+    assert {name: Path(name).read_bytes() for name in before} == before
+
+
 def test_text_goes_to_stdout_and_complaints_to_stderr(
     trained: Path, tmp_path: Path, run: Callable[..., Any]
 ) -> None:
