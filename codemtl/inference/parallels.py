@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from codemtl.inference.prompts import adapted_from
 from codemtl.model.tokenizer import CodeTokenizer
@@ -26,6 +27,14 @@ POWER = 4  # of how alike two lines are: those that differ in much say little
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
+class _There(NamedTuple):
+    """What stands at another place."""
+
+    score: float  # how alike the places are
+    tokens: list[str]
+    like_old: float  # how alike it is to the line here as it stands
+
+
 class Parallels:
     """The lines of a function, and what stands in their place in others, as `siblings` has them."""
 
@@ -35,7 +44,7 @@ class Parallels:
         self.data, self.name, self.tokenizer = tree.data, function.name, tokenizer
         pieces, self.lines = line_bytes(tree, function.node, tokenizer, layout)
         self.places = Places(siblings(tree, function, tokenizer).functions, pieces, layout)
-        self._known: dict[int, list[tuple[float, list[str]]]] = {}
+        self._known: dict[int, list[_There]] = {}
 
     def evidence(self, edit: Edit) -> tuple[float, float]:
         """How much speaks for what stands there and for the edit, 0 to 3.5 each.
@@ -48,20 +57,22 @@ class Parallels:
         start, end = self.lines[line]
         if not line or edit.end > end:
             return 0.0, 0.0
-        old, new = self.data[start:end], edit.replacement.encode()
-        new = old[: edit.start - start] + new + old[edit.end - start :]
-        before, after = (_TOKEN.findall(text.decode("utf-8", "replace")) for text in (old, new))
+        old = self.data[start:end]
+        after = _tokens(
+            old[: edit.start - start] + edit.replacement.encode() + old[edit.end - start :]
+        )
         kept, changed = 0.0, 0.0
-        for score, tokens in self._there(line):
-            like_old, like_new = _alike(tokens, before), _alike(tokens, after)
+        for score, tokens, like_old in self._there(line):
+            matcher = SequenceMatcher(None, tokens, after, autojunk=False)
+            like_new = 0.0 if matcher.quick_ratio() < like_old else _ratio(matcher)
             if like_old > like_new:
                 kept = max(kept, score * like_old**POWER)
             elif like_new > like_old:
                 changed = max(changed, score * like_new**POWER)
         return kept, changed
 
-    def _there(self, line: int) -> list[tuple[float, list[str]]]:
-        """The tokens of what stands at the places most like a line's, and how alike they are."""
+    def _there(self, line: int) -> list[_There]:
+        """What stands at the places most like a line's."""
         if line not in self._known:
             found: dict[str, float] = {}
             for place in self.places.similar(line):
@@ -69,10 +80,20 @@ class Parallels:
                 found.setdefault(adapted_from(place, text, self.name, self.tokenizer), place.score)
                 if len(found) == PLACES:
                     break
-            self._known[line] = [(score, _TOKEN.findall(text)) for text, score in found.items()]
+            start, end = self.lines[line]
+            before = _tokens(self.data[start:end])
+            self._known[line] = [
+                _There(score, tokens, _ratio(SequenceMatcher(None, tokens, before, autojunk=False)))
+                for tokens, score in (
+                    (_TOKEN.findall(text), score) for text, score in found.items()
+                )
+            ]
         return self._known[line]
 
 
-def _alike(one: list[str], two: list[str]) -> float:
-    matcher = SequenceMatcher(None, one, two, autojunk=False)
+def _tokens(line: bytes) -> list[str]:
+    return _TOKEN.findall(line.decode("utf-8", "replace"))
+
+
+def _ratio(matcher: SequenceMatcher[str]) -> float:
     return matcher.ratio() if matcher.real_quick_ratio() > 0.3 else 0.0
