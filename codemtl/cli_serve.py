@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from codemtl.inference import Predictor
     from codemtl.inference.repair import RepairOptions
 
+PATIENCE = 5  # seconds that a stopped server waits for requests under way
 REMEMBERED = 2000  # windows of functions, 60 MB: of a text that changes, most stay
 _REPAIR = ("min-confidence", "max-findings", "candidates", "select", "ignore")  # of a request
 
@@ -130,8 +131,9 @@ def _serve_http(
     report.complain(f"serving at http://{f'[{host}]' if ':' in host else host}:{port}{open_to}")
     names = {"localhost", asked.rpartition(":")[0].lower(), socket.gethostname().lower()}
     config = uvicorn.Config(
-        make_app(predictor, wording, names), log_level="warning", access_log=False, lifespan="off"
-    )
+        make_app(predictor, wording, names), log_level="warning", access_log=False, lifespan="off",
+        timeout_graceful_shutdown=PATIENCE,
+    )  # fmt: skip
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:

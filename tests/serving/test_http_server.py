@@ -222,6 +222,20 @@ def test_a_second_ctrl_c_waits_for_nothing(tmp_path: Path) -> None:
         assert process.stderr.read() == b""
 
 
+def test_one_ctrl_c_does_not_wait_for_half_a_request(tmp_path: Path) -> None:
+    code = FAKE + "from codemtl import cli_serve\ncli_serve.PATIENCE = 1\n"
+    with start(code, "serve", "--http", "127.0.0.1:0", cwd=tmp_path) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(b":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as half:
+            head = "POST /repair HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            half.sendall(head.encode() + b'Content-Length: 99\r\n\r\n{"source"')
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+        assert b"Traceback" not in process.stderr.read()
+
+
 def test_the_traceback_of_a_fault_can_be_had(tmp_path: Path) -> None:
     code = FAKE + "import os; os.environ['CODEMTL_DEBUG'] = '1'\n"
     with start(code, "serve", "--http", "127.0.0.1:0", cwd=tmp_path) as process:
