@@ -3,10 +3,10 @@
     python scripts/undefined_names.py --corpus CORPUS [--split validation] [--model DIR]
         [--repositories FOLDER]
 
-Each fix of the kind in the split is asked: first for the suggestion of the scope analysis; where
-it has none, for the model's guess, by the probability that the model gives to it (from
-``codemtl.tasks.repair.GUESS`` on it is shown). The constants ``undefined_name`` and
-``undefined_name_guessed`` of a model's calibration are what comes out on validation. Then the fixes
+Each fix of the kind in the split is asked for the suggestion of the scope analysis and for the
+model's guess (`codemtl.inference.undefined` chooses between them). The constants of a model's
+calibration whose names begin with ``undefined_name`` are what comes out on validation; the
+probability from which a guess is sure was chosen on training projects. Then the fixes
 of attributes and calls: in how many nothing defines the attribute, what of these is right, and in
 how many clean functions that is said too. With ``--repositories``, where the corpus was mined, the
 other files of a project are asked as `codemtl repair` asks them.
@@ -34,11 +34,18 @@ from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import parse
 from codemtl.syntax.undefined import UndefinedName
-from codemtl.tasks.repair import GUESS
 
 ATTRIBUTES = ("attribute-misuse", "call-misuse")
 LISTS = Path(__file__).parent.parent / "data" / "benchmarks"
-STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+GROUPS = (
+    "agreed: file and model suggest the same",
+    "suggested by the file, or the model is sure",
+    "guessed by the model",
+    "nobody suggests anything",
+)
+MARKS = Calibration(  # tell the groups apart
+    undefined_name_agreed=0, undefined_name=1, undefined_name_guessed=2, undefined_name_alone=3
+)
 
 
 def main() -> None:
@@ -46,7 +53,8 @@ def main() -> None:
     predictor = inference.load_predictor(options.model)
     assert isinstance(predictor, BatchPredictor)
     corpus = Corpus(options.corpus, options.split)
-    suggested, guessed, cases = [], [], 0
+    found: dict[str, list[bool]] = {group: [] for group in GROUPS}
+    cases = 0
     for row in _fixes(corpus, (UNDEFINED,)):
         cases += 1
         tree = parse(row["file"].encode())
@@ -54,25 +62,26 @@ def main() -> None:
         name = _at(scopes.undefined_names, row)
         if name is None or function is None:
             continue
-        if name.suggestions:
-            suggested.append(name.suggestions[0] == row["edit_replacement"])
-            continue
+        guesses = {}
         for _, _, scored in predictor.scored_edits([RepairRequest(tree, [function], scopes)]):
-            guessed += [
-                (one.p_edit, one.edit.replacement == row["edit_replacement"])
-                for one, _ in scored
-                if one.kind == UNDEFINED and one.edit.start == name.start
-            ]
+            guesses |= {
+                one.edit.start: (one.edit.replacement, one.p_edit)
+                for one, _ in scored if one.kind == UNDEFINED
+            }  # fmt: skip
+        (said,) = (
+            one for one in undefined_findings(scopes, guesses, MARKS, None)
+            if one.start == name.start
+        )  # fmt: skip
+        group = GROUPS[round(said.confidence)]
+        found[group].append(said.replacement == row["edit_replacement"])
     print_command()
     print(
         f"model: {predictor.name} {predictor.revision}; {cases} fixes of the {options.split} split"
     )
-    print(f"suggested by the file: {_share(suggested)}")
-    print(f"guessed by the model, from {GUESS}: {_share([right for _, right in guessed])}")
-    for step in STEPS:
-        print(f"    from {step}: {_share([right for chance, right in guessed if chance > step])}")
-    right = sum(suggested) + sum(right for _, right in guessed)
-    print(f"right in all: {sum(suggested)} with suggestions alone, {right} with guesses")
+    for group, right in found.items():
+        print(f"{group}: {_share(right)}")
+    everything = [one for right in found.values() for one in right]
+    print(f"in all: {_share(everything)}")
     _attributes(corpus, options)
 
 

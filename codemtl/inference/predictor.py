@@ -46,7 +46,8 @@ class Calibration:
     new_parallel: float = 0.0
     age: float = 0.0
     undefined_name: float = 0.8  # an undefined name with a suggestion: the suggestion is right
-    undefined_name_guessed: float = 0.6  # one with the model's guess: the guess is right
+    undefined_name_agreed: float = 0.95  # the same, if file and model suggest the same
+    undefined_name_guessed: float = 0.4  # one of which the model is not sure: the guess is right
     undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug
     undefined_attribute: float = 0.5  # an attribute that nothing defines: the suggestion is right
 

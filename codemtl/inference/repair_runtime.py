@@ -175,11 +175,12 @@ class RepairRuntime(ABC):
     def confidence(self, one: WeighedEdit) -> float:
         """The probability that it repairs a bug, calibrated for the deployment prior.
 
-        What nothing defines is a bug, whatever the model says of the function.
+        Of a name that nothing defines, which is a bug whatever the model says of the function, the
+        probability of the replacement.
         """
         scored = one.scored
         if scored.kind == UNDEFINED:
-            return self.calibration.undefined_name_guessed
+            return scored.p_edit
         return self.calibration.confidence(
             scored.bug_logit, scored.p_site, scored.p_edit, one.evidence
         )

@@ -12,7 +12,8 @@ from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.undefined import UndefinedName
 from codemtl.syntax.undefined_attributes import lone_members
 
-Guesses = Mapping[int, tuple[str, float]]  # byte of an undefined name -> replacement, confidence
+Guesses = Mapping[int, tuple[str, float]]  # byte of an undefined name -> name, its probability
+SURE = 0.9  # from here on the model's guess counts more than a name that is only spelled alike
 
 
 def undefined_findings(
@@ -20,7 +21,7 @@ def undefined_findings(
 ) -> list[Finding]:
     """The findings of a file, those of names first.
 
-    A name is replaced by the file's own suggestion, else by the model's guess. An attribute that
+    A name is replaced by the file's own suggestion or by the model's guess. An attribute that
     another file of the project mentions is defined there; without a project only those are
     reported of which the file knows enough.
     """
@@ -40,12 +41,23 @@ def undefined_findings(
 def _of_name(
     one: UndefinedName, guess: tuple[str, float] | None, calibration: Calibration
 ) -> Finding:
-    message = f"{one.name!r} is defined nowhere in reach"
-    if one.suggestions:
-        return _finding(one, message, one.suggestions[0], calibration.undefined_name)
+    replacement, confidence = _meant(one, guess, calibration)
+    return _finding(one, f"{one.name!r} is defined nowhere in reach", replacement, confidence)
+
+
+def _meant(
+    one: UndefinedName, guess: tuple[str, float] | None, calibration: Calibration
+) -> tuple[str, float]:
+    """What should stand there, the name itself if nobody knows, and how sure that is."""
+    suggested = one.suggestions[0] if one.suggestions else None
+    if guess is not None and guess[1] > SURE and "." not in (suggested or ""):
+        agreed = guess[0] == suggested
+        return guess[0], calibration.undefined_name_agreed if agreed else calibration.undefined_name
+    if suggested is not None:
+        return suggested, calibration.undefined_name
     if guess is not None:
-        return _finding(one, message, *guess)
-    return _finding(one, message, one.name, calibration.undefined_name_alone)
+        return guess[0], calibration.undefined_name_guessed
+    return one.name, calibration.undefined_name_alone
 
 
 def _of_attribute(one: UndefinedName, where: str, calibration: Calibration) -> Finding:

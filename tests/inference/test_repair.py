@@ -130,14 +130,26 @@ def test_an_undefined_name_without_suggestion_stays_unresolved() -> None:
     assert result.unresolved == [found]
 
 
-def test_the_model_guesses_an_undefined_name_without_suggestion() -> None:
-    fake = FakePredictor({"qwertyuiop": "str", "totl": "a"}, confidence=0.6, kind="undefined-name")
-    text = "def f(a):\n    total = 1\n    return qwertyuiop(a) + totl\n"
-    first, found = repaired(text, fake).findings
-    assert first.replacement == "total"  # what the file suggests comes first
-    assert (found.kind, found.replacement) == ("undefined-name", "str")
-    assert found.confidence == pytest.approx(0.6)
-    assert "did you mean 'str'?" in found.message
+@pytest.mark.parametrize(
+    ("name", "guess", "chance", "shown", "confidence"),
+    [
+        ("qwertyuiop", "str", 0.6, "str", 0.4),  # the file suggests nothing
+        ("qwertyuiop", "str", 0.95, "str", 0.8),
+        ("totl", "a", 0.6, "total", 0.8),  # what the file suggests comes first
+        ("totl", "a", 0.95, "a", 0.8),  # unless the model is sure
+        ("totl", "total", 0.95, "total", 0.95),
+        ("size", "total", 0.95, "self.size", 0.8),  # what is more than spelled alike
+    ],
+)
+def test_file_and_model_say_what_an_undefined_name_was_meant_to_be(
+    name: str, guess: str, chance: float, shown: str, confidence: float
+) -> None:
+    fake = FakePredictor({name: guess}, confidence=chance, kind="undefined-name")
+    text = "class A:\n    size = 1\n\n    def f(self, a):\n        total = a\n        return "
+    (found,) = repaired(f"{text}{name} + 1\n", fake, min_confidence=0).findings
+    assert (found.kind, found.replacement) == ("undefined-name", shown)
+    assert found.confidence == pytest.approx(confidence)
+    assert f"did you mean {shown!r}?" in found.message
 
 
 def test_a_slip_in_an_attribute_of_self_is_repaired() -> None:
