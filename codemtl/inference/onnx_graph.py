@@ -139,9 +139,11 @@ class _Graph:
         if value.shape != shape:
             raise ModelError(f"{name} has shape {value.shape}, config.json asks for {shape}")
         scale = self.tensors.get(f"{name}.scale") if value.dtype == np.int8 else None
+        if scale is not None and scale.shape != (shape[0], 1):
+            raise ModelError(f"{name}.scale has shape {scale.shape}, not {(shape[0], 1)}")
         if not np.isfinite(value if scale is None else scale).all():
             raise ModelError(f"{name} holds values that are not finite")
-        return value, scale
+        return value, None if scale is None else scale.astype(np.float32)
 
     def plain(self, name: str, *shape: int) -> Array:
         """A tensor in fp32."""

@@ -98,7 +98,7 @@ class OnnxPredictor(RepairRuntime):
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """What is needed of a file of weights."""
+    """What is needed of a file of weights; onnx has taught NumPy bfloat16."""
     try:
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if name.startswith(_PARTS)]  # noqa: SIM118

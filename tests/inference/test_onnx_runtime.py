@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
@@ -70,6 +71,26 @@ def test_it_says_what_torch_says(
     assert ours.device == "cpu"
     found = said(ours, tree)
     assert found.keys() == exact.keys() and len(found) > 500
+    for key, parts in found.items():
+        assert parts == pytest.approx(exact[key], rel=1e-3, abs=1e-6), key
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_weights_in_half_precision_are_read(
+    folder: Path, tree: SourceTree, tmp_path: Path, kind: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv(INT8_VARIABLE, "0")
+    shutil.copytree(folder, tmp_path / "half")
+    file = tmp_path / "half" / WEIGHTS
+    half = {
+        name: value.to(kind) if value.is_floating_point() else value
+        for name, value in safetensors.torch.load_file(file).items()
+    }
+    safetensors.torch.save_file(half, file)
+    exact, found = (
+        said(one.load(tmp_path / "half"), tree) for one in (torch_runtime, onnx_runtime)
+    )
     for key, parts in found.items():
         assert parts == pytest.approx(exact[key], rel=1e-3, abs=1e-6), key
 
