@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,16 @@ def pytest_configure() -> None:
     """A shell's background job ignores Ctrl-C, and so would what the tests start and interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+BEGAN = time.monotonic()
+TIME_FOR_SLOW = 18 * 60  # seconds, after which a machine does not fit them all into half an hour
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Slow tests run where they fit."""
+    if item.get_closest_marker("slow") and time.monotonic() - BEGAN > TIME_FOR_SLOW:
+        pytest.skip("no time left for slow tests on this machine; run it by itself")
 
 
 class Outcome(NamedTuple):
