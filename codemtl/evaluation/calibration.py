@@ -75,7 +75,7 @@ def recalibrated(scores: Sequence[Scores], calibration: Calibration) -> list[Sco
 
 
 def _again(guess: Guess, calibration: Calibration) -> Guess:
-    """As ``TorchPredictor.confidence``."""
+    """As `RepairRuntime.confidence`."""
     parts = guess.parts
     if parts is None:
         return guess

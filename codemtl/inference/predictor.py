@@ -1,6 +1,6 @@
 """The one interface behind which a model predicts, so that all else works without torch.
 
-The torch runtime, later ones (ONNX), and the public ``FakePredictor`` implement it; repair,
+The runtimes of ONNX and torch, and the public ``FakePredictor`` implement it; repair,
 summarize, generate, the command line and the servers know nothing more of a model than this.
 """
 
