@@ -27,24 +27,35 @@ def vision(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="images/ and annotations.json (COCO); else made scenes."),
+        typer.Option(
+            metavar="DIR",
+            help="Not predict: images/ and annotations.json (COCO); else made scenes.",
+        ),
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(metavar="TASK,...", help="cls, det or cls,det (both).")
+        str | None, typer.Option(metavar="TASK,...", help="Train: cls, det or cls,det (both).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the training.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Train: the seed.")] = None,
     time_budget: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Train at most 90, 90s, 15m, 2h.")
+        str | None, typer.Option(metavar="DURATION", help="Train: at most 90, 90s, 15m, 2h.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder to write (codemtl-vision; predict: here)."),
+        typer.Option(
+            metavar="DIR",
+            help="Train: folder to write (codemtl-vision); predict: where drawings go (here).",
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+        bool, typer.Option("--resume", help="Train: go on from the last checkpoint in --out.")
     ] = False,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one setting; evaluate has split, predict threshold and threads.",
+        ),
     ] = None,
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="Form of the output.")

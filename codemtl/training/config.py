@@ -210,7 +210,15 @@ def load_config(
         _override(values, override)
     if "added_tasks" in _table(values.get("model", {}), "model"):
         raise UsageError("model.added_tasks follows from [tasks]; leave the setting out")
-    return config_from_dict(values)
+    config, usual = config_from_dict(values), ModelConfig()
+    for name in ("actions", "families"):
+        stated, right = getattr(config.model, name), getattr(usual, name)
+        if stated != right:
+            raise UsageError(
+                f"model.{name} is {stated}, but codemtl's repairs have {right}; "
+                "leave the setting out"
+            )
+    return config
 
 
 def _read(path: Path | None, preset: str) -> dict[str, Any]:

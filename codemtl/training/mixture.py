@@ -213,7 +213,8 @@ def _order(task: str) -> int:
 def sampling_shares(config: TrainingConfig, sizes: Mapping[str, int]) -> dict[str, float]:
     """q_i of the tasks with a number of examples: as configured, or by temperature."""
     if config.temperature:
-        parts = {task: float(size) ** (1 / config.temperature) for task, size in sizes.items()}
+        most = max(sizes.values())  # relative to it no power is too large a number
+        parts = {task: (size / most) ** (1 / config.temperature) for task, size in sizes.items()}
     else:
         parts = {task: float(config.tasks[task].share) for task in sizes}
     whole = sum(parts.values())

@@ -21,7 +21,8 @@ LOCK = ".train.lock"  # a comparison has another one of its own
 def check_writable(out: Path) -> None:
     """Raise UsageError if ``out`` cannot be written to, or be made; it is not made."""
     try:
-        there = next(place for place in (out, *out.absolute().parents) if place.exists())
+        places = (out, *out.absolute().parents)  # a link to nothing is in the way
+        there = next(place for place in places if place.is_symlink() or place.exists())
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:

@@ -14,6 +14,7 @@ from codemtl.errors import UsageError
 TASKS = ("cls", "det")
 LARGEST_SEED = 2**32 - 1  # that numpy takes
 MOST_THREADS = 1024  # more are a mistake, of which torch can die
+MOST_SIDE = 4096  # pixels: a batch of larger pictures would fill the memory
 _CHOICES = {
     "model": ("document", "reference"),
     "weighting": ("static", "uncertainty"),
@@ -73,7 +74,8 @@ class VisionConfig:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
-        for name, most in (("seed", LARGEST_SEED), ("threads", MOST_THREADS)):
+        bounds = {"seed": LARGEST_SEED, "threads": MOST_THREADS, "image_size": MOST_SIDE}
+        for name, most in bounds.items():
             if getattr(self, name) > most:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at most {most}")
         if not self.tasks or set(self.tasks) - set(TASKS) or len(set(self.tasks)) < len(self.tasks):

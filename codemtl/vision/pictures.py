@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from codemtl.errors import DataError, WriteError
 
@@ -26,25 +26,27 @@ class Fitted(NamedTuple):
 
 
 def read_picture(path: Path) -> Image.Image:
-    """A picture, decoded. Raises DataError that names the file."""
+    """A picture, decoded and upright. Raises DataError that names the file."""
     try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            file = Image.open(path)
-        with file:
+        # Pillow's warnings are of sizes, which are looked at here, and of what it can read anyhow
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
             if file.width * file.height > MOST_PIXELS:
                 raise DataError(
                     f"{path}: {file.width}x{file.height} pixels are too many; "
                     f"scale it to at most {MOST_PIXELS:,}"
                 )
+            if file.format == "EPS":  # to draw it, Pillow starts Ghostscript
+                raise DataError(f"{path}: EPS is a program that draws; save the picture as PNG")
             if file.mode in ("I", "F"):
                 raise DataError(
                     f"{path}: its pixels have 32 bits, and what is white is not known; save it "
                     "with 8 or 16"
                 )
             file.load()
-            if file.mode.startswith("I;16"):  # Pillow would cut off all above 255
-                return Image.fromarray((np.asarray(file) // 257).astype(np.uint8))
-            return file.convert("RGB" if file.mode not in ("L", "1") else "L")
+            picture = _upright(file)
+            if picture.mode.startswith("I;16"):  # Pillow would cut off all above 255
+                return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+            return picture.convert("RGB" if picture.mode not in ("L", "1") else "L")
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such picture; check the path") from error
     except Image.DecompressionBombError as error:
@@ -53,8 +55,18 @@ def read_picture(path: Path) -> Image.Image:
         ) from error
     except UnidentifiedImageError as error:
         raise DataError(f"{path}: not a picture that Pillow can read (PNG, JPEG, …)") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; name another") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: the picture is damaged: {error}; replace or remove it") from error
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turned as its EXIF data say: cameras write there how they were held, and turn no pixels."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # damaged EXIF data, in which many things can go wrong
+        return picture
 
 
 def fit(picture: Image.Image, size: int, channels: int) -> Fitted:

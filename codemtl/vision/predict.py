@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from codemtl.errors import CodemtlError, UsageError
-from codemtl.vision.config import check_names, parse_settings
+from codemtl.vision.config import MOST_THREADS, check_names, parse_settings
 from codemtl.vision.drawing import Box, draw_boxes
 from codemtl.vision.folders import load_network, make_folder, resolve_precision
 from codemtl.vision.metrics import predictions
@@ -59,10 +59,13 @@ def predict(
     values = {"threshold": THRESHOLD, "threads": 0, **parse_settings(settings)}
     check_names(values, dict.fromkeys(("threshold", "threads")))
     threshold, threads = values["threshold"], values["threads"]
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+    number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if not number or not 0 <= threshold <= 1:
         raise UsageError(f"threshold is {threshold!r}; it must be a number from 0 to 1")
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
-        raise UsageError(f"threads is {threads!r}; it must be a whole number, 0 or above")
+    if type(threads) is not int or not 0 <= threads <= MOST_THREADS:
+        raise UsageError(
+            f"threads is {threads!r}; it must be a whole number from 0 to {MOST_THREADS}"
+        )
     if not images:
         raise UsageError("no picture is named: codemtl vision predict IMAGE... --model DIR")
     if threads:

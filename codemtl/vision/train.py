@@ -92,11 +92,12 @@ def train(
 
 def _check_place(out: Path, resume: bool) -> None:
     """UsageError if no run is in ``out`` to resume, or a new one would replace what is there."""
+    begun = any((out / "checkpoints").glob("step-*"))  # not one whose first checkpoint failed
     if resume:
-        if not (out / "checkpoints").exists():
+        if not begun:
             raise UsageError(f"{out} holds no run to go on with; leave --resume out to begin one")
         return
-    if (out / "checkpoints").exists():
+    if begun:
         raise UsageError(f"{out} holds a run already; give --resume to go on, or another --out")
     if (out / CONFIG).exists() or (out / WEIGHTS).exists():
         raise UsageError(f"{out} holds a model already; choose another --out")

@@ -69,14 +69,23 @@ class Trainer:
         self.processor_seconds = 0.0  # ... and of all its threads
 
     def train_step(self, images: Tensor, targets: Targets, progress: float) -> dict[str, float]:
-        """One optimizer step at ``progress`` (0 to 1) of the run; returns what to log."""
+        """One optimizer step at ``progress`` (0 to 1) of the run; returns what to log.
+
+        Raises UsageError, in all processes, if the gradient over all of them is not finite.
+        """
         self.module.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate = learning_rate(self.config, progress)
         loss, losses = self.module(images, targets)
         self.accelerator.backward(loss)
-        if self.config.clip:
-            self.accelerator.clip_grad_norm_(self.trainee.parameters(), self.config.clip)
+        parameters, longest = self.trainee.parameters(), self.config.clip or math.inf
+        norm = float(self.accelerator.clip_grad_norm_(parameters, longest))
+        if not math.isfinite(norm):  # what it would make of the weights no command could load
+            raise UsageError(
+                f"the training diverged: at step {self.step + 1} the norm of the gradient is {norm}"
+                "; begin anew, in another --out, with a learning_rate below "
+                f"{self.config.learning_rate:g} or a longer warmup"
+            )
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1

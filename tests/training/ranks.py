@@ -26,7 +26,7 @@ from codemtl.training.probes import SIZE, Probes
 from codemtl.training.shards import Shards
 from codemtl.training.weighting import METHODS, make_weighting
 
-STEPS, WINDOW, RANKS = 20, 3, 2
+STEPS, WINDOW, RANKS = 12, 3, 2
 SETTINGS = {"dwa": ["weighting.period=4"], "coba": ["weighting.every=3", "weighting.warmup=2"]}
 SMALL = ModelConfig(width=16, layers=1, heads=2, hidden=16, decoder_layers=1)
 

@@ -476,7 +476,7 @@ def test_the_command_goes_on_after_a_kill(
     settings = [part for one in (*SMALL, "checkpoint_every=1") for part in ("--set", one)]
     command = [
         sys.executable, "-m", "codemtl", "compare", "--preset", "tiny", "--data", str(tiny),
-        "--out", str(tmp_path / "out"), "--max-steps", "30", "--seeds", "0", "--arms",
+        "--out", str(tmp_path / "out"), "--max-steps", "12", "--seeds", "0", "--arms",
         "joint,single", "--cases", "4", "--format", "json", "--jobs", jobs, *settings,
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -64,6 +64,8 @@ def test_a_file_that_lists_tasks_trains_those_alone(tmp_path: Path) -> None:
         ("tasks.generate.stages.dense=1", "there is no such stage; known: none"),
         ("tasks.repair.micro_tokens=-1", "tasks.repair.micro_tokens is -1"),
         ("temperature=-1", "temperature is -1"),
+        ("model.actions=3", "model.actions is 3, but codemtl's repairs have 51; leave"),
+        ("model.families=12", "model.families is 12, but"),
         ("weighting=famo", "weighting is 'famo'; it must be a table"),
         ("weighting.name=fomo", "there is no such method; known: static, uncertainty, dwa"),
         ("weighting.name=[1]", "weighting.name is [1]; there is no such method"),

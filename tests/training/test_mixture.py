@@ -285,3 +285,5 @@ def test_shares_by_temperature() -> None:
     assert list(one.values()) == pytest.approx([0.8, 0.1, 0.1])
     three = sampling_shares(configured("temperature=3"), sizes)
     assert list(three.values()) == pytest.approx([0.5, 0.25, 0.25])
+    cold = sampling_shares(configured("temperature=0.001"), sizes)
+    assert list(cold.values()) == [1, 0, 0]

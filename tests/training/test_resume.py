@@ -58,7 +58,7 @@ WEIGHTINGS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize("weighting", ["static", "coba"])
 def test_a_killed_run_resumes_to_the_same_bits(tiny: Path, tmp_path: Path, weighting: str) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     settings = [f"weighting.name={weighting}", *WEIGHTINGS[weighting]]
@@ -133,12 +133,14 @@ def test_an_interrupted_run_has_a_report(
     assert "step 3 of 9" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_a_run_that_is_stopped_after_its_first_look_can_go_on(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weighting: str
 ) -> None:
     """However rare its checkpoints are: a folder with a model holds one to go on from."""
     out = tmp_path / "run"
-    rare = [*SHORT, "evaluate_every=2", "checkpoint_every=100"]
+    method = [f"weighting.name={weighting}", *WEIGHTINGS[weighting]]
+    rare = [*SHORT, "checkpoint_every=100", *method]
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "train_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -288,6 +290,13 @@ def test_whether_a_folder_can_be_written_leaves_no_trace(tmp_path: Path) -> None
     check_writable(tmp_path / "new" / "run")
     check_writable(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_to_nothing_is_no_folder_to_write_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nothing")
+    for out in (tmp_path / "link", tmp_path / "link" / "run"):
+        with pytest.raises(UsageError, match=r"cannot write to --out .*: No such file"):
+            check_writable(out)
 
 
 def test_a_run_of_an_older_version_that_lacked_settings_goes_on(finished: Path, tiny: Path) -> None:

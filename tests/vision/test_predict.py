@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
+from codemtl.errors import DataError
 from codemtl.vision.drawing import Box, draw_boxes, sheet
 from codemtl.vision.model import Predictions
 from codemtl.vision.pictures import fit, read_picture
@@ -117,6 +119,37 @@ def test_pictures_keep_their_proportions(size: tuple[int, int], scaled: tuple[in
     assert fitted.pixels.shape == (96, 96, 1)
     assert (fitted.pixels > 0).sum() == scaled[0] * scaled[1]
     assert (fitted.scale_x * size[0], fitted.scale_y * size[1]) == pytest.approx(scaled)
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+    path, taken = tmp_path / "a.png", Image.new("L", (30, 20))
+    taken.putpixel((0, 19), 255)  # at the bottom left; the camera was held on its side
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    taken.save(path, exif=exif)
+    upright = read_picture(path)
+    assert upright.size == (20, 30)
+    assert upright.getpixel((0, 0)) == 255
+    taken.save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01")  # cut off
+    assert read_picture(path).size == (30, 20)
+
+
+def test_what_pillow_warns_of_is_no_news(tmp_path: Path) -> None:
+    path = tmp_path / "palette.png"
+    Image.new("P", (8, 8)).save(path, transparency=bytes(16))
+    with warnings.catch_warnings(action="error"):
+        assert read_picture(path).size == (8, 8)
+
+
+def test_no_program_draws_a_picture(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.eps")
+    with pytest.raises(DataError, match=r"a\.eps: EPS is a program that draws; save the picture"):
+        read_picture(tmp_path / "a.eps")
+
+
+def test_a_folder_is_no_damaged_picture(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot be read: Is a directory; name another"):
+        read_picture(tmp_path)
 
 
 def test_predict_in_python(trained: Path, tmp_path: Path) -> None:

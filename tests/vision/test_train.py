@@ -246,7 +246,8 @@ def test_where_nothing_can_be_written_no_scene_is_made(
 
     monkeypatch.setattr("codemtl.vision.train.load_split", never)
     (tmp_path / "file").touch()
-    for out in (tmp_path / "file", tmp_path / "file" / "inner"):
+    (tmp_path / "link").symlink_to("nothing")
+    for out in (tmp_path / "file", tmp_path / "file" / "inner", tmp_path / "link"):
         with pytest.raises(WriteError, match=f"cannot write to --out {out}: .*; name another"):
             train(model="reference", data=None, out=out, settings=tiny)
 
@@ -270,6 +271,10 @@ def test_a_full_disk_leaves_no_part_of_a_checkpoint(
     with pytest.raises(WriteError, match="No space left"):
         train(model="reference", data=None, out=tmp_path, settings=tiny)
     assert not list((tmp_path / "checkpoints").iterdir())
+    with pytest.raises(UsageError, match="holds no run to go on with; leave --resume out"):
+        train(model="reference", data=None, out=tmp_path, resume=True, settings=tiny)
+    monkeypatch.undo()
+    train(model="reference", data=None, out=tmp_path, settings=[*tiny, "steps=1"])
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, tiny: list[str]) -> None:
@@ -300,6 +305,14 @@ def test_a_time_budget_without_a_step_makes_no_model(
     assert [one.name for one in tmp_path.iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize("clip", ["clip=10", "clip=0"])
+def test_a_run_that_diverges_makes_no_model(tmp_path: Path, tiny: list[str], clip: str) -> None:
+    out, steep = tmp_path / "m", ["learning_rate=1e30", "warmup=0", "steps=4", clip]
+    with pytest.raises(UsageError, match=r"diverged: at step .* below 1e\+30 or a longer warmup"):
+        train(model="reference", data=None, out=out, settings=[*tiny, *steep])
+    assert not (out / "config.json").exists() and not (out / "checkpoints").exists()
+
+
 def test_the_learning_rate_rises_and_falls() -> None:
     config = VisionConfig(learning_rate=1.0, warmup=0.1)
     rates = [learning_rate(config, share) for share in (0.0, 0.05, 0.1, 0.55, 1.0)]
@@ -314,7 +327,11 @@ def test_the_learning_rate_rises_and_falls() -> None:
         ("model.safetensors", b"broken", r"model\.safetensors is damaged"),
         ("config.json", b"{}", "not the configuration of a codemtl-vision model"),
         ("config.json", b"[", r"config\.json cannot be read"),
-        ("config.json", "image_size", "is damaged or of another model"),
+        (
+            "config.json",
+            "image_size",
+            r"config\.json cannot be read: image_size is 16000000000000000",
+        ),
     ],
 )
 def test_broken_model_folders_are_named(
@@ -342,6 +359,7 @@ def test_broken_model_folders_are_named(
         (["train", "--time-budget", "soon"], "--time-budget must be a duration"),
         (["train", "--seed", "4294967296"], "seed is 4294967296; it must be at most 4294967295"),
         (["train", "--set", "threads=1025"], "threads is 1025; it must be at most 1024"),
+        (["train", "--set", "image_size=8192"], "image_size is 8192; it must be at most 4096"),
         (["train", "--data", "gone"], "gone: there is no such folder"),
         (["evaluate"], "--model must name a trained folder"),
         (["evaluate", "--model", "reference"], "--model must name a trained folder"),
@@ -350,6 +368,9 @@ def test_broken_model_folders_are_named(
         (["predict", "--model", "gone"], "no picture is named"),
         (["predict", "a.png", "--model", "gone", "--resume"], "--resume does not go with"),
         (["predict", "a.png", "--model", "gone", "--set", "threshold=high"], "threshold is 'high'"),
+        (["predict", "a.png", "--model", "gone", "--set", "threshold=nan"], "threshold is nan; it"),
+        (["predict", "a.png", "--model", "gone", "--set", "threshold=1.5"], "threshold is 1.5; it"),
+        (["predict", "a.png", "--model", "gone", "--set", "threads=1025"], "threads is 1025; it"),
         (["predict", "a.png", "--model", "gone", "--set", "x=1"], "--set x: there is no such"),
     ],
 )
