@@ -3,13 +3,14 @@
     python scripts/undefined_names.py --corpus CORPUS [--split validation] [--model DIR]
         [--repositories FOLDER]
 
-Each fix of the kind in the split is asked for the suggestion of the scope analysis and for the
-model's guess (`codemtl.inference.undefined` chooses between them). The constants of a model's
-calibration whose names begin with ``undefined_name`` are what comes out on validation; the
-probability from which a guess is sure was chosen on training projects. Then the fixes
-of attributes and calls: in how many nothing defines the attribute, what of these is right, and in
-how many clean functions that is said too. With ``--repositories``, where the corpus was mined, the
-other files of a project are asked as `codemtl repair` asks them.
+Each fix of the kind in the split is asked for the suggestion of the scope analysis, for what
+changes of the file put in the place of the name, and for the model's guess
+(`codemtl.inference.undefined` chooses between them). The constants of a model's calibration whose
+names begin with ``undefined_name`` are what comes out on validation; the probability from which a
+guess is sure was chosen on training projects. Then the fixes of attributes and calls: in how many
+nothing defines the attribute, what of these is right, and in how many clean functions that is said
+too. With ``--repositories``, where the corpus was mined, changes are known and the other files of a
+project are asked, as `codemtl repair` asks them.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from codemtl.syntax.undefined import UndefinedName
 ATTRIBUTES = ("attribute-misuse", "call-misuse")
 LISTS = Path(__file__).parent.parent / "data" / "benchmarks"
 GROUPS = (
-    "agreed: file and model suggest the same",
-    "suggested by the file, or the model is sure",
+    "agreed: two of file, changes and model suggest the same",
+    "suggested by the file or its changes, or the model is sure",
     "guessed by the model",
     "nobody suggests anything",
 )
@@ -53,11 +54,13 @@ def main() -> None:
     predictor = inference.load_predictor(options.model)
     assert isinstance(predictor, BatchPredictor)
     corpus = Corpus(options.corpus, options.split)
+    where = options.repositories
+    repositories = Repositories({}) if where is None else Repositories.at(where)
     found: dict[str, list[bool]] = {group: [] for group in GROUPS}
     cases = 0
     for row in _fixes(corpus, (UNDEFINED,)):
         cases += 1
-        tree = parse(row["file"].encode())
+        tree = parse(row["file"].encode(), history=repositories.history(_origin(row)))
         scopes, function = analyze(tree), function_at(tree, row["start"])
         name = _at(scopes.undefined_names, row)
         if name is None or function is None:
@@ -82,13 +85,11 @@ def main() -> None:
         print(f"{group}: {_share(right)}")
     everything = [one for right in found.values() for one in right]
     print(f"in all: {_share(everything)}")
-    _attributes(corpus, options)
+    _attributes(corpus, options.split, repositories)
 
 
-def _attributes(corpus: Corpus, options: argparse.Namespace) -> None:
+def _attributes(corpus: Corpus, split: str, repositories: Repositories) -> None:
     """Undefined attributes in the fixes that changed one, and in clean functions."""
-    where = options.repositories
-    repositories = Repositories({}) if where is None else Repositories.at(where)
 
     def said(data: bytes, origin: Origin) -> list[Finding]:
         scopes = analyze(parse(data))
@@ -98,11 +99,10 @@ def _attributes(corpus: Corpus, options: argparse.Namespace) -> None:
     slips, fixes = [], 0
     for row in _fixes(corpus, ATTRIBUTES):
         fixes += 1
-        origin = Origin(row["project"], row["commit"], row["path"], parent=row["parent"])
-        for one in said(row["file"].encode(), origin):
+        for one in said(row["file"].encode(), _origin(row)):
             if one.start == row["edit_start"]:
                 slips.append(one.replacement == row["edit_replacement"])
-    cases = repair_cases(corpus, read_list(LISTS, list_name("real-bugs", options.split)))
+    cases = repair_cases(corpus, read_list(LISTS, list_name("real-bugs", split)))
     flagged = 0
     for case in cases.clean:
         starts = [one.start for one in said(case.data, case.origin)]
@@ -121,6 +121,10 @@ def _fixes(corpus: Corpus, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
     for index in corpus.rows("fixes"):
         if kinds[index] in wanted:
             yield table.row(index)
+
+
+def _origin(row: dict[str, Any]) -> Origin:
+    return Origin(row["project"], row["commit"], row["path"], parent=row["parent"])
 
 
 def _at(names: Sequence[UndefinedName], row: dict[str, Any]) -> UndefinedName | None:

@@ -12,7 +12,7 @@ from codemtl.corpus.build import sources_at
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import Origin
 from codemtl.inference.project import Project, beside
-from codemtl.syntax.line_ages import line_ages
+from codemtl.syntax.history import UNKNOWN, History, history
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,12 @@ class Repositories:
             names = beside(name, {name: size for name, (size, _) in files.items()})
             return tuple(text for one in names if (text := read(files[one][1])))
 
-    def ages(self, origin: Origin) -> tuple[float, ...]:
-        """Of the lines of a case's file, as `line_ages`; empty if its commit is not here."""
+    def history(self, origin: Origin) -> History:
+        """Of a case's file; empty if its commit is not here."""
         folder = self._folder(origin)
-        return () if folder is None else line_ages(("--git-dir", folder), origin.path, origin.tree)
+        if folder is None:
+            return UNKNOWN
+        return history(("--git-dir", folder), origin.path, origin.tree)
 
     def _folder(self, origin: Origin) -> str | None:
         folder = self.git.get(origin.project)

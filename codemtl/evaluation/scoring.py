@@ -25,6 +25,7 @@ from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.findings import Finding
+from codemtl.syntax.history import UNKNOWN
 from codemtl.syntax.results import has_fix
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.sites import edit_for, edit_for_name, enumerate_sites
@@ -95,8 +96,8 @@ class Scorer:
         requests = []
         for case in cases:
             known = self.repositories
-            ages = () if known is None else known.ages(case.origin)
-            tree = parse(case.data, beside_case(case.origin, known), ages)
+            history = UNKNOWN if known is None else known.history(case.origin)
+            tree = parse(case.data, beside_case(case.origin, known), history)
             wanted = set(case.starts)
             chosen = [one for one in functions(tree) if one.node.start_byte in wanted]
             requests.append(RepairRequest(tree, chosen, analyze(tree)))

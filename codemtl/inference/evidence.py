@@ -24,17 +24,18 @@ _TARGET = re.compile(r"\s*(?:[\w\[\]'\"]+\.)*(\w+)[\]'\"]*\s*=[^=]")
 
 
 class Evidence(NamedTuple):
-    """Features of an edit, the first six 0 but where a name or attribute takes another's place.
+    """Features of an edit, the first seven 0 but where a name or attribute takes another's place.
 
     0 is also the age of a line of which nobody knows it.
     """
 
     renames: float = 0.0  # 1: it does
     alike: float = 0.0  # how alike the two are spelled, 0 to 1 (Ratcliff and Obershelp)
-    once: float = 0.0  # 1: what stands there stands once in the file
+    once: float = 0.0  # 1: n is 1, n: how often what stands there stands in the file
     habit: float = 0.0  # ln(1 + n), n: how often else it stands beside the same attribute or object
     new_habit: float = 0.0  # the same of what shall stand there
     target: float = 0.0  # how alike what stands there and the target of the assignment are
+    renamed: float = 0.0  # n ** -0.5 where a change of the file replaced one by the other
     parallel: float = 0.0  # `Parallels.evidence` for what stands there
     new_parallel: float = 0.0  # and for what shall stand there
     age: float = 0.0  # ln(1 + days since the line was changed), at most OLD, less TYPICAL
@@ -49,10 +50,10 @@ def evidence(scopes: Scopes, site: Site, edit: Edit, parallels: Parallels) -> Ev
 
 
 def _age(tree: SourceTree, edit: Edit) -> float:
-    line = tree.data.count(b"\n", 0, edit.start)
-    if line >= len(tree.ages) or math.isnan(tree.ages[line]):
+    line, ages = tree.data.count(b"\n", 0, edit.start), tree.history.ages
+    if line >= len(ages) or math.isnan(ages[line]):
         return 0.0
-    return min(OLD, math.log1p(tree.ages[line])) - TYPICAL
+    return min(OLD, math.log1p(ages[line])) - TYPICAL
 
 
 def _of_names(scopes: Scopes, site: Site, edit: Edit) -> Evidence:
@@ -70,13 +71,15 @@ def _of_names(scopes: Scopes, site: Site, edit: Edit) -> Evidence:
         habit, new_habit = counts[old, attribute] - 1, counts[new, attribute]
     line = data[data.rfind(b"\n", 0, edit.start) + 1 : edit.end + 1].decode("utf-8", "replace")
     target = _TARGET.match(line)
+    renames, often = scopes.tree.history.renames, scopes.words[old]
     return Evidence(
         renames=1.0,
         alike=alike(old, new),
-        once=float(scopes.words[old] == 1),
+        once=float(often == 1),
         habit=math.log1p(max(habit, 0)),
         new_habit=math.log1p(new_habit),
         target=alike(target[1], old) if target else 0.0,
+        renamed=max(often, 1) ** -0.5 if new in renames.get(old, {}) else 0.0,
     )
 
 

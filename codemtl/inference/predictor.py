@@ -42,6 +42,7 @@ class Calibration:
     habit: float = 0.0
     new_habit: float = 0.0
     target: float = 0.0
+    renamed: float = 0.0
     parallel: float = 0.0
     new_parallel: float = 0.0
     age: float = 0.0

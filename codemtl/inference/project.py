@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,7 @@ from typing import Protocol
 from codemtl.errors import CodemtlError
 from codemtl.syntax.discovery import find_python_files, is_test
 from codemtl.syntax.files import SIZE_LIMIT, SourceFile
-from codemtl.syntax.line_ages import line_ages
+from codemtl.syntax.history import UNKNOWN, History, history
 
 MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
 NAMELESS = Path("-")
@@ -96,16 +97,18 @@ class _Beside:
         )
 
 
-def ages(file: SourceFile) -> tuple[float, ...]:
-    """Of the lines of a file in a git work tree, as `line_ages`; else empty.
+def past(file: SourceFile) -> History:
+    """Of a file in a git work tree; else empty.
 
-    Tests have none: what they assert is seen as soon as they are run, however young it is.
+    The lines of tests have no ages: what they assert is seen as soon as they are run, however young
+    it is.
     """
     place = _place(file)
     root = place and _root(place)
-    if not place or not root or not place.parent.is_dir() or is_test(place.relative_to(root)):
-        return ()
-    return line_ages(("-C", str(place.parent)), place.name, contents=file.raw(file.data))
+    if not place or not root or not place.parent.is_dir():
+        return UNKNOWN
+    found = history(("-C", str(place.parent)), place.name, contents=file.raw(file.data))
+    return replace(found, ages=()) if is_test(place.relative_to(root)) else found
 
 
 def beside(name: str, sizes: Mapping[str, int]) -> list[str]:

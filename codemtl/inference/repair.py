@@ -16,7 +16,7 @@ from typing import NamedTuple
 from codemtl.errors import EditError
 from codemtl.inference.baseline import Key, Known, known_in, take
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.project import Projects, ages
+from codemtl.inference.project import Projects, past
 from codemtl.inference.sources import (
     Target,
     apply_verified,
@@ -76,11 +76,11 @@ def repair_source(
 
     ``projects`` remembers what the other files of its project hold, for calls one after another;
     those of its folder show how things are done there. Of a file in a git work tree it counts how
-    old its lines are.
+    old its lines are, and what its changes renamed.
     Raises SourceError if one of ``qualnames`` is not in the file.
     """
     options, projects = options or RepairOptions(), projects or Projects()
-    tree = parse(source.data, projects.beside(source), ages(source))
+    tree = parse(source.data, projects.beside(source), past(source))
     trouble = syntax_trouble(tree)
     chosen = select_functions(tree, qualnames)
     sound = [function for function in chosen if not trouble.touches(function)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
@@ -21,7 +22,8 @@ def undefined_findings(
 ) -> list[Finding]:
     """The findings of a file, those of names first.
 
-    A name is replaced by the file's own suggestion or by the model's guess. An attribute that
+    A name is replaced by what changes of the file put in its place elsewhere, by the file's own
+    suggestion or by the model's guess. An attribute that
     another file of the project mentions is defined there; without a project only those are
     reported of which the file knows enough.
     """
@@ -42,7 +44,10 @@ def _of_name(
     one: UndefinedName, guess: tuple[str, float] | None, calibration: Calibration
 ) -> Finding:
     replacement, confidence = _meant(one, guess, calibration)
-    return _finding(one, f"{one.name!r} is defined nowhere in reach", replacement, confidence)
+    found = _finding(one, f"{one.name!r} is defined nowhere in reach", replacement, confidence)
+    if replacement == one.renamed:
+        found = replace(found, message=f"{found.message} A change of this file renamed it so")
+    return found
 
 
 def _meant(
@@ -50,13 +55,21 @@ def _meant(
 ) -> tuple[str, float]:
     """What should stand there, the name itself if nobody knows, and how sure that is."""
     suggested = one.suggestions[0] if one.suggestions else None
-    if guess is not None and guess[1] > SURE and "." not in (suggested or ""):
-        agreed = guess[0] == suggested
-        return guess[0], calibration.undefined_name_agreed if agreed else calibration.undefined_name
+    guessed = guess[0] if guess is not None else None
+    sure = guess is not None and guess[1] > SURE and "." not in (suggested or "")
+    if sure and suggested is not None and guessed == suggested:
+        return suggested, calibration.undefined_name_agreed
+    if one.renamed is not None and not (suggested or "").endswith(f".{one.name}"):
+        agreed = one.renamed in (suggested, guessed)
+        return one.renamed, (
+            calibration.undefined_name_agreed if agreed else calibration.undefined_name
+        )
+    if sure and guessed is not None:
+        return guessed, calibration.undefined_name
     if suggested is not None:
         return suggested, calibration.undefined_name
-    if guess is not None:
-        return guess[0], calibration.undefined_name_guessed
+    if guessed is not None:
+        return guessed, calibration.undefined_name_guessed
     return one.name, calibration.undefined_name_alone
 
 

@@ -27,10 +27,10 @@ _QUERY = """
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
-    """One function or class. Spans are byte offsets into the tree's text."""
+    """One function or class, or the module. Spans are byte offsets into the tree's text."""
 
     qualname: str  # as Python's __qualname__: "Outer.method", "outer.<locals>.inner"
-    kind: Literal["function", "class"]
+    kind: Literal["function", "class", "module"]
     node: Node
     outer: Node  # with decorators; the same as ``node`` where there are none
     parent: Definition | None  # the definition directly around this one

@@ -8,15 +8,17 @@ count back from the last commit, not from today, so that a text and a commit alw
 from __future__ import annotations
 
 import math
-import subprocess
 from collections.abc import Sequence
 
-from codemtl.syntax.discovery import GIT, git_environment
+from codemtl.syntax.git_output import output
 
-SECONDS = 10  # git gets for one file
 UNKNOWN = math.nan
 _DAY = 86400
-_ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+_NONE = "unspecified"  # what git says of a file that has no filter, or one of this name
+_UNFILTERED = (
+    "-c", f"filter.{_NONE}.clean=", "-c", f"filter.{_NONE}.process=",
+    "-c", f"filter.{_NONE}.required=false",
+)  # fmt: skip
 
 
 def line_ages(
@@ -32,14 +34,18 @@ def line_ages(
 
     Returns:
         One number a line: 0 where it is not committed yet, NaN where it is as old as all that git
-        knows (in a shallow clone that says nothing). Empty if git cannot tell within SECONDS.
+        knows (in a shallow clone that says nothing). Empty if git cannot tell in time.
     """
-    now = _output(where, ["show", "-s", "--format=%ct", revision])
+    now = output(where, ["show", "-s", "--format=%ct", revision])
     if not now.strip().isdigit():
         return ()
-    asked = ["blame", "--porcelain", "-w", "--no-textconv"]
+    if contents is not None:
+        filtered = output(where, ["check-attr", "-z", "filter", "--", path])
+        if not filtered.endswith(f"\0{_NONE}\0".encode()):
+            return ()
+    asked = [*_UNFILTERED, "blame", "--porcelain", "-w", "--no-textconv"]
     asked += [revision] if contents is None else ["--contents", "-"]
-    data = _output(where, [*asked, "--", path], contents)
+    data = output(where, [*asked, "--", path], contents)
     changed: dict[bytes, float] = {}
     commit = b""
     ages: list[float] = []
@@ -56,15 +62,3 @@ def line_ages(
         elif len(first) >= 40:
             commit = first
     return tuple(ages)
-
-
-def _output(where: Sequence[str], arguments: Sequence[str], stdin: bytes | None = None) -> bytes:
-    """What git prints; nothing where it fails."""
-    try:
-        done = subprocess.run(
-            [*GIT, *where, *arguments], input=stdin or b"", capture_output=True,
-            env=git_environment() | _ENVIRONMENT, timeout=SECONDS, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return b""
-    return done.stdout

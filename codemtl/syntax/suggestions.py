@@ -50,22 +50,47 @@ def suggest(scopes: Scopes, found: Occurrence) -> tuple[str, ...]:
     return tuple(best)[:MAX_SUGGESTIONS]
 
 
+def suggest_renamed(scopes: Scopes, found: Occurrence) -> str | None:
+    """What the latest changes of the file put in the place of an undefined name most often.
+
+    Only what is visible where the name stands, and of ``self`` what its class has.
+    """
+    method = _method_around(scopes, found.scope)
+    receiver = method.parameters[0] if method is not None else ""
+    members = _members_of(scopes, found, receiver)
+    visible = {*scopes.visible_in(found.scope), *COMMON_CALLABLES, *EXCEPTIONS}
+    best, most = None, 0.0
+    for text, count in scopes.tree.history.renames.get(found.name, {}).items():
+        root, _, rest = text.partition(".")
+        is_there = root in visible and not (
+            receiver and root == receiver and rest and rest.partition(".")[0] not in members
+        )
+        if is_there and text != found.name and count > most:
+            best, most = text, count
+    return best
+
+
 def _members(scopes: Scopes, found: Occurrence, receiver: str) -> Iterator[Ranked]:
     """``self.name``, but not as the value that ``self.name`` is set to."""
-    owner = scopes.class_of(found.scope)
-    if owner is None or not receiver:
-        return
     name = found.name
-    members = set(owner.bound) | {
-        used.name for used in scopes.attribute_uses
-        if used.receiver == receiver and owner.start <= used.start < owner.end
-    }  # fmt: skip
+    members = _members_of(scopes, found, receiver)
     before = scopes.tree.data[max(0, found.start - 200) : found.start]
     for rank, member in enumerate((name, f"_{name}", f"{name}_")):
         text = f"{receiver}.{member}"
         is_set = rb"\b" + re.escape(text.encode()) + rb"\s*(:[^=\n]*)?=\s*\Z"
         if member in members and not re.search(is_set, before):
             yield _MEMBER, rank, text
+
+
+def _members_of(scopes: Scopes, found: Occurrence, receiver: str) -> set[str]:
+    """What the class around a name has, as far as it shows."""
+    owner = scopes.class_of(found.scope)
+    if owner is None or not receiver:
+        return set()
+    return set(owner.bound) | {
+        used.name for used in scopes.attribute_uses
+        if used.receiver == receiver and owner.start <= used.start < owner.end
+    }  # fmt: skip
 
 
 def _first_parameter(scopes: Scopes, found: Occurrence) -> Iterator[Ranked]:

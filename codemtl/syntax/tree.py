@@ -14,6 +14,7 @@ import tree_sitter_python
 from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
 
 from codemtl.syntax.edits import common_prefix
+from codemtl.syntax.history import UNKNOWN, History
 
 DEFINITION_TYPES = ("function_definition", "class_definition")
 
@@ -32,7 +33,7 @@ class SourceTree(NamedTuple):
     data: bytes
     tree: Tree
     beside: tuple[bytes, ...] = ()  # texts of files beside it, which show how things are done here
-    ages: tuple[float, ...] = ()  # of its lines, as `line_ages`; empty if unknown
+    history: History = UNKNOWN
 
     @property
     def root(self) -> Node:
@@ -50,9 +51,9 @@ def language() -> Language:
     return Language(tree_sitter_python.language())
 
 
-def parse(data: bytes, beside: tuple[bytes, ...] = (), ages: tuple[float, ...] = ()) -> SourceTree:
+def parse(data: bytes, beside: tuple[bytes, ...] = (), history: History = UNKNOWN) -> SourceTree:
     """Parse any bytes; broken code gives a tree with ERROR or MISSING nodes, never an exception."""
-    return SourceTree(data, Parser(language()).parse(data), beside, ages)
+    return SourceTree(data, Parser(language()).parse(data), beside, history)
 
 
 def reparse(before: SourceTree, data: bytes) -> SourceTree:

@@ -26,7 +26,7 @@ from codemtl.syntax.names import (
     WORD,
     Occurrence,
 )
-from codemtl.syntax.suggestions import suggest
+from codemtl.syntax.suggestions import suggest, suggest_renamed
 from codemtl.syntax.tree import SourceTree, captures, language
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ _SETTERS = re.compile(rb"setattr|__dict__|builtins|__builtin__|globals\(|locals\
 class UndefinedName(NamedTuple):
     """A use of a name, or of an attribute of ``self``, that is bound nowhere.
 
-    ``suggestions`` are replacements, best first; ``kind`` is that of the finding.
+    ``suggestions`` are replacements, best first, and ``renamed`` is what changes of the file put in
+    its place elsewhere; ``kind`` is that of the finding.
     """
 
     start: int  # bytes
@@ -57,6 +58,7 @@ class UndefinedName(NamedTuple):
     function: str | None  # qualified name of the function around it
     suggestions: tuple[str, ...]
     kind: str = UNDEFINED
+    renamed: str | None = None
 
 
 def undefined_names(scopes: Scopes) -> list[UndefinedName]:
@@ -78,7 +80,12 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
     ]  # fmt: skip
     if len({found.name for found in kept}) > _MANY:
         return []
-    return [report(scopes, found, suggest(scopes, found), UNDEFINED) for found in kept]
+    return [
+        report(scopes, found, suggest(scopes, found), UNDEFINED)._replace(
+            renamed=suggest_renamed(scopes, found)
+        )
+        for found in kept
+    ]
 
 
 def unresolved_names(scopes: Scopes) -> set[str]:

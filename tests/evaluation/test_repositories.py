@@ -18,6 +18,7 @@ from codemtl.evaluation.same_time import OF_A_FILE, clean_of_that_time
 from codemtl.evaluation.scoring import Scorer
 from codemtl.inference import Predictor
 from codemtl.inference.fake import FakePredictor
+from codemtl.syntax.history import UNKNOWN
 
 SLIP = "import sys\n\n\ndef f():\n    return sys.platform, sys.platform, sys.paltform\n"
 
@@ -78,10 +79,10 @@ def test_a_case_knows_how_old_its_lines_are(mined: tuple[Path, str, str]) -> Non
     folder, first, second = mined
     repositories = Repositories.at(folder)
     (name,) = repositories.git
-    assert len(repositories.ages(Origin(name, second, "slip.py"))) == 5
-    assert repositories.ages(Origin(name, second, "other.py")) == (0.0,)
-    assert math.isnan(repositories.ages(Origin(name, second, "other.py", parent=first))[0])
-    assert repositories.ages(Origin("other", first, "slip.py")) == ()
+    assert len(repositories.history(Origin(name, second, "slip.py")).ages) == 5
+    assert repositories.history(Origin(name, second, "other.py")).ages == (0.0,)
+    assert math.isnan(repositories.history(Origin(name, second, "other.py", parent=first)).ages[0])
+    assert repositories.history(Origin("other", first, "slip.py")) == UNKNOWN
 
 
 def test_the_product_asks_the_project_and_the_scope_analysis_does_not(

@@ -13,6 +13,7 @@ from codemtl.model.tokenizer import CodeTokenizer, piece_layout
 from codemtl.syntax.actions import Site
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import Edit
+from codemtl.syntax.history import UNKNOWN, History
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.sites import enumerate_sites
 from codemtl.syntax.tree import parse
@@ -55,10 +56,10 @@ def place(
     at: str,
     family: str,
     beside: tuple[bytes, ...] = (),
-    ages: tuple[float, ...] = (),
+    history: History = UNKNOWN,
 ) -> tuple[Scopes, Site]:
     """The site of a family that begins where ``at`` stands last."""
-    tree = parse(text.encode(), beside, ages)
+    tree = parse(text.encode(), beside, history)
     scopes = analyze(tree)
     start = tree.data.rindex(at.encode())
     sites = enumerate_sites(tree, functions(tree)[0].node, scopes).sites
@@ -81,9 +82,9 @@ def weighed(
     replacement: str,
     text: str = HABITS,
     beside: tuple[bytes, ...] = (),
-    ages: tuple[float, ...] = (),
+    history: History = UNKNOWN,
 ) -> Evidence:
-    scopes, site = place(text, at, family, beside, ages)
+    scopes, site = place(text, at, family, beside, history)
     function = functions(scopes.tree)[0]
     parallels = Parallels(scopes.tree, function, tokenizer, piece_layout(tokenizer))
     return evidence(scopes, site, Edit(site.start, site.end, replacement), parallels)
@@ -104,6 +105,16 @@ def test_variables_are_weighed_beside_their_attribute(tokenizer: CodeTokenizer) 
     assert found.once == 0
     assert (found.habit, found.new_habit) == pytest.approx((math.log(2), math.log(2)))
     assert found.target == pytest.approx(2 * 5 / 11)
+
+
+def test_what_changes_of_the_file_renamed_is_weighed_by_how_often_it_is_left(
+    tokenizer: CodeTokenizer,
+) -> None:
+    past = History(renames={"widths": {"height": 0.5, "width": 1.0}})
+    found = weighed(tokenizer, "widths.size - ", "name", "height", history=past)
+    assert found.renamed == 3**-0.5
+    assert weighed(tokenizer, "height.size", "name", "widths", history=past).renamed == 0
+    assert weighed(tokenizer, "height.size", "name", "self", history=past).renamed == 0
 
 
 def test_other_edits_have_no_evidence(tokenizer: CodeTokenizer) -> None:
@@ -155,7 +166,9 @@ def test_young_lines_are_weighed(tokenizer: CodeTokenizer, days: float, expected
     text = PARALLEL.format(operator=">")
     line = text[: text.index("> limit")].count("\n")
     ages = (*[math.nan] * line, days)
-    found = weighed(tokenizer, "> limit:\n        reader", "comparison", ">=", text, ages=ages)
+    found = weighed(
+        tokenizer, "> limit:\n        reader", "comparison", ">=", text, history=History(ages)
+    )
     assert found.age == pytest.approx(expected)
     assert weighed(tokenizer, "> limit:\n        reader", "comparison", ">=", text).age == 0
 

@@ -10,10 +10,11 @@ import pytest
 
 from codemtl.inference import project
 from codemtl.inference.fake import FakePredictor
-from codemtl.inference.project import Projects, ages, beside
+from codemtl.inference.project import Projects, beside, past
 from codemtl.inference.repair import RepairOptions, repair_paths, repair_source
 from codemtl.inference.sources import Target
 from codemtl.syntax.files import SourceFile
+from codemtl.syntax.history import History
 
 SLIP = "import sys\n\n\ndef f():\n    return sys.platform, sys.platform, sys.paltform\n"
 WHOLE = "class A:\n    index = 1\n\n    def f(self):\n        return self.indx\n"
@@ -169,17 +170,40 @@ def test_not_too_many_files_are_read_beside_one(monkeypatch: pytest.MonkeyPatch)
 def test_lines_of_a_file_in_a_work_tree_have_ages(folder: Path) -> None:
     path = folder / "package" / "slip.py"
     source = SourceFile.read(path)
-    assert ages(source) == ()
+    assert past(source) == History()
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    assert ages(source) == ()
+    assert past(source) == History()
     who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
     subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
     subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "files"], check=True)
-    assert len(ages(source)) == 5 and all(map(math.isnan, ages(source)))
-    assert ages(SourceFile.from_bytes(SLIP.encode() + b"x = 1\n", path))[5] == 0
+    ages = past(source).ages
+    assert len(ages) == 5 and all(map(math.isnan, ages))
+    assert past(SourceFile.from_bytes(SLIP.encode() + b"x = 1\n", path)).ages[5] == 0
     (path.parent / "test_slip.py").write_text(SLIP)
     subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
     subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "tests"], check=True)
-    assert ages(SourceFile.read(path.parent / "test_slip.py")) == (), "of tests there are none"
-    assert ages(SourceFile.from_bytes(SLIP.encode())) == ()
-    assert ages(SourceFile.from_bytes(SLIP.encode(), folder / "none" / "a.py")) == ()
+    assert past(SourceFile.read(path.parent / "test_slip.py")).ages == (), "of tests there are none"
+    assert past(SourceFile.from_bytes(SLIP.encode())) == History()
+    assert past(SourceFile.from_bytes(SLIP.encode(), folder / "none" / "a.py")) == History()
+
+
+def test_a_name_that_a_change_left_behind(folder: Path) -> None:
+    """The change may be one that is not committed yet."""
+    path = folder / "package" / "moved.py"
+    before = "def f(place):\n    open(place)\n    return place\n"
+    path.write_text(before)
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
+    subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "files"], check=True)
+    after = before.replace("f(place)", "f(url)").replace("open(place)", "open(url)")
+    for commits in (False, True):
+        path.write_text(after)
+        if commits:
+            subprocess.run(["git", "-C", str(folder), *who, "commit", "-qam", "more"], check=True)
+        (found,) = repair_source(SourceFile.read(path), FakePredictor()).findings
+        assert (found.original, found.replacement) == ("place", "url")
+        assert found.message == (
+            "'place' is defined nowhere in reach; did you mean 'url'? "
+            "A change of this file renamed it so"
+        )

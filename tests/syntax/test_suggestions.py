@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from codemtl.syntax.history import History
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import parse
 
@@ -69,3 +70,25 @@ def test_a_variable_that_nothing_uses_and_that_shares_a_word() -> None:
     text = "def plot(plot_height, width):\n    return [height, width]\n"
     assert suggestions(text) == {"height": ("plot_height",)}
     assert suggestions(text.replace("[", "[plot_height, ")) == {"height": ()}
+
+
+@pytest.mark.parametrize(
+    ("became", "expected"),
+    [
+        ({"total": 1.0, "other": 2.0}, "other"),
+        ({"total": 1.0, "other": 0.5}, "total"),
+        ({"nowhere": 3.0, "total": 1.0}, "total"),
+        ({"self.size": 1.0}, "self.size"),
+        ({"self.nowhere": 1.0}, None),
+        ({"math.inf": 1.0, "maths.inf": 2.0}, "math.inf"),
+        ({"len": 1.0}, "len"),
+        ({"gone": 1.0}, None),
+    ],
+)
+def test_what_changes_put_in_the_place_of_a_name(
+    became: dict[str, float], expected: str | None
+) -> None:
+    text = CLASS.format(size="size", use="gone + other") + "\nimport math\ntotal = 1\n"
+    tree = parse(text.encode(), history=History(renames={"gone": became}))
+    (found,) = analyze(tree).undefined_names
+    assert found.renamed == expected
