@@ -1,7 +1,7 @@
 """Fit how often each kind of edit is the repair: the weights in ``codemtl/search/priors.py``.
 
     python scripts/fit_search_priors.py FOLDER --data FOLDER/humanevalfix.jsonl
-        [--projects NAME,NAME...] [--each 80] [--jobs 2]
+        [--made data/made_bugs.jsonl] [--projects NAME,NAME...] [--each 80] [--jobs 2]
 
 FOLDER holds clones of projects of the training part of the corpus (as ``FOLDER/owner+name`` or as
 any ``git clone`` names them). Of each the newest fixes are taken that come with a test, change one
@@ -64,6 +64,8 @@ SECONDS = 40  # for the candidates of one function
 RIDGE = 0.3
 EVEN_TASKS = 2.0  # what one of HumanEvalFix counts
 FOLDS = 5
+SETS = ("fixes", "even tasks", "made bugs")
+MADE = "made: "  # before the names of made bugs
 RANKS = (10, 30, 100, 300, 1000, 3000)
 NAMES = [*(f"site {name}" for name in SITE_RULES), *RULES]
 Floats = NDArray[np.float64]
@@ -94,22 +96,23 @@ def main() -> None:
         found = pool.map(partial(repairs, count=options.each), sources)
         real = [one for some in found for one in some]
         tasks = even_tasks(options.data) if options.data else []
-        listed = [one for one in pool.map(listed_or_none, [*real, *tasks], chunksize=4) if one]
-    print(f"fixes: {len(real)} of {len(sources)} projects; even tasks: {len(tasks)}")
-    for name, rows in (
-        ("fixes", [one for one in listed if one.project]),
-        ("even tasks", [one for one in listed if not one.project]),
-    ):
+        made = made_bugs(options.made) if options.made else []
+        every = [*real, *tasks, *made]
+        listed = [one for one in pool.map(listed_or_none, every, chunksize=4) if one]
+    print(f"fixes: {len(real)} of {len(sources)} projects; even tasks: {len(tasks)}", end="")
+    print(f"; made bugs: {len(made)}")
+    for name in SETS:
+        rows = [one for one in listed if set_of(one.project) == name]
         ranks = [one.rank for one in rows if one.rank is not None]
         within = ", ".join(f"{sum(rank < most for rank in ranks)} among {most}" for most in RANKS)
         print(f"{name}: {len(ranks)} of {len(rows)} functions' repairs are candidates: {within}")
     known = [one for one in listed if one.rank is not None]
     present = np.log([rule.weight for rule in (*SITE_RULES.values(), *RULES.values())])
     validated = _cross_validated(known, present)
-    for name, which in (
-        ("fixes", [bool(one.project) for one in known]),
-        ("even tasks", [not one.project for one in known]),
-    ):
+    for name in SETS:
+        which = [set_of(one.project) == name for one in known]
+        if not any(which):
+            continue
         now = _log_probabilities(known, present)[which]
         print(
             f"{name}: mean ln p {now.mean():.3f}, of other projects {validated[which].mean():.3f}"
@@ -163,6 +166,17 @@ def even_tasks(path: Path) -> list[Repair]:
         Repair("", row["prompt"] + row["buggy_solution"], row["prompt"] + row["canonical_solution"])
         for row in rows[::2]
     ]
+
+
+def made_bugs(path: Path) -> list[Repair]:
+    """Programs with a bug that somebody made, each a project of its own."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [Repair(f"{MADE}{row['name']}", row["before"], row["after"]) for row in rows]
+
+
+def set_of(project: str) -> str:
+    """To which of SETS a repair belongs."""
+    return SETS[2] if project.startswith(MADE) else SETS[0] if project else SETS[1]
 
 
 def _lines(repair: Repair) -> tuple[int, int]:
@@ -323,6 +337,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where the repositories are")
     parser.add_argument("--data", type=Path, help="humanevalfix.jsonl, for its even tasks")
+    parser.add_argument("--made", type=Path, help="made_bugs.jsonl")
     parser.add_argument("--projects", default="", help="only these, by name")
     parser.add_argument("--each", type=int, default=80, help="fixes of a project, at most")
     parser.add_argument("--jobs", type=int, default=2, help="processes")

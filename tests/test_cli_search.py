@@ -72,6 +72,18 @@ def test_of_several_files_one_is_repaired(run: Run, project: Path) -> None:
     assert "b.py" not in outcome.out
 
 
+def test_a_failing_test_is_not_what_is_changed(run: Run, project: Path) -> None:
+    test = (project / "test_a.py").read_text()
+    outcome = run("repair", ".", "--test", PYTEST, "--write")
+    assert outcome.code == 0
+    assert (project / "test_a.py").read_text() == test
+    assert (project / "a.py").read_text() != BROKEN
+    (project / "a.py").write_text("def double(x):\n    return x * 2\n")
+    (project / "test_a.py").write_text(test.replace("4", "5"))
+    outcome = run("repair", "test_a.py", "--test", PYTEST)  # named alone it is
+    assert "test_a.py::test_double now passes" in outcome.out
+
+
 def test_any_command_will_do(run: Run, project: Path) -> None:
     outcome = run("repair", "a.py::double", "--test", CHECK, "--diff")
     assert outcome.code == 1

@@ -31,10 +31,10 @@ from codemtl.search.rules.terms import item_rules, term_rules
 from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit, apply
 from codemtl.syntax.sites import ACTIONS, edit_for, edit_for_name, enumerate_sites
-from codemtl.syntax.tree import SourceTree, walk
+from codemtl.syntax.tree import SourceTree
 
 TRUST, DOUBT = 0.4, 0.01  # how far the repair head's probabilities move ours
-MAX_PROPOSALS = 80  # of one rule at one node, those with the largest shares
+MAX_PROPOSALS = 160  # of one rule at one node, those with the largest shares
 _LINE_FEED = re.compile(r"(?<!\r)\n")
 Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
 EXPRESSION_RULES = (literal_rules, term_rules, call_rules, condition_rules, word_rules)
@@ -142,13 +142,14 @@ class Group(NamedTuple):
 
 def groups(view: FunctionView, location: Location) -> Iterator[Group]:
     """Everything that is proposed for a function, where ``location`` is not 0."""
-    yield from _of_sites(view)
+    if not view.is_module:
+        yield from _of_sites(view)
     for node in view.expressions:
         if not location(node.start_byte, node.end_byte):
             continue
         for rules in EXPRESSION_RULES:
             yield from _by_rule(rules(view, node), node)
-    for node in walk(view.body):
+    for node in view.nodes():
         yield from _by_rule(item_rules(view, node), node)
     for node in view.statements[:1]:
         yield from _by_rule(function_rules(view), node)

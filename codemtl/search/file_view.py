@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 
-from codemtl.syntax.tree import SourceTree
+from tree_sitter import Node
+
+from codemtl.search.kinds import KIND_OF_CALL, KIND_OF_NODE, NOTHING, UNKNOWN
+from codemtl.syntax.tree import SourceTree, walk
 
 _CHECKED = re.compile(r"\bisinstance\([^(),\n]+, ([\w.]+)\)")
 _CALL_OF = r"\b{}\(((?:[^()]|\([^()]*\)){{0,600}})\)"
@@ -21,6 +25,14 @@ MAX_CALLS = 40  # of a function, from which its keywords are learned
 _CONVERTER = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\([\w.\[\]]+\)")
 _ATTRIBUTE = re.compile(r"\b([A-Za-z_]\w*)\.([A-Za-z_]\w*)\b(?!\s*\()")
 MAX_CONVERTERS, MAX_ATTRIBUTES = 8, 6  # the most frequent ones
+MAX_PREDICATES = 6
+MAX_UNREAD = 4  # imports that nothing uses
+MAX_SET = 40  # attributes that may be meant, or set
+_IMPORTS = ("import_statement", "import_from_statement")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_ANSWERS = re.compile(
+    r"\Adef _*(is|has|can|should|contains|needs|are|was)_|-> bool\b|\breturn (True|False|not )"
+)
 _PLAIN = frozenset({  # what other templates call values with
     "abs", "all", "any", "bool", "bytes", "dict", "enumerate", "filter", "float", "frozenset",
     "int", "isinstance", "iter", "len", "list", "map", "max", "min", "next", "ord", "print",
@@ -80,14 +92,77 @@ class FileView:
         return self._attributes[name].most_common(MAX_ATTRIBUTES)
 
     @cached_property
+    def unread(self) -> list[str]:
+        """Names that the file imports and does not use."""
+        bound = []
+        for one in self._top:
+            module = one.child_by_field_name("module_name")
+            if one.type in _IMPORTS and (module is None or self.tree.text(module) != "__future__"):
+                for name in one.children_by_field_name("name"):
+                    bound.append(self.tree.text(name.child_by_field_name("alias") or name))
+        words = Counter(_WORD.findall(self.source))
+        return [one for one in dict.fromkeys(bound) if words[one] == 1][:MAX_UNREAD]
+
+    @cached_property
+    def attribute_kinds(self) -> dict[str, str]:
+        """What the attributes that the file sets are likely to hold, whoever has them."""
+        found: dict[str, str] = {}
+        for node in walk(self.tree.root):
+            left, right = (node.child_by_field_name(key) for key in ("left", "right"))
+            if node.type != "assignment" or left is None or right is None:
+                continue
+            attribute = left.child_by_field_name("attribute")
+            if left.type == "attribute" and attribute is not None:
+                name, kind = self.tree.text(attribute), self._kind_of(right)
+                known = {kind, found.get(name, NOTHING)} - {NOTHING} or {NOTHING}
+                found[name] = known.pop() if len(known) == 1 else UNKNOWN
+        return found
+
+    @cached_property
+    def attributes_set(self) -> list[str]:
+        """The attributes that the file sets, of many those that it names most often."""
+        words = Counter(_WORD.findall(self.source))
+        return sorted(self.attribute_kinds, key=lambda name: -words[name])[:MAX_SET]
+
+    def _kind_of(self, value: Node) -> str:
+        function = value.child_by_field_name("function") if value.type == "call" else None
+        if function is not None:
+            return KIND_OF_CALL.get(self.tree.text(function).rpartition(".")[2], UNKNOWN)
+        return KIND_OF_NODE.get(value.type, UNKNOWN)
+
+    @cached_property
     def functions(self) -> list[tuple[str, int]]:
         """The functions at module level: (name, number of plain parameters)."""
-        found = []
-        for outer in self.tree.root.named_children:
-            node = outer.named_children[-1] if outer.type == "decorated_definition" else outer
-            name = node.child_by_field_name("name")
-            if node.type == "function_definition" and name is not None:
-                parameters = node.child_by_field_name("parameters")
-                count = len(parameters.named_children) if parameters is not None else 0
-                found.append((self.tree.text(name), count))
-        return found
+        return [(self._name(one), _parameters(one)) for one in _functions(self._top)]
+
+    @cached_property
+    def predicates(self) -> list[tuple[str, int]]:
+        """Those of them that answer yes or no."""
+        return self.answering(self._top)
+
+    def answering(self, statements: Sequence[Node]) -> list[tuple[str, int]]:
+        """The functions among some statements that answer yes or no, and their parameters."""
+        return [
+            (self._name(one), _parameters(one))
+            for one in _functions(statements)
+            if _ANSWERS.search(self.tree.text(one))
+        ][:MAX_PREDICATES]
+
+    @property
+    def _top(self) -> Sequence[Node]:
+        return self.tree.root.named_children
+
+    def _name(self, function: Node) -> str:
+        name = function.child_by_field_name("name")
+        return "" if name is None else self.tree.text(name)
+
+
+def _functions(statements: Sequence[Node]) -> list[Node]:
+    bare = [one.named_children[-1] if one.type == "decorated_definition" else one
+            for one in statements]  # fmt: skip
+    return [one for one in bare if one.type == "function_definition"]
+
+
+def _parameters(function: Node) -> int:
+    parameters = function.child_by_field_name("parameters")
+    return len(parameters.named_children) if parameters is not None else 0

@@ -22,7 +22,7 @@ _CALLS = {
     TEXT: "str chr bin hex oct repr join lower upper strip lstrip rstrip replace format title "
     "capitalize swapcase hexdigest read input zfill",
     SEQUENCE: "sorted list set tuple range split reversed enumerate zip map filter keys values "
-    "items splitlines frozenset copy",
+    "items splitlines frozenset copy deque",
     TRUTH: "isinstance any all bool startswith endswith isdigit isalpha isupper islower hasattr "
     "callable isalnum isspace issubset",
     MAPPING: "dict Counter defaultdict OrderedDict",

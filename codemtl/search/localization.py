@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 
 from tree_sitter import Node
@@ -22,6 +23,9 @@ RAISED = 4.0  # factor of the line from which an exception came
 STACK = 1.5  # of the lines that had called it
 STOPPED = 3.0  # of the loop in which a program was stopped
 DECIDES = 2.0  # in it, of the condition and of lines that assign to what it asks for
+OUTSIDE = 0.4  # of statements outside of functions
+MAX_SETTING = 2000  # bytes of one; more are tables
+_SETTING = ("assignment", "augmented_assignment")
 LOOPS = ("for_statement", "while_statement")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _STATEMENT_PARENTS = ("block", "module")
@@ -73,6 +77,30 @@ class Suspicion:
         if node is None:
             return 0.0
         return max(self.lines.get(line, 0.0) for line in self._lines_of(node))
+
+    def outside(self, start: int, end: int) -> float:
+        """The same of a statement outside of functions.
+
+        It runs when the file is imported; what counts are lines that use what it sets.
+        """
+        node = self.tree.root.descendant_for_byte_range(start, max(start, end - 1))
+        while node is not None and node.type not in _SETTING:
+            node = node.parent
+        target = node.child_by_field_name("left") if node is not None else None
+        if node is None or target is None or node.end_byte - node.start_byte > MAX_SETTING:
+            return 0.0
+        names = _NAME.findall(self.tree.text(target))
+        return OUTSIDE * max((self._uses.get(name, 0.0) for name in names), default=0.0)
+
+    @cached_property
+    def _uses(self) -> dict[str, float]:
+        """The suspicion of the most suspicious line that has a word."""
+        found: dict[str, float] = {}
+        for number, line in enumerate(self.tree.data.split(b"\n"), 1):
+            here = self.lines.get(number, 0.0) if self.known else 1.0
+            for name in _NAME.findall(line.decode("utf-8", "replace")) if here else ():
+                found[name] = max(found.get(name, 0.0), here)
+        return found
 
     def _lines_of(self, node: Node) -> tuple[int, int]:
         """The line of a node and that on which its statement begins, from 1."""

@@ -2,8 +2,8 @@
 
 The weights were set by hand, and then fitted to fixes of training projects and the even tasks of
 HumanEvalFix (``scripts/fit_search_priors.py``); those of ``same-case`` and of rules that need a
-failing test are guesses. Only ratios matter. A rule's weight is shared among all it proposes at one
-node.
+failing test are guesses, those of templates for made bugs (``data/made_bugs.jsonl``) were set by
+hand. Only ratios matter. A rule's weight is shared among all it proposes at one node.
 """
 
 from __future__ import annotations
@@ -54,14 +54,18 @@ RULES: dict[str, Rule] = {
     "drop-argument": Rule(2.8, "call-misuse"),
     "drop-condition": Rule(22.0, "rewrite"),
     "all-boolean": Rule(30.0, "boolean-operator"),
-    "group": Rule(0.85, "rewrite"),
+    "group": Rule(3.0, "rewrite"),
     "ternary-arm": Rule(5.9, "rewrite"),
-    "add-operand": Rule(0.65, "rewrite"),
+    "add-operand": Rule(0.4, "rewrite"),
+    "one-off": Rule(1.5, "off-by-one"),
+    "attribute-pair": Rule(0.9, "attribute-misuse"),
     # calls
     "wrap": Rule(1.5, "call-misuse"),
     "wrap-both": Rule(2.8, "call-misuse"),
     "suffix": Rule(0.72, "call-misuse"),
     "same-case": Rule(2.0, "call-misuse"),
+    "copy-of": Rule(1.5, "call-misuse"),
+    "maxsplit": Rule(10.0, "call-misuse"),
     "slice": Rule(0.54, "rewrite"),
     "unwrap": Rule(1.7, "call-misuse"),
     "function": Rule(5.1, "call-misuse"),
@@ -76,9 +80,9 @@ RULES: dict[str, Rule] = {
     "index": Rule(2.1, "rewrite"),
     "index-call": Rule(0.64, "rewrite"),
     # conditions
-    "add-condition": Rule(4.9, "rewrite"),
+    "add-condition": Rule(6.0, "rewrite"),
     "condition": Rule(7.1, "rewrite"),
-    "presence": Rule(6.1, "rewrite"),
+    "presence": Rule(5.0, "rewrite"),
     "drop-filter": Rule(1.7, "rewrite"),
     "add-filter": Rule(1.5, "rewrite"),
     # statements
@@ -94,8 +98,10 @@ RULES: dict[str, Rule] = {
     "insert-amid": Rule(4.5, "missing-statement"),
     "add-item": Rule(1.0, "literal"),
     "insert-raise": Rule(8.0, "missing-statement"),
-    "insert-end": Rule(1.0, "missing-statement"),
+    "insert-end": Rule(0.7, "missing-statement"),
+    "insert-leave": Rule(1.5, "missing-statement"),
     "insert-update": Rule(0.63, "missing-statement"),
+    "insert-assign": Rule(0.5, "missing-statement"),
     "copy": Rule(0.79, "missing-statement"),
     "copy-over": Rule(0.33, "rewrite"),
     "if-elif": Rule(8.7, "rewrite"),
@@ -111,6 +117,7 @@ RULES: dict[str, Rule] = {
     "return-pair": Rule(0.088, "rewrite"),
     # what was forgotten
     "shared-default": Rule(9.9, "rewrite"),
+    "shared-rows": Rule(40.0, "rewrite"),
     "await": Rule(5.9, "rewrite"),
     "of-self": Rule(8.0, "rewrite"),
     "parentheses": Rule(5.4, "call-misuse"),
@@ -120,7 +127,8 @@ RULES: dict[str, Rule] = {
     "none-test": Rule(60.0, "comparison"),
     "exception": Rule(160.0, "rewrite"),
     "effect": Rule(12.0, "rewrite"),
-    "update-self": Rule(1.3, "missing-statement"),
+    "update-self": Rule(1.8, "missing-statement"),
+    "update-object": Rule(0.9, "missing-statement"),
     "advance": Rule(250.0, "missing-statement"),
     # the generation head
     "written": Rule(3.0, "rewrite"),

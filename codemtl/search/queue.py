@@ -18,6 +18,7 @@ from codemtl.search.candidates import Candidate
 PROMISING = 0.15  # probability that one more edit completes an edit that made progress
 MENDING = 0.01  # that it mends what an edit broke which made all failing tests pass
 BLIND = 1e-3  # that it completes one that showed nothing
+FEW = 2  # so many promising edits halve what a further one counts
 MAX_PROMISING = 40  # edits that are completed by others
 BLIND_BASES = 30  # of the most probable ones
 
@@ -56,10 +57,13 @@ class CandidateQueue:
         self._push(iter(sorted(items, key=lambda item: -item.candidate.weight)))
 
     def promising(self, item: Item, share: float = PROMISING) -> None:
-        """An edit came nearer to the goal: complete it."""
+        """An edit came nearer to the goal: complete it.
+
+        Where many do, each of them says less.
+        """
         if len(item.candidate.edits) <= 4 and self._promising < MAX_PROMISING:
+            self._push(self._pairs(item, share * FEW / (FEW + self._promising)))
             self._promising += 1
-            self._push(self._pairs(item, share))
 
     def _push(self, items: Iterator[Item]) -> None:
         first = next(items, None)

@@ -54,6 +54,8 @@ def repair_with_tests(
 ) -> list[FileResult]:
     """Search all targets together for one patch after which the tests pass.
 
+    What the failing tests say is right: their own files are searched only where no others are.
+
     ``load`` gives the model; it is called only if there is something to search. ``accept`` is told
     what is not protected before anything runs; it raises to stop. Raises UsageError as the
     validator does.
@@ -82,6 +84,7 @@ def repair_with_tests(
             else:
                 _settle(by_path, Patch("error", baseline.message, 0, seconds))
             return results
+        files = _searched(files, baseline)
         if beyond := _beyond(files, baseline):
             _settle(by_path, Patch("not-fixed", beyond, 0, time.monotonic() - started))
             return results
@@ -111,7 +114,11 @@ def _read(target: Target | FileResult) -> tuple[FileResult, SearchFile | None]:
     result = FileResult(target.path)
     try:
         source = read_target(target)
-        file = SearchFile.of(source, lambda tree: select_functions(tree, target.qualnames))
+        file = SearchFile.of(
+            source,
+            lambda tree: select_functions(tree, target.qualnames),
+            outside=not target.qualnames,
+        )
     except CodemtlError as error:
         result.status, result.message = "error", named(target.path, str(error))
         return result, None
@@ -145,6 +152,12 @@ def _confirmed(
             return [one for one in ranked[at:] if one.path == best.path][:count], ""
         doubt = verdict.message or verdict.status
     return [], doubt
+
+
+def _searched(files: dict[Path, SearchFile], baseline: Baseline) -> dict[Path, SearchFile]:
+    """The files but for those of the failing tests, unless there are no others."""
+    tests = {Path(test.id.partition("::")[0]).resolve() for test in baseline.failing}
+    return {path: file for path, file in files.items() if path not in tests} or files
 
 
 def _beyond(files: dict[Path, SearchFile], baseline: Baseline) -> str:

@@ -20,6 +20,7 @@ from codemtl.search.workplace import Workplace
 _FACTOR, _SPARE = 4.0, 0.2  # times as long as the code as it is, and seconds
 _PATIENCE = 60.0  # seconds for a server to get ready
 _UNFINISHED = 0.5  # seconds for a test that failed: nobody knows how long the rest of it takes
+_LEAST, _LIKE_OTHERS = 0.15, 20.0  # at least, and times as long as the slowest test that passes
 _UNKNOWN = 0.05  # seconds that a test is thought to take at least which never came to its end
 _STARTS = 8  # each leaving out what was wrong with the one before
 
@@ -105,7 +106,9 @@ class Servers:
         for one in plan.hanging:
             usual.pop(one, None)
         unknown = max(_UNKNOWN, *usual.values()) if usual else _UNKNOWN
-        times = [_FACTOR * usual.get(one, unknown) + _UNFINISHED for one in plan.failing]
+        slowest = max((usual.get(one, unknown) for one in plan.covering), default=_UNFINISHED)
+        unfinished = min(_UNFINISHED, max(_LEAST, _LIKE_OTHERS * slowest))
+        times = [_FACTOR * usual.get(one, unknown) + unfinished for one in plan.failing]
         times += [_FACTOR * usual.get(one, unknown) + _SPARE for one in plan.covering]
         collecting = _FACTOR * (recipe.collecting if self._proven else plan.collecting + 2) + _SPARE
         return {

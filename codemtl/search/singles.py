@@ -13,14 +13,14 @@ from functools import cached_property
 from pathlib import Path
 
 from codemtl.inference.predictor import Predictor
-from codemtl.inference.project import Projects, ages
+from codemtl.inference.project import Projects, past
 from codemtl.search.candidates import Candidate, function_candidates, ranked
 from codemtl.search.failures import Failures, read_failures
 from codemtl.search.file_view import FileView
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline
 from codemtl.search.queue import Item
-from codemtl.search.view import FunctionView
+from codemtl.search.view import FunctionView, module_of
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
@@ -39,6 +39,7 @@ class SearchFile:
     functions: Sequence[Definition]
     tree: SourceTree
     scopes: Scopes
+    outside: bool = True  # what stands outside of functions may change, too
 
     @cached_property
     def view(self) -> FileView:
@@ -52,16 +53,20 @@ class SearchFile:
 
     @classmethod
     def of(
-        cls, source: SourceFile, choose: Callable[[SourceTree], Sequence[Definition]]
+        cls,
+        source: SourceFile,
+        choose: Callable[[SourceTree], Sequence[Definition]],
+        *,
+        outside: bool = True,
     ) -> SearchFile:
         """Parse a file and choose its functions."""
-        tree = parse(source.data, Projects().beside(source), ages(source))
-        return cls(source, choose(tree), tree, analyze(tree))
+        tree = parse(source.data, Projects().beside(source), past(source))
+        return cls(source, choose(tree), tree, analyze(tree), outside)
 
 
 @dataclass(slots=True)
 class _Function:
-    """An outermost function of a file, and what is known of it by now."""
+    """An outermost function of a file, or the module, and what is known of it by now."""
 
     file: SearchFile
     definition: Definition
@@ -73,11 +78,13 @@ class _Function:
 
     def at(self, start: int, end: int) -> float:
         """How probable a place of it is, up to a factor: also by what else stands around it."""
+        if self.definition.kind == "module":
+            return self.weight * self.suspicion.outside(start, end)
         return self.weight * self.suspicion(start, end)
 
 
 class Singles:
-    """Candidates of all functions that failing tests run."""
+    """Candidates of all functions that failing tests run, and of what they use of the module."""
 
     def __init__(self, files: Sequence[SearchFile], baseline: Baseline) -> None:
         self._functions: list[_Function] = []
@@ -89,6 +96,13 @@ class Singles:
                 if not one.node.has_error and not any(_holds(two, one) for two in covered):
                     weight = suspicion.highest(one.node)
                     self._functions.append(_Function(file, one, suspicion, failures, weight))
+            if file.outside and not file.tree.root.has_error:
+                highest = max(
+                    (one.weight for one in self._functions if one.file is file), default=0.0
+                )
+                self._functions.append(
+                    _Function(file, module_of(file.tree), suspicion, failures, highest)
+                )
         self._functions.sort(key=lambda one: -one.weight)
 
     def look(self, seconds: float | None = None) -> bool:
@@ -105,7 +119,8 @@ class Singles:
 
     def ask(self, predictor: Predictor) -> Iterator[None]:
         """Have the repair head look at the most suspicious functions; one step a function."""
-        for one in self._functions[:MODEL_FUNCTIONS]:
+        known = [one for one in self._functions if one.definition.kind != "module"]
+        for one in known[:MODEL_FUNCTIONS]:
             one.scores = _model_scores(one, predictor)
             yield
 

@@ -16,33 +16,40 @@ from tree_sitter import Node
 from codemtl.search.failures import SILENT, Failures
 from codemtl.search.file_view import FileView
 from codemtl.search.kinds import KIND_OF_CALL, KIND_OF_NODE, NUMBER, TEXT, TRUTH, UNKNOWN, annotated
+from codemtl.search.nodes import (
+    EXPRESSIONS,
+    NOT_VALUES,
+    PLAIN,
+    TESTS,
+    first_identifier,
+    is_docstring,
+    is_value,
+)
 from codemtl.syntax.builtin_names import BUILTINS
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.scopes import Scopes
-from codemtl.syntax.tree import SourceTree, walk
+from codemtl.syntax.tree import SourceTree
 
-EXPRESSIONS = frozenset({
-    "identifier", "attribute", "call", "subscript", "binary_operator", "unary_operator",
-    "comparison_operator", "boolean_operator", "not_operator", "integer", "float", "string",
-    "true", "false", "none", "list", "tuple", "set", "dictionary", "list_comprehension",
-    "set_comprehension", "dictionary_comprehension", "generator_expression",
-    "conditional_expression", "parenthesized_expression", "lambda", "concatenated_string", "await",
-})  # fmt: skip
-TESTS = ("comparison_operator", "boolean_operator", "not_operator")
-_NOT_VALUES = frozenset({  # below these stand targets, patterns and names of things, not values
-    "parameters", "lambda_parameters", "type", "decorator", "import_statement",
-    "import_from_statement", "global_statement", "nonlocal_statement", "case_pattern", "ERROR",
-    "string_content", "interpolation", "comment",
-})  # fmt: skip
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_NONE = re.compile(r"\b(\w+)\b(?::[^,=()]*)?\s*=\s*None\b")
+_UNSET = r"\bOWNER\.([A-Za-z_]\w*)\s*=\s*None\b"
+_ATTRIBUTE = r"\bOWNER\.([A-Za-z_]\w*)\b(?!\s*\()"
 NEAREST_NAMES = 10  # variables that templates put in at one place
 _QUOTED = re.compile(r"""(?<![\w])(['"])(.{1,20}?)\1""")
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _NUMERAL = re.compile(r"(?<![\w.])\d{1,6}(?!\w|\.\d)")
 
 
+def module_of(tree: SourceTree) -> Definition:
+    """All of a file that stands outside of functions, to be viewed like one."""
+    return Definition("", "module", tree.root, tree.root, None)
+
+
 class FunctionView:
-    """A function of a file; spans are byte offsets into the file's UTF-8 text."""
+    """A function of a file; spans are byte offsets into the file's UTF-8 text.
+
+    Of a module it shows the expressions outside of functions, and no statements.
+    """
 
     def __init__(
         self,
@@ -63,8 +70,9 @@ class FunctionView:
         self._members: dict[str, list[str]] = {}
         self.free_names: dict[int, frozenset[str]] = {}  # by node; a cache of the templates
         self.names: dict[str, str] = {}  # local name -> kind
+        self.is_module = definition.kind == "module"
         self.expressions = list(self._expressions(self.body))
-        self.statements = list(self._statements(self.body))
+        self.statements = [] if self.is_module else list(self._statements(self.body))
         self._learn_names()
 
     def text(self, node: Node) -> str:
@@ -79,20 +87,36 @@ class FunctionView:
         """The byte at which the line begins where a node starts."""
         return self.tree.data.rfind(b"\n", 0, node.start_byte) + 1
 
+    def line_text(self, node: Node) -> str:
+        """The text of the line where a node starts."""
+        end = self.tree.data.find(b"\n", node.start_byte)
+        return self.tree.data[self.line_start(node) : end if end >= 0 else None].decode()
+
     def near(self, one: Node, place: Node, lines: int) -> float:
         """How near two nodes are: 1 on one line, half of it so many lines apart."""
         return 1 / (1 + abs(self.line(one) - self.line(place)) / lines)
 
     # --- what stands in the function
 
+    def nodes(self) -> Iterator[Node]:
+        """All nodes of the body in source order; of a module those outside of functions."""
+        stack = [self.body]
+        while stack:
+            node = stack.pop()
+            yield node
+            if not (self.is_module and node.type == "function_definition"):
+                stack.extend(reversed(node.children))
+
     def _expressions(self, top: Node) -> Iterator[Node]:
         """Nodes that hold a value, in source order; what is called and docstrings left out."""
         stack = [top]
         while stack:
             node = stack.pop()
-            if node.type in _NOT_VALUES or _is_docstring(node):
+            if node.type in NOT_VALUES or is_docstring(node):
                 continue
-            if node.type in EXPRESSIONS and _is_value(node):
+            if self.is_module and node.type == "function_definition":
+                continue
+            if node.type in EXPRESSIONS and is_value(node):
                 yield node
             stack.extend(reversed(node.named_children))
 
@@ -106,7 +130,7 @@ class FunctionView:
                 parent is not None
                 and parent.type == "block"
                 and node.type != "comment"
-                and not _is_docstring(node)
+                and not is_docstring(node)
                 and self.begins_line(node)
             ):
                 yield node
@@ -138,20 +162,24 @@ class FunctionView:
 
     @cached_property
     def unread(self) -> list[str]:
-        """Parameters that nothing in the body reads."""
+        """Parameters that nothing in the body reads, and imports that nothing uses."""
         parameters = self.node.child_by_field_name("parameters")
-        named = [
-            _first_identifier(one) for one in (parameters.named_children if parameters else ())
-        ]
+        named = [first_identifier(one) for one in (parameters.named_children if parameters else ())]
         found = [self.text(one) for one in named if one is not None]
-        read = set(_NAME.findall(self.text(self.body)))
-        return [one for one in found if one not in read and one != self.owner]
+        read = set(_NAME.findall(self.body_text))
+        unread = [one for one in found if one not in read and one != self.owner]
+        return [*unread, *self.file.unread]
+
+    @cached_property
+    def body_text(self) -> str:
+        """The text of the body."""
+        return self.text(self.body)
 
     @cached_property
     def docstring(self) -> str:
         """The text of the docstring, or ""."""
         first = self.body.named_children[0] if self.body.named_children else None
-        return self.text(first) if first is not None and _is_docstring(first) else ""
+        return self.text(first) if first is not None and is_docstring(first) else ""
 
     @cached_property
     def quoted(self) -> list[str]:
@@ -191,6 +219,40 @@ class FunctionView:
             found = re.findall(pattern.replace("OWNER", self.owner), self.text(parent.node))
             self._members[pattern] = found
         return self._members[pattern]
+
+    @cached_property
+    def set_once(self) -> frozenset[str]:
+        """Variables that get a constant or another variable, and no other value anywhere."""
+        found: dict[str, bool] = {}
+        for node in self.nodes():
+            if node.type in ("assignment", "augmented_assignment", "for_statement"):
+                left, right = (node.child_by_field_name(key) for key in ("left", "right"))
+                for name in _NAME.findall(self.text(left)) if left is not None else ():
+                    first = name not in found and node.type == "assignment"
+                    found[name] = first and right is not None and right.type in PLAIN
+        return frozenset(name for name, once in found.items() if once)
+
+    @cached_property
+    def attributes(self) -> list[str]:
+        """What the object holds, as far as the class shows it."""
+        return [one for one in dict.fromkeys(self.members(_ATTRIBUTE)) if one != self.owner]
+
+    @cached_property
+    def methods(self) -> list[tuple[str, int]]:
+        """What the object answers yes or no by: (``self.name``, number of plain parameters)."""
+        parent = self.definition.parent
+        if not self.owner or parent is None:
+            return []
+        body = parent.node.child_by_field_name("body")
+        found = self.file.answering(body.named_children if body is not None else ())
+        return [(f"{self.owner}.{name}", count - 1) for name, count in found]
+
+    @cached_property
+    def optional(self) -> frozenset[str]:
+        """Parameters and attributes that are None at first."""
+        parameters = self.node.child_by_field_name("parameters")
+        found = set(_NONE.findall(self.text(parameters) if parameters is not None else ""))
+        return frozenset(found | {f"{self.owner}.{name}" for name in self.members(_UNSET)})
 
     # --- names
 
@@ -234,12 +296,16 @@ class FunctionView:
     def _learn_names(self) -> None:
         parameters = self.node.child_by_field_name("parameters")
         for one in parameters.named_children if parameters is not None else ():
-            name = _first_identifier(one)
+            name = first_identifier(one)
             if name is not None:
-                self.names.setdefault(self.text(name), annotated(self.text(one)))
+                value = one.child_by_field_name("value")
+                kind = annotated(self.text(one))
+                if kind == UNKNOWN and value is not None and value.type != "none":
+                    kind = KIND_OF_NODE.get(value.type, UNKNOWN)
+                self.names.setdefault(self.text(name), kind)
         for _ in range(2):  # once more, as later lines tell of earlier names
             self._kinds.clear()
-            for node in walk(self.body):
+            for node in self.nodes():
                 self._learn_from(node)
         self._kinds.clear()
 
@@ -292,6 +358,10 @@ class FunctionView:
             return self.names.get(self.text(node), UNKNOWN)
         if kind == "parenthesized_expression" and node.named_child_count == 1:
             return self.kind(node.named_children[0])
+        if kind == "attribute":
+            attribute = node.child_by_field_name("attribute")
+            name = "" if attribute is None else self.text(attribute)
+            return self.file.attribute_kinds.get(name, UNKNOWN)
         if kind == "call":
             function = node.child_by_field_name("function")
             name = self.text(function).rpartition(".")[2] if function is not None else ""
@@ -320,47 +390,3 @@ def _distance(lines: Sequence[int], line: int) -> int:
     """From a line to the nearest of some, in lines."""
     at = bisect_left(lines, line)
     return min((abs(one - line) for one in lines[max(0, at - 1) : at + 1]), default=10**6)
-
-
-def inside(node: Node, *types: str) -> Node | None:
-    """The nearest ancestor of one of ``types``."""
-    parent = node.parent
-    while parent is not None and parent.type not in types:
-        parent = parent.parent
-    return parent
-
-
-def _is_docstring(node: Node) -> bool:
-    return (
-        node.type == "expression_statement"
-        and node.named_child_count == 1
-        and node.named_children[0].type == "string"
-    )
-
-
-def _is_value(node: Node) -> bool:
-    """Whether a node is read: not a target, a called name, an attribute's or keyword's name."""
-    parent = node.parent
-    if parent is None:
-        return False
-    kind = parent.type
-    if kind == "call":
-        return parent.child_by_field_name("function") != node
-    if kind == "attribute":
-        return parent.child_by_field_name("attribute") != node
-    if kind in ("keyword_argument", "named_expression"):
-        return parent.child_by_field_name("name") != node
-    if kind in ("assignment", "augmented_assignment", "for_statement", "for_in_clause"):
-        return parent.child_by_field_name("left") != node
-    if kind == "function_definition":
-        return False
-    return kind not in (
-        "pattern_list", "tuple_pattern", "list_pattern", "as_pattern_target", "delete_statement",
-        "format_specifier", "class_definition", "type",
-    )  # fmt: skip
-
-
-def _first_identifier(node: Node) -> Node | None:
-    if node.type == "identifier":
-        return node
-    return next((one for one in node.named_children if one.type == "identifier"), None)

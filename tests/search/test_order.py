@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import islice, pairwise
 from pathlib import Path
 
+import pytest
+
 from codemtl.inference.fake import FakePredictor
 from codemtl.search.candidates import Candidate
-from codemtl.search.localization import DECIDES, RAISED, STOPPED, Suspicion
+from codemtl.search.localization import DECIDES, OUTSIDE, RAISED, STOPPED, Suspicion
 from codemtl.search.naturalness import naturalness
 from codemtl.search.outcomes import Baseline, TestOutcome
 from codemtl.search.patches import Passing, best_first
-from codemtl.search.queue import CandidateQueue, Item
+from codemtl.search.queue import PROMISING, CandidateQueue, Item
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.tree import parse
 
@@ -74,6 +76,19 @@ def test_without_coverage_all_lines_are_alike() -> None:
     assert found.covers(parse(SOURCE).root.named_children[1])
 
 
+def test_outside_of_functions_counts_what_suspicious_lines_use() -> None:
+    source = b"BASE = 61\nOTHER = 2\nprint(BASE)\nclass A:\n    K = 1\n    def f(self):\n"
+    source += b"        return BASE * self.K\n"
+    test = outcome(False, {7})
+    found = Suspicion(parse(source), PATH, Baseline("failing", tests=(test,)))
+
+    def outside(text: bytes) -> float:
+        return found.outside(source.index(text), source.index(text) + len(text))
+
+    assert outside(b"61") == outside(b"K = 1") == OUTSIDE
+    assert outside(b"2") == outside(b"print(BASE)") == 0
+
+
 def item(start: int, weight: float, text: str = "z", rule: str = "donor") -> Item:
     return Item(PATH, Candidate((Edit(start, start + 1, text),), weight, rule, "rewrite", "f"))
 
@@ -95,6 +110,17 @@ def test_a_promising_edit_is_completed_at_once() -> None:
     assert any(len(one.candidate.edits) == 2 for one in following)
     assert all(set(first[9].candidate.edits) <= set(one.candidate.edits)
                for one in following if len(one.candidate.edits) == 2)  # fmt: skip
+
+
+def test_the_more_edits_are_promising_the_less_each_says() -> None:
+    many = [item(10 * n, 0.1) for n in range(10)]
+    queue = CandidateQueue(many)
+    for one in many[:3]:
+        queue.promising(one)
+    weights = [one.candidate.weight for one in queue if len(one.candidate.edits) == 2]
+    assert sorted({round(one, 6) for one in weights}, reverse=True)[:3] == [
+        pytest.approx(share * PROMISING * 0.1) for share in (1, 2 / 3, 2 / 4)
+    ]
 
 
 def test_edits_of_one_place_are_never_paired() -> None:

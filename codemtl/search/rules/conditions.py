@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, TRUTH, UNKNOWN, fits
+from codemtl.search.nodes import TESTS, inside
 from codemtl.search.rules.proposal import Proposal, replace
 from codemtl.search.rules.terms import reaches
-from codemtl.search.view import TESTS, FunctionView
+from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 
+_COMPREHENSIONS = (
+    "list_comprehension", "set_comprehension", "generator_expression", "dictionary_comprehension",
+)  # fmt: skip
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b")
 _INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", " in ": " not in "}
@@ -24,13 +28,13 @@ MAX_ATTRIBUTES = 6  # attributes around a place that may be asked for there
 MAX_TYPES = 4  # that the file's own checks name
 MAX_TESTS = 16  # conditions of the function around a place that may stand there
 MAX_CONDITIONS = 120  # at one place
+COMPOUND = 0.3  # factor of variations of conditions with several terms
 ELSEWHERE = 0.4  # factor of variables that the place itself does not use
 
 
 def condition_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     """A condition with one term more; a filter of a comprehension taken away or put in."""
-    if node.type in ("list_comprehension", "set_comprehension", "generator_expression",
-                     "dictionary_comprehension"):  # fmt: skip
+    if node.type in _COMPREHENSIONS:
         yield from _filters(view, node)
     if not is_condition(view, node):
         return
@@ -66,6 +70,13 @@ def _presence(view: FunctionView, node: Node, inner: str) -> Iterator[Proposal]:
                 if text != view.owner and reaches(view, value, node):
                     yield replace("presence", node, f"{text} and {inner}", 0.7)
                     yield replace("presence", node, f"{text} is not None and {inner}", 1.0)
+        for value in one.named_children if one.type == "comparison_operator" else ():
+            text = view.text(value)
+            if value.type in ("identifier", "attribute") and text not in seen:
+                seen.add(text)
+                if reaches(view, value, node):
+                    share = 1.0 if text in view.optional else 0.3
+                    yield replace("presence", node, f"{text} is not None and {inner}", share)
         stack.extend(one.named_children)
 
 
@@ -93,9 +104,12 @@ def conditions(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
         if len(text) <= MAX_CONDITION and "\n" not in text and reaches(view, one, place):
             near = view.near(one, place, 4)
             found[text] = max(found.get(text, 0.0), near)
+            whole = COMPOUND if " and " in text or " or " in text else 1.0
             for other, share in _varied(view, text, place):
-                found.setdefault(other, share * near)
-    for text, share in (*_simple(view, place), *_of_attributes(view, place)):
+                found.setdefault(other, share * near * whole)
+    for text, share in (
+        *_simple(view, place), *_of_attributes(view, place), *_of_functions(view, place)
+    ):  # fmt: skip
         found.setdefault(text, share)
     yield from sorted(found.items(), key=lambda item: -item[1])[:MAX_CONDITIONS]
 
@@ -130,7 +144,7 @@ def _varied(view: FunctionView, text: str, place: Node) -> Iterator[tuple[str, f
 def _simple(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
     """Conditions on single variables and on pairs of them."""
     local = view.locals_at(place)
-    used = frozenset(_NAME.findall(view.text(place)))
+    used = frozenset(_NAME.findall(view.text(place))) | _walked(view, place)
     for name in local:
         kind = view.names[name]
         for text, share in _of_one(view, name, kind):
@@ -140,6 +154,16 @@ def _simple(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
                 near = 1.0 if used & {name, other} else ELSEWHERE
                 for text, share in _of_two(view, name, other):
                     yield text, share * near
+
+
+def _walked(view: FunctionView, place: Node) -> frozenset[str]:
+    """The variables of the innermost loop around a place."""
+    loop = inside(place, "for_statement", *_COMPREHENSIONS)
+    heads = [] if loop is None else [loop, *loop.named_children]
+    targets = [one.child_by_field_name("left") for one in heads if one.type.startswith("for_")]
+    return frozenset(
+        name for one in targets if one is not None for name in _NAME.findall(view.text(one))
+    )
 
 
 def _of_attributes(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
@@ -157,6 +181,22 @@ def _of_attributes(view: FunctionView, place: Node) -> Iterator[tuple[str, float
             yield f"not {text}", 0.2
             yield f"{text} is None", 0.15
             yield f"{text} is not None", 0.2
+
+
+def _of_functions(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:
+    """What the file's own functions and methods say of variables, where they answer yes or no."""
+    used = frozenset(_NAME.findall(view.text(place)))
+    local = [name for name in view.locals_at(place) if name != view.owner]
+    for function, parameters in (*view.file.predicates, *view.methods):
+        for name in local if parameters == 1 else ():
+            share = 0.4 if name in used else 0.1
+            yield f"{function}({name})", share
+            yield f"not {function}({name})", share
+        for name in local if parameters == 2 else ():
+            for other in local:
+                if other != name and used & {name, other}:
+                    yield f"{function}({name}, {other})", 0.2
+                    yield f"not {function}({name}, {other})", 0.2
 
 
 def _of_one(view: FunctionView, name: str, kind: str) -> Iterator[tuple[str, float]]:
@@ -189,13 +229,16 @@ def _of_one(view: FunctionView, name: str, kind: str) -> Iterator[tuple[str, flo
 
 def _of_two(view: FunctionView, name: str, other: str) -> Iterator[tuple[str, float]]:
     alike = fits(view.names[name], view.names[other])
+    share = 0.3 * alike
     if alike >= 0.5:
-        share = 0.3 * alike
         if name < other:
             yield f"{name} == {other}", share
             yield f"{name} != {other}", share
         yield f"{name} < {other}", share * 0.6
         yield f"{name} <= {other}", share * 0.3
+    if name < other and NUMBER not in (view.names[name], view.names[other]):
+        together = re.search(rf"\bzip\(({name}, {other}|{other}, {name})\)", view.body_text)
+        yield f"len({name}) != len({other})", 1.0 if together else 0.3 * share
     if view.names[other] != NUMBER:
         yield f"{name} in {other}", 0.15
         yield f"{name} not in {other}", 0.25

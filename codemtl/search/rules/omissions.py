@@ -11,15 +11,15 @@ f              "{name}: "                ->  f"{name}: "
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 from tree_sitter import Node
 
 from codemtl.search.kinds import MAPPING, NUMBER, UNKNOWN
+from codemtl.search.nodes import inside
 from codemtl.search.rules.conditions import is_condition
 from codemtl.search.rules.proposal import Proposal, replace
-from codemtl.search.view import FunctionView, inside
+from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 
 EXCEPTIONS = (
@@ -31,7 +31,10 @@ _DEFAULTS = {"[]": 0.5, "{}": 0.5, '""': 0.3, "0": 0.2, "()": 0.1, "False": 0.1}
 _TAKERS = frozenset({  # of a value that may be missing
     "argument_list", "assignment", "for_statement", "for_in_clause", "return_statement",
 })  # fmt: skip
-MAX_ATTRIBUTES = 8  # of the object, that a new statement may change
+_CHANGEABLE = frozenset({
+    "list", "dictionary", "set", "list_comprehension", "dictionary_comprehension",
+    "set_comprehension", "binary_operator", "call",
+})  # fmt: skip
 _EFFECTS = frozenset({
     "assignment", "augmented_assignment", "await", "call", "ellipsis", "string", "yield",
     "concatenated_string", "named_expression",
@@ -41,14 +44,11 @@ _METHODS = frozenset({  # of builtin types, that are called without arguments
     "isupper", "items", "keys", "lower", "lstrip", "pop", "read", "readlines", "rstrip", "sort",
     "split", "splitlines", "strip", "swapcase", "title", "upper", "values",
 })  # fmt: skip
-ENDS = frozenset({"return_statement", "break_statement", "continue_statement", "raise_statement"})
 _FIELD = re.compile(r"\{[A-Za-z_][\w.\[\]()]*(![rsa])?(:[^{}]*)?\}")
 _LENGTH = re.compile(r"\blen\([^()]*\)")
 # A name is assigned to, alone or among others, or one of its methods is called.
 _CHANGED = r"(?<![\w.]){}\s*([-+*/%|&^<>@]*=(?!=)|,[^\n=]*=(?!=)|\.\w+\(|:=|\[[^\]]*\]\s*=)"
 _EMPTY = re.compile(r"(\[\]|\{\}|(list|dict|set)\(\))\Z")
-_ATTRIBUTE = r"\bOWNER\.([A-Za-z_]\w*)\b(?!\s*\()"
-_SET = r"\bOWNER\.([A-Za-z_]\w*)\s*(?:[-+*/%|&]|//|\*\*)?=(?!=)"
 _METHOD = r"\bdef (\w+)\(\s*OWNER\b"
 _RAISABLE = re.compile(r"([A-Za-z_][\w.]*\.)?[A-Z]\w*(Error|Exception|Exit|Interrupt)\Z")
 
@@ -81,7 +81,7 @@ def word_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     elif node.type == "await" and node.named_child_count == 1:
         yield replace("unwrap", node, view.text(node.named_children[0]))
     elif node.type == "identifier":
-        if here in _attributes(view):
+        if here in view.attributes:
             yield replace("of-self", node, f"{view.owner}.{here}")
         if (here, 0) in view.file.functions:
             yield replace("parentheses", node, f"{here}()")
@@ -94,6 +94,8 @@ def word_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield replace("f-string", node, f"f{here}")
     elif node.type == "subscript":
         yield from _get(view, node)
+    elif node.type == "binary_operator":
+        yield from _rows(view, node)
     if node.type in ("identifier", "attribute", "call", "subscript"):
         yield from _defaults(view, node)
     yield from _decided(view, node)
@@ -110,9 +112,15 @@ def _called(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield replace("of-self", function, f"{view.owner}.{name}")
 
 
-def _attributes(view: FunctionView) -> list[str]:
-    """What the object holds, as far as the class shows it."""
-    return [one for one in dict.fromkeys(view.members(_ATTRIBUTE)) if one != view.owner]
+def _rows(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Rows that are all the same list: ``[[0] * n] * m``."""
+    row, operator, count = (node.child_by_field_name(k) for k in ("left", "operator", "right"))
+    if row is None or operator is None or count is None or operator.type != "*":
+        return
+    items = row.named_children if row.type == "list" else []
+    if len(items) == 1 and items[0].type in _CHANGEABLE:
+        text = f"[{view.text(items[0])} for _ in range({view.text(count)})]"
+        yield replace("shared-rows", node, text)
 
 
 def _in_async(node: Node) -> bool:
@@ -163,11 +171,9 @@ def _decided(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if node.type == "binary_operator":
         yield replace("negate", node, f"not {here}")
     inner = node.child_by_field_name("argument") if node.type == "not_operator" else node
-    if inner is not None and inner.type == "identifier":
-        parameters = view.text(view.node.child_by_field_name("parameters") or view.node)
-        if re.search(rf"\b{view.text(inner)}\b[^,]*=\s*None\b", parameters):
-            word = "is" if node.type == "not_operator" else "is not"
-            yield replace("none-test", node, f"{view.text(inner)} {word} None")
+    if inner is not None and inner.type == "identifier" and view.text(inner) in view.optional:
+        word = "is" if node.type == "not_operator" else "is not"
+        yield replace("none-test", node, f"{view.text(inner)} {word} None")
 
 
 def _other_exception(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -202,40 +208,10 @@ def lost_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
             yield Proposal("effect", (Edit(start, start, "raise "),), 3.0)
         if inner.type in ("assignment", "augmented_assignment"):
             target = inner.child_by_field_name("left")
-            if target is not None and view.text(target) in _attributes(view):
+            if target is not None and view.text(target) in view.attributes:
                 yield Proposal("of-self", (Edit(start, start, f"{view.owner}."),))
-    yield from _of_object(view, node)
     if node.type == "while_statement":
         yield from _advance(view, node)
-
-
-def _of_object(view: FunctionView, node: Node) -> Iterator[Proposal]:
-    """The object is not told of what happened."""
-    attributes = _attributes(view)
-    if not attributes or not view.begins_line(node):
-        return
-    here = view.text(view.node)
-    depth = view.indent(node)
-    places = [view.line_start(node)]
-    end = view.tree.data.find(b"\n", node.end_byte) + 1
-    if end and node.next_named_sibling is None and node.type not in ENDS:
-        places.append(end)
-    times_set = Counter(view.members(_SET))
-    for name in attributes[:MAX_ATTRIBUTES]:
-        one = f"{view.owner}.{name}"
-        near = 0.5 if one in here else 1.0
-        counted = 6.0 if times_set[name] <= 1 else 1.0  # nothing changes it after its first value
-        counted *= view.definition.name != "__init__"
-        forms = [(f"{one} += 1", counted), (f"{one} -= 1", counted / 2), (f"{one} = 0", 0.2)]
-        forms += [(f"{one} = {value}", 0.15) for value in ("None", "[]", "{}", "True", "False")]
-        for other in view.locals_at(node):
-            if other != view.owner:
-                same = 2.0 if other == name else 0.5
-                forms += [(f"{one} = {other}", same), (f"{one} += {other}", 0.3)]
-                forms.append((f"{one}.append({other})", 0.3))
-        for text, share in forms:
-            for at in places if share else ():
-                yield Proposal("update-self", (Edit(at, at, f"{depth}{text}\n"),), share * near)
 
 
 def _advance(view: FunctionView, node: Node) -> Iterator[Proposal]:

@@ -6,25 +6,24 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from codemtl.search.kinds import MAPPING, NUMBER, SEQUENCE, TEXT, UNKNOWN, fits
+from codemtl.search.nodes import inside
 from codemtl.search.rules.conditions import conditions
-from codemtl.search.rules.exits import exit_rules, returned
-from codemtl.search.rules.omissions import ENDS, lost_rules
+from codemtl.search.rules.insertions import insertion_rules
+from codemtl.search.rules.lines import (
+    COMPOUND,
+    LOOPS,
+    alone,
+    block_of,
+    insertion,
+    lines_of,
+    shifted,
+    text_of_lines,
+)
+from codemtl.search.rules.omissions import lost_rules
 from codemtl.search.rules.proposal import Proposal, exchange
-from codemtl.search.rules.terms import reaches
-from codemtl.search.view import FunctionView, inside
+from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.tree import walk
-
-COMPOUND = frozenset({
-    "if_statement", "for_statement", "while_statement", "with_statement", "try_statement",
-    "function_definition", "class_definition", "match_statement", "decorated_definition",
-})  # fmt: skip
-_LOOPS = ("for_statement", "while_statement")
-MAX_TYPES = 3  # of the file's own checks, that a value is made into
-MAX_COPIED = 24  # statements around a place that may be copied there
-MAX_DONOR_STATEMENT = 80  # characters
-EARLY = frozenset({"return_statement", *_LOOPS})  # before these, too, a function may be left
 
 
 def statement_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -32,69 +31,19 @@ def statement_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
     yield from _deleted(view, node)
     yield from _moved(view, node)
     yield from _guarded(view, node)
-    yield from _inserted(view, node)
+    yield from insertion_rules(view, node)
     yield from _turned(view, node)
     yield from lost_rules(view, node)
-
-
-# --- lines of a statement
-
-
-def _lines(view: FunctionView, node: Node) -> tuple[int, int]:
-    """The bytes of a statement's lines: from the start of the first to after the last line feed."""
-    data = view.tree.data
-    end = data.find(b"\n", node.end_byte)
-    return view.line_start(node), len(data) if end < 0 else end + 1
-
-
-def _block_of(node: Node) -> list[Node]:
-    parent = node.parent
-    found = parent.named_children if parent is not None else [node]
-    return [one for one in found if one.type != "comment"]
-
-
-def _alone(view: FunctionView, node: Node) -> bool:
-    """Whether the statement's lines hold nothing else."""
-    end = view.tree.data.find(b"\n", node.end_byte)
-    rest = view.tree.data[node.end_byte : end if end >= 0 else None].strip()
-    return view.begins_line(node) and (not rest or rest.startswith(b"#"))
-
-
-def _shifted(text: str, old: str, new: str) -> str:
-    """Lines indented by ``new`` where they were by ``old``."""
-    lines = text.split("\n")
-    return "\n".join(
-        new + line[len(old) :] if line.startswith(old) else line for line in lines
-    )  # fmt: skip
-
-
-def _text_of_lines(view: FunctionView, node: Node) -> str:
-    start, end = _lines(view, node)
-    text = view.tree.data[start:end].decode()
-    return text if text.endswith("\n") else text + "\n"
-
-
-def _insertion(view: FunctionView, before: Node, lines: str) -> Edit:
-    """New lines above a statement; each of ``lines`` ends in a line feed."""
-    start = view.line_start(before)
-    return Edit(start, start, lines)
-
-
-def _after(view: FunctionView, node: Node, lines: str) -> Edit:
-    _, end = _lines(view, node)
-    if end == len(view.tree.data) and not view.tree.data.endswith(b"\n"):
-        return Edit(end, end, "\n" + lines.removesuffix("\n"))
-    return Edit(end, end, lines)
 
 
 # --- too many, wrong place
 
 
 def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
-    if not _alone(view, node):
+    if not alone(view, node):
         return
-    block = _block_of(node)
-    start, end = _lines(view, node)
+    block = block_of(node)
+    start, end = lines_of(view, node)
     if len(block) == 1:
         yield Proposal("delete", (Edit(node.start_byte, node.end_byte, "pass"),), 0.5)
     else:
@@ -103,31 +52,31 @@ def _deleted(view: FunctionView, node: Node) -> Iterator[Proposal]:
     for count in (2, 3):
         if at >= 0 and at + count <= len(block) - (len(block) == count):
             last = block[at + count - 1]
-            if _alone(view, last):
-                yield Proposal("delete-run", (Edit(start, _lines(view, last)[1], ""),), 1 / count)
+            if alone(view, last):
+                yield Proposal("delete-run", (Edit(start, lines_of(view, last)[1], ""),), 1 / count)
     alternative = node.child_by_field_name("alternative")
     if alternative is not None and view.begins_line(alternative):
         clauses = [one for one in node.named_children if one.type in ("elif_clause", "else_clause")]
         for clause in clauses:
             low = view.tree.data.rfind(b"\n", 0, clause.start_byte)
             yield Proposal("delete", (Edit(low, clause.end_byte, ""),), 0.5)
-    if node.type in ("if_statement", *_LOOPS) and alternative is None:
+    if node.type in ("if_statement", *LOOPS) and alternative is None:
         body = node.child_by_field_name("consequence") or node.child_by_field_name("body")
         if body is not None and body.named_children and view.begins_line(body.named_children[0]):
             inner = view.indent(body.named_children[0])
             text = view.tree.data[view.line_start(body.named_children[0]) : end].decode()
-            yield Proposal("unguard", (Edit(start, end, _shifted(text, inner, view.indent(node))),))
+            yield Proposal("unguard", (Edit(start, end, shifted(text, inner, view.indent(node))),))
 
 
 def _moved(view: FunctionView, node: Node) -> Iterator[Proposal]:
-    if not _alone(view, node):
+    if not alone(view, node):
         return
-    block = _block_of(node)
+    block = block_of(node)
     at = block.index(node) if node in block else -1
-    if 0 <= at < len(block) - 1 and _alone(view, block[at + 1]):
+    if 0 <= at < len(block) - 1 and alone(view, block[at + 1]):
         other = block[at + 1]
-        texts = (_text_of_lines(view, node), _text_of_lines(view, other))
-        one, two = _lines(view, node), _lines(view, other)
+        texts = (text_of_lines(view, node), text_of_lines(view, other))
+        one, two = lines_of(view, node), lines_of(view, other)
         yield Proposal("move", (Edit(*one, texts[1]), Edit(*two, texts[0])))
         if other.type in COMPOUND:
             yield from _into(view, node, other)
@@ -143,23 +92,23 @@ def _into(view: FunctionView, node: Node, compound: Node) -> Iterator[Proposal]:
     if body is None or not body.named_children or not view.begins_line(body.named_children[0]):
         return
     first = body.named_children[0]
-    text = _shifted(_text_of_lines(view, node), view.indent(node), view.indent(first))
-    yield Proposal("reindent", (Edit(*_lines(view, node), ""), _insertion(view, first, text)))
+    text = shifted(text_of_lines(view, node), view.indent(node), view.indent(first))
+    yield Proposal("reindent", (Edit(*lines_of(view, node), ""), insertion(view, first, text)))
 
 
 def _indented(view: FunctionView, node: Node, above: Node) -> Iterator[Proposal]:
     """Move a statement into the block above it, or into a new ``else`` of it."""
     depth = view.indent(node)
-    start, end = _lines(view, node)
+    start, end = lines_of(view, node)
     last = _last_statement(view, above)
-    text = _text_of_lines(view, node)
+    text = text_of_lines(view, node)
     levels = [depth + view.unit] if last is None else [view.indent(last), depth + view.unit]
     for level in dict.fromkeys(levels):
-        yield Proposal("reindent", (Edit(start, end, _shifted(text, depth, level)),))
-    if above.type in ("if_statement", *_LOOPS):
+        yield Proposal("reindent", (Edit(start, end, shifted(text, depth, level)),))
+    if above.type in ("if_statement", *LOOPS):
         clauses = [one.type for one in above.named_children]
         if "else_clause" not in clauses:
-            lines = f"{depth}else:\n{_shifted(text, depth, depth + view.unit)}"
+            lines = f"{depth}else:\n{shifted(text, depth, depth + view.unit)}"
             yield Proposal("else", (Edit(start, end, lines),))
 
 
@@ -179,94 +128,22 @@ def _dedented(view: FunctionView, node: Node) -> Iterator[Proposal]:
         return
     if node.end_byte != parent.end_byte:
         return
-    text = _shifted(_text_of_lines(view, node), view.indent(node), view.indent(parent))
-    yield Proposal("reindent", (Edit(*_lines(view, node), text),))
-
-
-# --- missing
+    text = shifted(text_of_lines(view, node), view.indent(node), view.indent(parent))
+    yield Proposal("reindent", (Edit(*lines_of(view, node), text),))
 
 
 def _guarded(view: FunctionView, node: Node) -> Iterator[Proposal]:
     """Put a statement under a condition."""
-    if not _alone(view, node) or node.type in ("function_definition", "class_definition"):
+    if not alone(view, node) or node.type in ("function_definition", "class_definition"):
         return
     depth = view.indent(node)
-    text = _shifted(_text_of_lines(view, node), depth, depth + view.unit)
+    text = shifted(text_of_lines(view, node), depth, depth + view.unit)
     simple = node.type not in COMPOUND
     for condition, share in conditions(view, node):
         yield Proposal(
-            "guard", (Edit(*_lines(view, node), f"{depth}if {condition}:\n{text}"),),
+            "guard", (Edit(*lines_of(view, node), f"{depth}if {condition}:\n{text}"),),
             share * (1.0 if simple else 0.3),
         )  # fmt: skip
-
-
-def _inserted(view: FunctionView, node: Node) -> Iterator[Proposal]:
-    if not view.begins_line(node):
-        return
-    depth = view.indent(node)
-    block = _block_of(node)
-    first = bool(block) and block[0] == node
-    loop = inside(node, *_LOOPS)
-    in_loop = loop is not None and loop.start_byte > view.node.start_byte
-    leaves = ["continue", "break"] if in_loop else []
-    yield from exit_rules(view, node, leaves, early=first or node.type in EARLY)
-    if block and block[-1] == node and node.type not in ENDS and _alone(view, node):
-        for text in [*leaves, *(f"return {v}" for v in returned(view))]:
-            yield Proposal("insert-end", (_after(view, node, f"{depth}{text}\n"),))
-    yield from _updates(view, node, depth, in_loop, bool(block) and block[-1] == node)
-    yield from _copied(view, node, depth)
-
-
-def _updates(
-    view: FunctionView, node: Node, depth: str, in_loop: bool, last: bool
-) -> Iterator[Proposal]:
-    """A counter is not moved on, a variable is not set again."""
-    if not _alone(view, node):
-        return
-    for name in view.locals_at(node):
-        kind = view.names[name]
-        forms: list[tuple[str, float]] = []
-        if kind not in (TEXT, SEQUENCE, MAPPING):
-            forms += [(f"{name} += 1", 1.0 if in_loop else 0.3), (f"{name} -= 1", 0.7 if in_loop
-                      else 0.2), (f"{name} = 0", 0.4), (f"{name} = 1", 0.2)]  # fmt: skip
-            forms += [(f"{name} = abs({name})", 0.1), (f"{name} = int({name})", 0.1)]
-        if kind != NUMBER:
-            forms += [(f"{name} = []", 0.2), (f"{name} = sorted({name})", 0.2),
-                      (f"{name}.sort()", 0.2),
-                      (f"{name} = {name}.lower()", 0.2), (f"{name} = ''", 0.2),
-                      (f"{name} = {name}[::-1]", 0.1), (f"{name} = list({name})", 0.1),
-                      (f"{name} = {name}.copy()", 0.2), (f"{name}.pop()", 0.1)]  # fmt: skip
-        for wanted in view.file.types[:MAX_TYPES] if kind != NUMBER else ():
-            lines = f"if not isinstance({name}, {wanted}):\n{depth}{view.unit}"
-            forms.append((f"{lines}{name} = {wanted}({name})", 0.2))
-        for other in view.locals_at(node):
-            if other != name:
-                alike = fits(kind, view.names[other])
-                forms.append((f"{name} = {other}", 0.3 * alike))
-                forms.append((f"{name} += {other}", 0.2 * alike * (kind != MAPPING)))
-                if kind in (SEQUENCE, UNKNOWN):
-                    forms.append((f"{name}.append({other})", 0.3))
-        for text, share in forms:
-            if not share:
-                continue
-            yield Proposal("insert-update", (_insertion(view, node, f"{depth}{text}\n"),), share)
-            if last and node.type not in ENDS:
-                yield Proposal("insert-update", (_after(view, node, f"{depth}{text}\n"),), share)
-
-
-def _copied(view: FunctionView, node: Node, depth: str) -> Iterator[Proposal]:
-    """A statement of the function once more, at another place."""
-    for one in view.nearest(view.statements, node, MAX_COPIED):
-        text = view.text(one)
-        if one.type in COMPOUND or "\n" in text or len(text) > MAX_DONOR_STATEMENT:
-            continue
-        if not all(reaches(view, child, node) for child in one.named_children):
-            continue
-        near = view.near(one, node, 6)
-        yield Proposal("copy", (_insertion(view, node, f"{depth}{text}\n"),), near)
-        if _alone(view, node) and one != node and node.type not in COMPOUND:
-            yield Proposal("copy-over", (Edit(node.start_byte, node.end_byte, text),), near)
-            yield Proposal("copy", (_after(view, node, f"{depth}{text}\n"),), near * 0.5)
 
 
 # --- another word at its start
@@ -276,7 +153,7 @@ def _turned(view: FunctionView, node: Node) -> Iterator[Proposal]:
     start = node.start_byte
     kind = node.type
     if kind == "if_statement":
-        block = _block_of(node)
+        block = block_of(node)
         at = block.index(node) if node in block else -1
         if at > 0 and block[at - 1].type == "if_statement" and view.begins_line(node):
             yield Proposal("if-elif", (Edit(start, start + 2, "elif"),))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
 
 from codemtl.search.kinds import NUMBER, SEQUENCE, TEXT, UNKNOWN, fits
-from codemtl.search.rules.names import ECHO, echoes, name_rules
+from codemtl.search.rules.names import ECHO, echoes, likeness, name_rules
 from codemtl.search.rules.proposal import Proposal, exchange, replace
 from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
@@ -16,6 +17,9 @@ from codemtl.syntax.tree import walk
 MAX_DONOR = 60  # characters
 MAX_DONORS, MAX_OPERANDS = 160, 80  # expressions around a place that may stand or be added there
 MAX_EXCHANGE = 200
+MAX_CHAIN = 13  # operands and operators of a chain, that are grouped otherwise
+MAX_PAIRS = 12  # attributes of other objects that may be meant
+_COUNTED = ("identifier", "attribute", "call", "subscript", "binary_operator")
 _ITEMS = ("list", "tuple", "set", "expression_list", "pattern_list", "tuple_pattern",
           "argument_list")  # fmt: skip
 
@@ -41,7 +45,10 @@ def term_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         yield replace("ternary-arm", node, view.text(yes))
         yield replace("ternary-arm", node, view.text(no))
         yield exchange("ternary-arm", view, yes, no)
+    elif kind == "attribute":
+        yield from _other_attribute(view, node)
     yield from donor_rules(view, node)
+    yield from _one_off(view, node)
     yield from _added(view, node)
 
 
@@ -91,19 +98,19 @@ def _chain(view: FunctionView, node: Node) -> Iterator[Proposal]:
             if at + 3 < len(parts):
                 end = parts[at + 4].start_byte
                 yield Proposal("drop-operand", (Edit(parts[at].start_byte, end, ""),), 0.3)
-    if len(parts) > 3:  # the same operands, grouped otherwise
-        for first in range(0, len(parts) - 2, 2):
-            start, end = parts[first].start_byte, parts[first + 2].end_byte
-            yield Proposal("group", (Edit(start, start, "("), Edit(end, end, ")")))
     for child in (node.child_by_field_name("left"), node.child_by_field_name("right")):
         if child is not None and child.type == "parenthesized_expression":
             inner = view.text(child)[1:-1]
             yield replace("group", child, inner)
-    if len(parts) > 3:
-        last = parts[-1]
-        for middle in range(2, len(parts) - 1, 2):
-            span = view.tree.data[parts[middle].start_byte : last.end_byte].decode()
-            yield Proposal("group", (Edit(parts[middle].start_byte, last.end_byte, f"({span})"),))
+    for first in range(0, min(len(parts), MAX_CHAIN) - 2, 2):  # grouped otherwise
+        for last in range(first + 2, min(len(parts), MAX_CHAIN), 2):
+            if last - first < len(parts) - 1:
+                yield _grouped(parts[first], parts[last], 1.0 if last == first + 2 else 0.7)
+
+
+def _grouped(first: Node, last: Node, share: float = 1.0) -> Proposal:
+    start, end = first.start_byte, last.end_byte
+    return Proposal("group", (Edit(start, start, "("), Edit(end, end, ")")), share)
 
 
 def _swap(view: FunctionView, node: Node) -> Iterator[Proposal]:
@@ -123,10 +130,12 @@ def _boolean(view: FunctionView, node: Node) -> Iterator[Proposal]:
     yield replace("drop-condition", node, view.text(left))
     yield replace("drop-condition", node, view.text(right))
     yield exchange("swap", view, left, right, 0.2)
-    last = left.child_by_field_name("right") if left.type == "boolean_operator" else None
-    if last is not None:  # a and b or c  ->  a and (b or c)
-        text = view.tree.data[last.start_byte : node.end_byte].decode()
-        yield Proposal("group", (Edit(last.start_byte, node.end_byte, f"({text})"),))
+    inner = left.child_by_field_name("right") if left.type == "boolean_operator" else None
+    if inner is not None:  # a and b or c  ->  a and (b or c)
+        yield _grouped(inner, right)
+    inner = right.child_by_field_name("left") if right.type == "boolean_operator" else None
+    if inner is not None:  # a or b and c  ->  (a or b) and c
+        yield _grouped(left, inner)
     parent = node.parent
     if parent is None or parent.type != "boolean_operator":
         operators = _operators(node)
@@ -218,6 +227,37 @@ def donor_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
         share *= 1.0 if one.type == node.type else 0.5
         yield replace("donor", node, text, share * (ECHO if echoes(view, node, text) else 1.0))
     yield from name_rules(view, node)
+
+
+def _other_attribute(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """Another attribute of another object: ``self.default  ->  item.level``."""
+    value, attribute = (node.child_by_field_name(key) for key in ("object", "attribute"))
+    if value is None or attribute is None or value.type != "identifier":
+        return
+    here, name = view.text(value), view.text(attribute)
+    others = [one for one in view.locals_at(node) if one != here]
+    kinds = view.file.attribute_kinds
+    known = [one for one in view.file.attributes_set if one != name]
+    near = sorted(known, key=lambda one: -likeness(name, one))
+    for one in others:
+        beside = 1.0 if re.search(rf"(?<![\w.]){one}\.", view.line_text(node)) else 0.3
+        for other in near[:MAX_PAIRS]:
+            share = beside * fits(kinds.get(name, UNKNOWN), kinds[other])
+            yield replace("attribute-pair", node, f"{one}.{other}", share)
+
+
+def _one_off(view: FunctionView, node: Node) -> Iterator[Proposal]:
+    """One more or one less."""
+    kind, parent = view.kind(node), node.parent
+    if kind not in (NUMBER, UNKNOWN) or parent is None or node.type not in _COUNTED:
+        return
+    here = view.text(node)
+    if len(here) > 80 or "\n" in here or parent.type in ("attribute", "parenthesized_expression"):
+        return
+    inner = parent.type in ("binary_operator", "unary_operator") and node.type == "binary_operator"
+    share = 1.0 if kind == NUMBER else 0.5
+    for step in (" + 1", " - 1"):
+        yield replace("one-off", node, f"({here}){step}" if inner else here + step, share)
 
 
 def _operand_donors(view: FunctionView, node: Node, kind: str) -> Iterator[tuple[str, float]]:
