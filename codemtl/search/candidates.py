@@ -23,6 +23,7 @@ from codemtl.search.priors import COMPARISON_SHARES, RULES, SITE_RULES, Rule
 from codemtl.search.rules.calls import call_rules
 from codemtl.search.rules.conditions import condition_rules
 from codemtl.search.rules.literals import literal_rules
+from codemtl.search.rules.members import member_rules
 from codemtl.search.rules.names import ECHO, LIKENESS, echoes, likeness
 from codemtl.search.rules.omissions import function_rules, word_rules
 from codemtl.search.rules.proposal import Proposal
@@ -37,7 +38,9 @@ TRUST, DOUBT = 0.4, 0.01  # how far the repair head's probabilities move ours
 MAX_PROPOSALS = 160  # of one rule at one node, those with the largest shares
 _LINE_FEED = re.compile(r"(?<!\r)\n")
 Location = Callable[[int, int], float]  # weight of the bytes start:end of the file as a place
-EXPRESSION_RULES = (literal_rules, term_rules, call_rules, condition_rules, word_rules)
+EXPRESSION_RULES = (
+    literal_rules, term_rules, call_rules, member_rules, condition_rules, word_rules,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

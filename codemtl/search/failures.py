@@ -25,9 +25,13 @@ FACTORS: Mapping[str, Mapping[str, float]] = {  # error → rule → factor wher
         "index": 2.0, "integer": 2.0, "offset": 2.0, "range": 2.0, "comparison": 2.0,
         "guard": 2.0, "insert-return": 2.0, "add-condition": 2.0,
     },
-    "AttributeError": {"attribute": 4.0, "function": 4.0, "name": 2.0, "wrap": 2.0, "guard": 2.0},
+    "AttributeError": {
+        "attribute": 4.0, "called-with": 4.0, "function": 4.0, "name": 2.0, "wrap": 2.0,
+        "guard": 2.0,
+    },
     "TypeError": {
-        "parentheses": 3.0, "drop-argument": 3.0, "add-argument": 3.0, "wrap": 2.0, "suffix": 2.0,
+        "parentheses": 3.0, "uncalled": 6.0, "called-with": 3.0,
+        "drop-argument": 3.0, "add-argument": 3.0, "wrap": 2.0, "suffix": 2.0,
         "guard": 2.0, "insert-return": 2.0,
     },
     "NameError": {"name": 4.0, "of-self": 4.0, "copy": 2.0, "move": 2.0},

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -21,6 +22,7 @@ _CALL_OF = r"\b{}\(((?:[^()]|\([^()]*\)){{0,600}})\)"
 _KEYWORD = re.compile(
     r"(?<![\w.*])([A-Za-z_]\w*)(?::[^,=()]*)? ?= ?([\w.]+|\"[^\"\n]*\"|'[^'\n]*')(?=\s*(?:,|\Z))"
 )
+MAX_CALLS_OF_CLASS, MAX_CALL = 24, 80  # that are made for what they do; characters of one
 MAX_CALLS = 40  # of a function, from which its keywords are learned
 _CONVERTER = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\([\w.\[\]]+\)")
 _ATTRIBUTE = re.compile(r"\b([A-Za-z_]\w*)\.([A-Za-z_]\w*)\b(?!\s*\()")
@@ -33,6 +35,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _ANSWERS = re.compile(
     r"\Adef _*(is|has|can|should|contains|needs|are|was)_|-> bool\b|\breturn (True|False|not )"
 )
+_GIVES = re.compile(r"\breturn[ (\[{](?!None\b)|\byield\b|\braise NotImplementedError\b")
 _PLAIN = frozenset({  # what other templates call values with
     "abs", "all", "any", "bool", "bytes", "dict", "enumerate", "filter", "float", "frozenset",
     "int", "isinstance", "iter", "len", "list", "map", "max", "min", "next", "ord", "print",
@@ -42,12 +45,25 @@ _PLAIN = frozenset({  # what other templates call values with
 _OBJECTS = frozenset({"self", "cls"})
 
 
+class Procedure(NamedTuple):
+    """A function that does something and hands nothing back."""
+
+    name: str
+    parameters: list[str]  # that a call must give, the object of a method among them
+
+
+class _Done(NamedTuple):
+    procedures: list[Procedure]
+    calls: list[Node]
+
+
 class FileView:
     """What a file's text says of the things that its functions use."""
 
     def __init__(self, tree: SourceTree) -> None:
         self.tree = tree
         self._keywords: dict[str, dict[str, list[str]]] = {}
+        self._done: dict[int, _Done] = {}
 
     @cached_property
     def source(self) -> str:
@@ -90,6 +106,11 @@ class FileView:
         if name in _OBJECTS or name not in self._attributes:
             return []
         return self._attributes[name].most_common(MAX_ATTRIBUTES)
+
+    @cached_property
+    def attribute_names(self) -> frozenset[str]:
+        """The attributes that the file reads or sets of anything."""
+        return frozenset(name for found in self._attributes.values() for name in found)
 
     @cached_property
     def unread(self) -> list[str]:
@@ -148,6 +169,32 @@ class FileView:
             if _ANSWERS.search(self.tree.text(one))
         ][:MAX_PREDICATES]
 
+    def procedures(self, within: Node | None = None) -> list[Procedure]:
+        """The functions of a class or the module, undecorated, that hand nothing back."""
+        return self._done_in(within or self.tree.root).procedures
+
+    def calls(self, within: Node) -> list[Node]:
+        """The calls that a class makes for what they do, each text once."""
+        return self._done_in(within).calls
+
+    def _done_in(self, within: Node) -> _Done:
+        if within.id not in self._done:
+            body = within.child_by_field_name("body") or within
+            calls: dict[str, Node] = {}
+            for one in walk(body) if body != within else ():
+                inner = one.named_children[0] if one.named_child_count else one
+                text = self.tree.text(one) if inner.type == "call" else "\n"
+                short = len(text) <= MAX_CALL and "\n" not in text
+                if one.type == "expression_statement" and short:
+                    calls.setdefault(text, one)
+            found = [
+                Procedure(self._name(one), [self.tree.text(wanted) for wanted in _required(one)])
+                for one in body.named_children
+                if one.type == "function_definition" and not _GIVES.search(self.tree.text(one))
+            ]
+            self._done[within.id] = _Done(found, list(calls.values())[:MAX_CALLS_OF_CLASS])
+        return self._done[within.id]
+
     @property
     def _top(self) -> Sequence[Node]:
         return self.tree.root.named_children
@@ -161,6 +208,19 @@ def _functions(statements: Sequence[Node]) -> list[Node]:
     bare = [one.named_children[-1] if one.type == "decorated_definition" else one
             for one in statements]  # fmt: skip
     return [one for one in bare if one.type == "function_definition"]
+
+
+def _required(function: Node) -> list[Node]:
+    """The plain parameters that have no default."""
+    parameters = function.child_by_field_name("parameters")
+    found = []
+    for one in parameters.named_children if parameters is not None else ():
+        name = one if one.type == "identifier" else None
+        if one.type == "typed_parameter" and one.named_children[0].type == "identifier":
+            name = one.named_children[0]
+        if name is not None:
+            found.append(name)
+    return found
 
 
 def _parameters(function: Node) -> int:

@@ -54,10 +54,38 @@ REPAIRS = [
     ("def f(case):\n    return case\ndef g(case):\n    return case.name\n",
      "def f(case):\n    return case.name\ndef g(case):\n    return case.name\n"),
     ("def f(self):\n    return super(A).f()\n", "def f(self):\n    return super().f()\n"),
+    ("def f(self, other):\n    return self.top == other\n",
+     "def f(self, other):\n    return self.top == other.top\n"),
+    ("def f(user, name):\n    print(user.name)\n    return {'name': name}\n",
+     "def f(user, name):\n    print(user.name)\n    return {'name': user.name}\n"),
+    ("def f(x):\n    return x.size()\n", "def f(x):\n    return x.size\n"),
+    ("def f(here, there):\n    return here.distance\ndef g(a, b):\n    return a.distance(b)\n",
+     "def f(here, there):\n    return here.distance(there)\n"
+     "def g(a, b):\n    return a.distance(b)\n"),
+    ("def f(x):\n    return make(a=x.a)\ndef make(a, b=0):\n    return a, b\n",
+     "def f(x):\n    return make(a=x.a, b=x.b)\ndef make(a, b=0):\n    return a, b\n"),
+    ("def f(big):\n    return make(bug=big)\n", "def f(big):\n    return make(big=big)\n"),
+    ("def f(x):\n    return x.get('a', {}).get('b')\n",
+     "def f(x):\n    return (x.get('a') or {}).get('b')\n"),
+    ("def f(x, path):\n    'library/' + path\n    return path\n",
+     "def f(x, path):\n    path = 'library/' + path\n    return path\n"),
+    ("def f(a, b):\n    a -= b + 1\n    return a\n",
+     "def f(a, b):\n    a = a - (b + 1)\n    return a\n"),
+    ("def f(a, b):\n    return a == b.c\n", "def f(a, b):\n    return not b or a == b.c\n"),
+    ("class A:\n    def f(self):\n        self.x = 1\n"
+     "    def g(self):\n        self.changed.notify_all()\n",
+     "class A:\n    def f(self):\n        self.x = 1\n        self.changed.notify_all()\n"
+     "    def g(self):\n        self.changed.notify_all()\n"),
 ]  # fmt: skip
 
 
 MADE = [
+    ("class A:\n    def f(self, user):\n        self.user = user\n"
+     "    def tell(self, user):\n        user.tell()\n",
+     "class A:\n    def f(self, user):\n        self.tell(user)\n        self.user = user\n"
+     "    def tell(self, user):\n        user.tell()\n"),
+    ("def f(items):\n    return items[0]\ndef order(items):\n    items.sort()\n",
+     "def f(items):\n    order(items)\n    return items[0]\ndef order(items):\n    items.sort()\n"),
     # what stands there, what is meant: from data/made_bugs.jsonl
     ("def f(a, b, c):\n    return a + b // 2 // c\n",
      "def f(a, b, c):\n    return (a + b // 2) // c\n"),

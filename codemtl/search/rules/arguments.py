@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from codemtl.search.rules.proposal import Proposal
+from codemtl.search.rules.names import likeness
+from codemtl.search.rules.proposal import Proposal, replace
 from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 
@@ -107,8 +108,31 @@ def _keywords(
             options.setdefault(f"{name}={name}", 0.4 if name in view.unread else 0.1)
     if "kwargs" in view.names:
         options["**kwargs"] = 0.5
+    for owner in _owners(view, items):  # f(a=x.a)  ->  f(a=x.a, b=x.b)
+        for other in [*known, *(other for other, _ in view.file.attributes_of(owner))]:
+            if other not in given:
+                options.setdefault(f"{other}={owner}.{other}", 0.4)
     for text, share in options.items():
         yield Proposal("keyword", (Edit(at, at, head + text),), share)
+    for one in items:
+        key, given_value = (one.child_by_field_name(field) for field in ("name", "value"))
+        if key is not None and given_value is not None:
+            here, named = view.text(key), view.text(given_value).rpartition(".")[2]
+            meant = {named} if named.isidentifier() else set()
+            for other in sorted(meant | known.keys() - given - {here}):
+                yield replace("keyword-name", key, other, 0.2 + likeness(here, other))
+
+
+def _owners(view: FunctionView, items: list[Node]) -> list[str]:
+    """Whose attributes are handed over under their names."""
+    found: dict[str, None] = {}
+    for one in items:
+        key, value = (one.child_by_field_name(field) for field in ("name", "value"))
+        if key is not None and value is not None and value.type == "attribute":
+            owner, _, name = view.text(value).rpartition(".")
+            if name == view.text(key):
+                found[owner] = None
+    return list(found)
 
 
 def _forgotten(view: FunctionView, items: list[Node]) -> Iterator[Proposal]:

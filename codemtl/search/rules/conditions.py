@@ -70,6 +70,7 @@ def _presence(view: FunctionView, node: Node, inner: str) -> Iterator[Proposal]:
                 if text != view.owner and reaches(view, value, node):
                     yield replace("presence", node, f"{text} and {inner}", 0.7)
                     yield replace("presence", node, f"{text} is not None and {inner}", 1.0)
+                    yield replace("presence", node, f"not {text} or {inner}", 0.3)
         for value in one.named_children if one.type == "comparison_operator" else ():
             text = view.text(value)
             if value.type in ("identifier", "attribute") and text not in seen:
@@ -177,10 +178,11 @@ def _of_attributes(view: FunctionView, place: Node) -> Iterator[tuple[str, float
     )
     for text in list(texts)[:MAX_ATTRIBUTES]:
         if len(text) <= MAX_CONDITION // 2 and "\n" not in text:
-            yield text, 0.2
-            yield f"not {text}", 0.2
-            yield f"{text} is None", 0.15
-            yield f"{text} is not None", 0.2
+            share = 0.4 if text in view.text(place) else 0.2
+            yield text, share
+            yield f"not {text}", share
+            yield f"{text} is None", 0.75 * share
+            yield f"{text} is not None", share
 
 
 def _of_functions(view: FunctionView, place: Node) -> Iterator[tuple[str, float]]:

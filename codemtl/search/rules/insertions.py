@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from codemtl.search.file_view import Procedure
 from codemtl.search.kinds import MAPPING, NOTHING, NUMBER, SEQUENCE, TEXT, TRUTH, UNKNOWN, fits
 from codemtl.search.nodes import inside
 from codemtl.search.rules.exits import exit_rules, returned
@@ -47,7 +48,7 @@ def insertion_rules(view: FunctionView, node: Node) -> Iterator[Proposal]:
             yield Proposal("insert-leave", (after(view, node, f"{depth}{leave}\n"),))
         for value in returned(view):
             yield Proposal("insert-end", (after(view, node, f"{depth}return {value}\n"),))
-    changes = [*_updates(view, node, in_loop), *_of_objects(view, node)]
+    changes = [*_updates(view, node, in_loop), *_of_objects(view, node), *_calls(view, node)]
     for rule, text, share in changes if alone(view, node) else ():
         if share:
             yield Proposal(rule, (insertion(view, node, f"{depth}{text}\n"),), share)
@@ -138,6 +139,28 @@ def _changed(
             yield f"{one}.append({other})", 0.3 if kind == UNKNOWN else counted / 2
         if kind == MAPPING:
             yield f"{one}.pop({other}, None)", 0.1
+
+
+def _calls(view: FunctionView, node: Node) -> Iterator[_Change]:
+    """A function is not called that does something: as other methods of the class call it, or
+    where its arguments are at hand by name.
+    """
+    own, here = view.definition.name, view.body_text
+    around = view.definition.parent if view.owner else None
+    for call in view.file.calls(around.node) if around is not None else ():
+        if view.text(call) not in here and reaches(view, call, node):
+            yield "copy-call", view.text(call), 1.0
+    found = [one for one in view.file.procedures() if view.owner or one.name != own]
+    for one in view.file.procedures(around.node) if around is not None else ():
+        if one.parameters and one.name != own and not one.name.startswith("__"):
+            found.append(Procedure(f"{view.owner}.{one.name}", one.parameters[1:]))
+    at_hand = {name: name for name in view.locals_at(node)}
+    for name in view.attributes:
+        at_hand.setdefault(name, f"{view.owner}.{name}")
+    for one in found:
+        if at_hand.keys() >= set(one.parameters):
+            given = ", ".join(at_hand[name] for name in one.parameters)
+            yield "insert-call", f"{one.name}({given})", 0.3 if f"{one.name}(" in here else 1.0
 
 
 def _copied(view: FunctionView, node: Node, depth: str) -> Iterator[Proposal]:

@@ -108,6 +108,10 @@ def _called(view: FunctionView, node: Node) -> Iterator[Proposal]:
         tight = parent.type in ("attribute", "subscript")
         yield replace("await", node, f"(await {here})" if tight else f"await {here}")
     name = view.text(function) if function is not None else ""
+    arguments = node.child_by_field_name("arguments")
+    if name.endswith(".get") and arguments is not None and arguments.named_child_count == 2:
+        key, other = (view.text(one) for one in arguments.named_children)
+        yield replace("get", node, f"({name}({key}) or {other})")  # what is there may be None
     if function is not None and name in view.members(_METHOD):
         yield replace("of-self", function, f"{view.owner}.{name}")
 
@@ -180,14 +184,16 @@ def _other_exception(view: FunctionView, node: Node) -> Iterator[Proposal]:
     here, parent = view.text(node), node.parent
     if parent is None or parent.type not in ("except_clause", "tuple", "as_pattern"):
         return
-    if not _RAISABLE.match(here) or inside(node, "except_clause") is None:
+    if not here[:1].isupper() or inside(node, "except_clause") is None:
         return
-    for other in EXCEPTIONS:
+    came = {error for errors in view.failures.errors.values() for error in errors}
+    for other in dict.fromkeys((*sorted(came & view.visible(node)), *EXCEPTIONS)):
         if other != here:
-            yield replace("exception", node, other)
+            share = 3.0 if other in came else 1.0
+            yield replace("exception", node, other, share)
             yield replace(
                 "exception", node, f"({here}, {other})" if parent.type != "tuple" else
-                f"{here}, {other}", 0.5,
+                f"{here}, {other}", share / 2,
             )  # fmt: skip
 
 

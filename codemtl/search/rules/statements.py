@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from codemtl.search.nodes import inside
+from codemtl.search.nodes import PLAIN, inside
 from codemtl.search.rules.conditions import conditions
 from codemtl.search.rules.insertions import insertion_rules
 from codemtl.search.rules.lines import (
@@ -20,7 +21,7 @@ from codemtl.search.rules.lines import (
     text_of_lines,
 )
 from codemtl.search.rules.omissions import lost_rules
-from codemtl.search.rules.proposal import Proposal, exchange
+from codemtl.search.rules.proposal import Proposal, exchange, replace
 from codemtl.search.view import FunctionView
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.tree import walk
@@ -175,6 +176,9 @@ def _turned(view: FunctionView, node: Node) -> Iterator[Proposal]:
         if inner.type == "call":
             for name in view.locals_at(node):
                 yield Proposal("assign", (Edit(start, start, f"{name} = "),), 0.3)
+        for name in view.locals_at(node) if inner.type == "binary_operator" else ():
+            if re.search(rf"(?<![\w.]){name}\b", view.text(inner)):
+                yield Proposal("assign", (Edit(start, start, f"{name} = "),), 0.3)
         if inner.type in ("assignment", "augmented_assignment"):
             yield from _targets(view, inner)
     elif kind == "return_statement":
@@ -187,6 +191,12 @@ def _targets(view: FunctionView, node: Node) -> Iterator[Proposal]:
     if left is None or right is None:
         return
     here = view.text(left)
+    sign = node.child_by_field_name("operator")
+    if sign is not None:  # += changes what others hold too
+        value = view.text(right)
+        value = value if right.type in ("call", *PLAIN) else f"({value})"
+        whole = f"{here} = {here} {view.text(sign)[:-1]} {value}"
+        yield replace("unaugmented", node, whole)
     if left.type == "identifier":
         for name in view.names:
             if name != here:
