@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from codemtl.syntax.ending import tidy
+
 
 def write_durable(path: Path, data: bytes) -> None:
     """Write a new file, with the mode that the user's umask asks for, and wait for the disk.
@@ -24,11 +26,12 @@ def write_durable(path: Path, data: bytes) -> None:
 def write_atomic(path: Path, data: bytes) -> None:
     """Write or replace a file in one step."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write_durable(partial, data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with tidy():
+        try:
+            write_durable(partial, data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import selectors
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.servers import Servers
 from codemtl.search.worker import Worker
 from codemtl.search.workplace import Workplace
+from codemtl.syntax.ending import tidy
 
 _SPARE = 10.0  # seconds that a server gets beyond its candidate's limit before it counts as dead
 _START = 70.0  # the same for one that is being started
@@ -70,14 +70,12 @@ class Validator:
         self._servers: Servers | None = None
         self._plan: recording.Plan | None = None
         self._confirmer: Worker | None = None
-        self._handles = False  # whether SIGTERM is ours
-        self._place = Workplace(self._command, self._targets, self.protection.way)
+        with tidy():
+            self._place = Workplace(self._command, self._targets, self.protection.way)
+        self._ending = ExitStack()
 
     def __enter__(self) -> Validator:
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _terminated)
-            self._handles = True
+        self._ending.enter_context(tidy())
         return self
 
     def __exit__(
@@ -87,9 +85,7 @@ class Validator:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-        if self._handles:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            self._handles = False
+        self._ending.close()
 
     def close(self) -> None:
         """End every process, remove every temporary file; again is harmless."""
@@ -204,11 +200,6 @@ class Validator:
         seconds = time.monotonic() - slot.began
         self._done.append((slot.task.key, Verdict("crashed", message=message, seconds=seconds)))
         slot.worker = slot.task = None
-
-
-def _terminated(number: int, frame: object) -> None:
-    """SIGTERM cleans up as Ctrl-C does."""
-    raise SystemExit(128 + number)
 
 
 def _verdict(said: dict[str, Any]) -> Verdict:

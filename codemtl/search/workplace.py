@@ -20,6 +20,7 @@ from codemtl.search import private_copy, sandbox
 from codemtl.search.child.jail import remove
 from codemtl.search.commands import Command, Interpreter
 from codemtl.search.worker import Worker
+from codemtl.syntax import ending
 
 HOOK = str(sandbox.CHILD / "hook")  # of any Python that finds it on its PYTHONPATH
 
@@ -221,7 +222,7 @@ class Workplace:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Signals wait until the block is over."""
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *ending.SIGNALS})
     try:
         yield
     finally:

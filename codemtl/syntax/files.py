@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codemtl.errors import EditError, FileChangedError, SourceError, WriteError
+from codemtl.syntax.ending import tidy
 from codemtl.syntax.tree import error_count, parse
 
 SIZE_LIMIT = 10 * 2**20  # bytes; no source written by people is longer
@@ -149,7 +150,8 @@ class SourceFile:
             status = os.stat(self.resolved)
             if not status.st_mode & 0o222 or not os.access(self.resolved, os.W_OK):
                 raise WriteError(f"{self.path}: is read-only; make it writable and run again")
-            self._replace(self.resolved, raw, status)
+            with tidy():
+                self._replace(self.resolved, raw, status)
         except OSError as error:
             reason = _REASONS.get(error.errno or 0, str(error))
             raise WriteError(f"{self.path}: not written, {reason}") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from codemtl.search import sandbox
+from codemtl.syntax.ending import SIGNALS
 
 from .conftest import BUGGY, PYTEST, TEMPORARY, TEST, Make, tree_hash, ways, with_temporary
 
@@ -36,7 +37,7 @@ with Validator(sys.argv[1], [Path("calc.py")], jobs=2, way=sys.argv[2]) as valid
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ways())
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, *SIGNALS, signal.SIGKILL])
 def test_a_signal_at_any_moment(
     project: Make, tmp_path: Path, way: sandbox.Way, number: signal.Signals
 ) -> None:

@@ -1,0 +1,51 @@
+"""What is being written when a process is told to end is cleared away; the old file stays."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codemtl.syntax.ending import SIGNALS
+
+PREPARE = """
+import os, signal, sys
+from pathlib import Path
+number = int(sys.argv[1])
+signal.signal(number, signal.SIG_DFL)  # whatever who started the tests has settled
+"""
+AT_THE_DISK = """
+os.fsync = lambda _: os.kill(os.getpid(), number)
+"""
+SOURCE = """
+from codemtl.syntax.files import SourceFile
+SourceFile.read("a.py").write(b"x = 2\\n")
+"""
+RESULT = """
+from codemtl.model.atomic import write_atomic
+write_atomic(Path("a.py"), b"x = 2\\n")
+"""
+SEARCH = """
+import tempfile
+from codemtl.search import workplace
+from codemtl.search.pool import Validator
+tempfile.tempdir = os.getcwd()
+workplace._expose = lambda *_: os.kill(os.getpid(), number)
+Validator(f"{sys.executable} -m pytest -q", [Path("a.py")], way="limits")
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("program", [AT_THE_DISK + SOURCE, AT_THE_DISK + RESULT, SEARCH])
+def test_told_to_end(tmp_path: Path, program: str, number: signal.Signals) -> None:
+    (tmp_path / "a.py").write_bytes(b"x = 1\n")
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE + program, str(int(number))],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (128 + number, "")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.py"]
+    assert (tmp_path / "a.py").read_bytes() == b"x = 1\n"
