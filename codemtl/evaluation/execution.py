@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codemtl.errors import DataError
+from codemtl.syntax.ending import tidy
 
 SECONDS = 5.0  # of processor time
 PATIENCE = 4  # times as much wall time, as other processes want the processor too
@@ -97,6 +98,7 @@ def isolation() -> Isolation:
     raise DataError(f"{python} cannot be run as a process of its own here")
 
 
+@tidy()
 def passes(program: str, seconds: float = SECONDS) -> bool:
     """Whether a program, tests included, runs to its end in ``seconds`` of processor time."""
     token = secrets.token_hex(32).encode()

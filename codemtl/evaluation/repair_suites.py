@@ -33,6 +33,7 @@ from codemtl.evaluation.results import PRIOR, SuiteResult, Table, as_json, perce
 from codemtl.evaluation.ruff_rival import COMMAND, TIERS, RuffScores, run_ruff
 from codemtl.evaluation.scoring import Guess, Make, Scores, score_cases
 from codemtl.inference import Calibration
+from codemtl.syntax.ending import tidy
 from codemtl.syntax.lexical import lexical_tokens
 from codemtl.syntax.tree import parse
 from codemtl.tasks.metrics import (
@@ -86,7 +87,7 @@ class Setting:
 
 def repair_suite(name: str, cases: RepairCases, corpus: Corpus, setting: Setting) -> SuiteResult:
     """Run one suite of bugs."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tidy(), tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ngram.npz"
         trained = train_ngram(corpus, NGRAM_FUNCTIONS, setting.seed, file)
         make = setting.make(file if trained else None)

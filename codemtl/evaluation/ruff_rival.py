@@ -27,6 +27,7 @@ import numpy as np
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import RepairCase
 from codemtl.evaluation.synthetic import function_at
+from codemtl.syntax.ending import tidy
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.tree import parse
 from codemtl.tasks.metrics import NOTHING, Array
@@ -67,7 +68,7 @@ def run_ruff(bugs: Sequence[RepairCase], clean: Sequence[RepairCase]) -> RuffSco
     if ruff is None:
         return None
     version = subprocess.run([ruff, "--version"], capture_output=True, text=True, check=False)
-    with tempfile.TemporaryDirectory() as name:
+    with tidy(), tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         for number, bug in enumerate(bugs):
             _put(folder / f"old{number}", bug.origin.path, bug.fixed)

@@ -11,8 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from codemtl.corpus import processes
 from codemtl.corpus.processes import Spawning, end_with_parent
 from codemtl.errors import ModelError
+from codemtl.syntax.ending import tidy
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,8 +40,8 @@ def run(
         return [task(made, case) for case in _bar(cases, len(cases), label)]
     pool = ProcessPoolExecutor(min(jobs, len(cases)), Spawning(), _start, (make,))
     try:
-        results = pool.map(_Call(task), cases)
-        return list(_bar(results, len(cases), label))
+        with tidy():
+            return list(_bar(pool.map(_Call(task), cases), len(cases), label))
     except BrokenProcessPool as error:
         raise ModelError(
             f"a process ended while {label}, perhaps for lack of memory; try fewer --jobs"
@@ -57,7 +59,7 @@ class _Call:
         self.task = task
 
     def __call__(self, case: Any) -> Any:
-        return self.task(_own[0], case)
+        return processes.task(self.task, _own[0], case)
 
 
 def _start(make: Callable[[], Any]) -> None:

@@ -1,4 +1,4 @@
-"""What is being written when a process is told to end is cleared away; the old file stays."""
+"""Whoever is told to end leaves nothing half written, and no temporary folder."""
 
 from __future__ import annotations
 
@@ -36,10 +36,27 @@ tempfile.tempdir = os.getcwd()
 workplace._expose = lambda *_: os.kill(os.getpid(), number)
 Validator(f"{sys.executable} -m pytest -q", [Path("a.py")], way="limits")
 """
+SUITE = """
+import tempfile
+from codemtl.evaluation import repair_suites
+tempfile.tempdir = os.getcwd()
+repair_suites.train_ngram = lambda *_: os.kill(os.getpid(), number)
+repair_suites.repair_suite("made bugs", None, None, repair_suites.Setting(*[None] * 5))
+"""
+EXECUTION = """
+import tempfile
+from codemtl.evaluation import execution
+tempfile.tempdir = os.getcwd()
+execution._bound = lambda _: []
+execution._wait = lambda *_: os.kill(os.getpid(), number)
+execution.passes("pass")
+"""
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("program", [AT_THE_DISK + SOURCE, AT_THE_DISK + RESULT, SEARCH])
+@pytest.mark.parametrize(
+    "program", [AT_THE_DISK + SOURCE, AT_THE_DISK + RESULT, SEARCH, SUITE, EXECUTION]
+)
 def test_told_to_end(tmp_path: Path, program: str, number: signal.Signals) -> None:
     (tmp_path / "a.py").write_bytes(b"x = 1\n")
     done = subprocess.run(
