@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import util
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FrameType
 from typing import ParamSpec, TypeVar
@@ -63,6 +64,8 @@ def task(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     try:
         return function(*arguments, **named)
     except SystemExit:
+        # else Python complains of semaphores, which a library may have made
+        util._run_finalizers()  # type: ignore[attr-defined]
         os._exit(1)
 
 
