@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.syntax.ending import SIGNALS
+from codemtl.ending import SIGNALS
 
 PREPARE = """
 import os, signal, sys
@@ -27,6 +27,10 @@ SourceFile.read("a.py").write(b"x = 2\\n")
 RESULT = """
 from codemtl.model.atomic import write_atomic
 write_atomic(Path("a.py"), b"x = 2\\n")
+"""
+PICTURE = """
+from codemtl.vision.pictures import write_whole
+write_whole(Path("a.py"), b"x = 2\\n")
 """
 SEARCH = """
 import tempfile
@@ -55,7 +59,8 @@ execution.passes("pass")
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
-    "program", [AT_THE_DISK + SOURCE, AT_THE_DISK + RESULT, SEARCH, SUITE, EXECUTION]
+    "program",
+    [*(AT_THE_DISK + one for one in (SOURCE, RESULT, PICTURE)), SEARCH, SUITE, EXECUTION],
 )
 def test_told_to_end(tmp_path: Path, program: str, number: signal.Signals) -> None:
     (tmp_path / "a.py").write_bytes(b"x = 1\n")

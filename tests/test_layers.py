@@ -21,16 +21,17 @@ PACKAGE = Path(codemtl.errors.__file__).parent
 
 # What each part may import of the package, besides itself.
 ALLOWED: dict[str, set[str]] = {
+    "ending": set(),
     "errors": set(),
     "scripting": {"errors"},
     "weights": set(),
-    "syntax": {"errors"},
+    "syntax": {"ending", "errors"},
     "corpus": {"errors", "syntax"},
     "tasks": {"errors", "syntax", "corpus"},
-    "model": {"errors", "syntax", "corpus", "tasks"},
+    "model": {"ending", "errors", "syntax", "corpus", "tasks"},
     "training": {"errors", "syntax", "corpus", "tasks", "model", "inference"},
     "inference": {"errors", "syntax", "tasks", "model"},
-    "evaluation": {"errors", "syntax", "corpus", "tasks", "model", "inference"},
+    "evaluation": {"ending", "errors", "syntax", "corpus", "tasks", "model", "inference"},
     # between them and the command line: a sequence of what they do, which none of them may know
     "finetune": {
         "errors",
@@ -42,10 +43,10 @@ ALLOWED: dict[str, set[str]] = {
         "inference",
         "evaluation",
     },
-    "search": {"errors", "syntax", "inference"},
+    "search": {"ending", "errors", "syntax", "inference"},
     "serving": {"errors", "syntax", "inference"},
     "report": {"errors", "syntax"},
-    "vision": {"errors"},
+    "vision": {"ending", "errors"},
     "configuration": {"errors", "syntax"},
     "cli_vision": {"errors", "report", "configuration", "vision"},
     "__main__": {"cli"},

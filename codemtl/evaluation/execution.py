@@ -27,8 +27,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from codemtl.ending import tidy
 from codemtl.errors import DataError
-from codemtl.syntax.ending import tidy
 
 SECONDS = 5.0  # of processor time
 PATIENCE = 4  # times as much wall time, as other processes want the processor too

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from codemtl.ending import tidy
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import RepairCase, RepairCases
 from codemtl.evaluation.corpus import Corpus
@@ -33,7 +34,6 @@ from codemtl.evaluation.results import PRIOR, SuiteResult, Table, as_json, perce
 from codemtl.evaluation.ruff_rival import COMMAND, TIERS, RuffScores, run_ruff
 from codemtl.evaluation.scoring import Guess, Make, Scores, score_cases
 from codemtl.inference import Calibration
-from codemtl.syntax.ending import tidy
 from codemtl.syntax.lexical import lexical_tokens
 from codemtl.syntax.tree import parse
 from codemtl.tasks.metrics import (

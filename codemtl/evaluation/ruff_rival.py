@@ -24,10 +24,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from codemtl.ending import tidy
 from codemtl.errors import DataError
 from codemtl.evaluation.cases import RepairCase
 from codemtl.evaluation.synthetic import function_at
-from codemtl.syntax.ending import tidy
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.tree import parse
 from codemtl.tasks.metrics import NOTHING, Array

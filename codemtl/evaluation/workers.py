@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from codemtl.corpus import processes
 from codemtl.corpus.processes import Spawning, end_with_parent
+from codemtl.ending import tidy
 from codemtl.errors import ModelError
-from codemtl.syntax.ending import tidy
 
 T = TypeVar("T")
 R = TypeVar("R")

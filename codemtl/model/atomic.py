@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from codemtl.syntax.ending import tidy
+from codemtl.ending import tidy
 
 
 def write_durable(path: Path, data: bytes) -> None:

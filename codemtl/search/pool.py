@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from codemtl.ending import tidy
 from codemtl.errors import UsageError
 from codemtl.search import baseline as recording
 from codemtl.search import commands, sandbox
@@ -19,7 +20,6 @@ from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.servers import Servers
 from codemtl.search.worker import Worker
 from codemtl.search.workplace import Workplace
-from codemtl.syntax.ending import tidy
 
 _SPARE = 10.0  # seconds that a server gets beyond its candidate's limit before it counts as dead
 _START = 70.0  # the same for one that is being started

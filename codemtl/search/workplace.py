@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from codemtl import ending
 from codemtl.errors import UsageError
 from codemtl.search import private_copy, sandbox
 from codemtl.search.child.jail import remove
 from codemtl.search.commands import Command, Interpreter
 from codemtl.search.worker import Worker
-from codemtl.syntax import ending
 
 HOOK = str(sandbox.CHILD / "hook")  # of any Python that finds it on its PYTHONPATH
 

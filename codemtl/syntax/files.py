@@ -19,8 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from codemtl.ending import tidy
 from codemtl.errors import EditError, FileChangedError, SourceError, WriteError
-from codemtl.syntax.ending import tidy
 from codemtl.syntax.tree import error_count, parse
 
 SIZE_LIMIT = 10 * 2**20  # bytes; no source written by people is longer

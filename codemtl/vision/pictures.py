@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from codemtl.ending import tidy
 from codemtl.errors import DataError, WriteError
 
 MOST_PIXELS = 100_000_000  # beyond this a small file could fill the memory
@@ -89,6 +90,7 @@ def encode_png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+@tidy()
 def write_whole(path: Path, data: bytes) -> None:
     """Write or replace a file in one step, on the disk when this returns."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

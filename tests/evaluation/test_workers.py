@@ -20,7 +20,7 @@ SLEEPER = textwrap.dedent("""
     from tempfile import TemporaryDirectory
 
     from codemtl.evaluation.workers import run
-    from codemtl.syntax.ending import tidy
+    from codemtl.ending import tidy
 
     def make():
         return Path(__file__).parent

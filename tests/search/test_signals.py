@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from codemtl.ending import SIGNALS
 from codemtl.search import sandbox
-from codemtl.syntax.ending import SIGNALS
 
 from .conftest import BUGGY, PYTEST, TEMPORARY, TEST, Make, tree_hash, ways, with_temporary
 
