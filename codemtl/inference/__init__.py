@@ -7,6 +7,7 @@ runtime.
 from __future__ import annotations
 
 import json
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,6 +38,9 @@ LIBRARIES = (
     "numpy",
 )
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json")
+
+# ONNX Runtime reads it when it is imported, and else notes events, to be sent to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load_predictor(model: Path | None = None, threads: int | None = None) -> Predictor:

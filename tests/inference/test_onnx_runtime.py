@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,3 +176,12 @@ def test_weights_that_do_not_fit_are_refused(
     save_file(tensors, broken / WEIGHTS)
     with pytest.raises(ModelError, match=f"{WEIGHTS}: {fault}"):
         load_predictor(broken)
+
+
+def test_its_makers_are_told_nothing(tmp_path: Path) -> None:
+    """Else it writes a data base to the cache, and a file to the temporary folder."""
+    environment = {key: value for key, value in os.environ.items() if "TELEMETRY" not in key}
+    places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), str(tmp_path))
+    program = "import codemtl.inference.onnx_runtime"
+    subprocess.run([sys.executable, "-c", program], env=environment | places, check=True)
+    assert list(tmp_path.iterdir()) == []
