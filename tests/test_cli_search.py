@@ -109,6 +109,20 @@ def test_code_that_no_failing_test_runs(run: Run, project: Path) -> None:
     assert "no failing test runs b.py" in outcome.err
 
 
+def test_what_is_true_of_all_files_is_said_once(run: Run, project: Path) -> None:
+    (project / "b.py").write_text("def other(x):\n    return x\n")
+    wrong = run("repair", "a.py", "b.py", "--test", f"{PYTEST} test_a.py::nope")
+    assert wrong.code == 2
+    assert wrong.err.count(" cannot run: ") == 1
+    assert "codemtl: 2 files: --test " in wrong.err
+    assert f"{project}/test_a.py::nope" in wrong.err  # not where a copy lay
+    (project / "test_a.py").write_text("import a\n\n\ndef test_a():\n    pass\n")
+    right = run("repair", "a.py", "b.py", "--test", PYTEST)
+    assert right.code == 0
+    assert right.out.startswith("2 files: the tests pass as it is; nothing was changed\n")
+    assert right.out.count("\n") == 2
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -82,8 +82,8 @@ def repaired(
     verdict = search_verdict(done)
     if verdict is not None and style == "github":
         print_line(github_note(verdict))
-    elif verdict is not None and style == "text" and mode == "diff":
-        complain(verdict)
+    elif style == "text" and mode != "check":
+        _search_text(done, mode)
     if style == "json":
         print_json(repair_document(done, model, seconds))
     elif style == "sarif":
@@ -221,6 +221,8 @@ def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
         verdict = _verdict(result)
         print_line(f"{result.path}: {verdict}", "red" if verdict != "ok" else "")
         return
+    if result.patch is not None and result.patch.status != "fixed":
+        return  # `_search_text` says it
     _complain_about(result)
     if mode == "diff":
         _print_diff(result)
@@ -249,15 +251,30 @@ def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
         print_line(f"wrote {result.path}", "green")
 
 
-def _patch_text(result: FileResult, patch: Patch) -> None:
-    """What the search came to: the change, and which tests it turned."""
-    tried = f"{count(patch.candidates_tried, 'candidate')} in {patch.seconds:.1f} s"
-    if patch.status != "fixed":
-        if patch.status == "already-passing":
-            print_line(f"{result.path}: {patch.message}", "green")
-        elif patch.status == "not-fixed":
-            print_line(f"{result.path}: not fixed: {patch.message} ({tried})", "bold")
+def _search_text(results: Sequence[FileResult], mode: Mode) -> None:
+    """Why the search with tests has no patch: once, as it is the same for all files."""
+    settled = {one.path: one.patch for one in results if one.patch and one.patch.status != "fixed"}
+    if not settled:
         return
+    path, patch = next(iter(settled.items()))
+    named = path if len(settled) == 1 else count(len(settled), "file")
+    if patch.status == "error":
+        message = patch.message or ""
+        complain(message if named in message else f"{named}: {message}")
+    elif patch.status == "not-fixed" and mode == "diff":
+        complain(f"not fixed: {patch.message}")
+    elif patch.status == "not-fixed":
+        print_line(f"{named}: not fixed: {patch.message} ({_tried(patch)})", "bold")
+    elif mode != "diff":
+        print_line(f"{named}: {patch.message}", "green")
+
+
+def _tried(patch: Patch) -> str:
+    return f"{count(patch.candidates_tried, 'candidate')} in {patch.seconds:.1f} s"
+
+
+def _patch_text(result: FileResult, patch: Patch) -> None:
+    """What the search found: the change, and which tests it turned."""
     positions = Positions(result.data)
     first = result.findings[0]
     place = span(positions, first)
@@ -265,7 +282,7 @@ def _patch_text(result: FileResult, patch: Patch) -> None:
     fixed = "  [fixed]" if result.written else ""
     head = f"{result.path}:{place.line}:{place.column + 1}: {first.kind}"
     print_line(f"{head}{where}{fixed}", "bold")
-    print_line(f"    {patch.message} ({tried})")
+    print_line(f"    {patch.message} ({_tried(patch)})")
     versions = [one for one in (result.patched, *patch.alternatives) if one is not None]
     for number, new in enumerate(versions):
         if number:

@@ -277,7 +277,7 @@ def _command(place: Workplace, limit: float) -> tuple[Baseline, Plan | None]:
         place.discard(worker)
     if frame is None:
         return _error(f"--test {text!r}: its sandbox ended without a result"), None
-    code, tail = frame["code"], str(frame["tail"]).strip()
+    code, tail = frame["code"], place.as_user_knows(view, str(frame["tail"])).strip()
     last = tail.splitlines()[-1] if tail else ""
     if frame["status"] == "passed":
         return Baseline(

@@ -54,11 +54,13 @@ def listen(
         worker = place.start(view, setup, output)
         try:
             for frame in frames(worker, deadline):
+                if "message" in frame:
+                    frame["message"] = place.as_user_knows(view, str(frame["message"]))
                 _take(heard, frame)
             heard.late = time.perf_counter() >= deadline
         finally:
             place.end(worker)
-        heard.output = _tail(output)
+        heard.output = place.as_user_knows(view, _tail(output))
     return heard
 
 

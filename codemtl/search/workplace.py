@@ -88,6 +88,12 @@ class Workplace:
             return view.root / found.relative_to(view.copy)
         return found
 
+    def as_user_knows(self, view: sandbox.View, text: str) -> str:
+        """What a process with this view says, with the user's paths in place of its own."""
+        if self.way == "bwrap" or view.copy is None:
+            return text
+        return text.replace(str(view.copy), str(view.root))
+
     def setup(self, view: sandbox.View, role: str, **more: Any) -> dict[str, Any]:
         """What every sandboxed process must know."""
         command, way = self.command, self.way
