@@ -48,6 +48,8 @@ def read_picture(path: Path) -> Image.Image:
             if picture.mode.startswith("I;16"):  # Pillow would cut off all above 255
                 return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
             return picture.convert("RGB" if picture.mode not in ("L", "1") else "L")
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such picture; check the path") from error
     except Image.DecompressionBombError as error:
@@ -58,7 +60,7 @@ def read_picture(path: Path) -> Image.Image:
         raise DataError(f"{path}: not a picture that Pillow can read (PNG, JPEG, …)") from error
     except (IsADirectoryError, PermissionError) as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}; name another") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # decoders raise what they like
         raise DataError(f"{path}: the picture is damaged: {error}; replace or remove it") from error
 
 

@@ -147,6 +147,16 @@ def test_no_program_draws_a_picture(tmp_path: Path) -> None:
         read_picture(tmp_path / "a.eps")
 
 
+def test_whatever_a_decoder_raises_is_told_of_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.blp"
+    Image.new("P", (8, 8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[8] = 99  # its encoding, for which Pillow raises a NotImplementedError
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.blp: the picture is damaged: .*99; replace or"):
+        read_picture(path)
+
+
 def test_a_folder_is_no_damaged_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read: Is a directory; name another"):
         read_picture(tmp_path)
