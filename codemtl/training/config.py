@@ -241,7 +241,7 @@ def _read(path: Path | None, preset: str) -> dict[str, Any]:
 
 def _override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    if not equals:
+    if not equals or not key.strip():
         raise UsageError(f"--set {override}: expected key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]

@@ -106,7 +106,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals:
+        if not equals or not key.strip():
             raise UsageError(f"--set {setting}: expected key=value")
         try:
             values[key.strip()] = tomllib.loads(f"value = {text}")["value"]

@@ -110,6 +110,7 @@ def test_a_budget_is_a_share_of_the_schedule(tiny: Path, tmp_path: Path) -> None
         ({"arms": ("joint", "alone")}, "there is no arm 'alone'; known: joint, random"),
         ({"arms": ("joint", "random")}, "--arms must name single"),
         ({"arms": ("single",)}, "--arms must name single"),
+        ({"arms": ("single", "single")}, "--arms must name single"),
         ({"seeds": (1, 1)}, "--seeds must be different"),
         ({"budget": 0.5}, "--max-steps and --budget"),
         ({"max_steps": None, "budget": 0.0}, "--budget is 0.0; it must be above 0"),

@@ -86,6 +86,7 @@ def test_a_file_that_lists_tasks_trains_those_alone(tmp_path: Path) -> None:
         ("seed=4294967296", "seed is 4294967296; it must be at most 4294967295"),
         ("threads=1025", "threads is 1025; it must be at most 1024"),
         ("steps", "--set steps: expected key=value"),
+        (" =3", "--set  =3: expected key=value"),
         ("steps.more=1", "steps is a value, not a table"),
     ],
 )

@@ -197,6 +197,7 @@ def test_epochs_see_every_example_once_each_in_another_order() -> None:
     [
         (["stepz=3"], "stepz: there is no such setting; did you mean steps"),
         (["steps"], "expected key=value"),
+        (["=3"], "--set =3: expected key=value"),
         (["steps=0"], "steps is 0; it must be above 0"),
         (["steps=many"], "steps is 'many'; it must be of type int"),
         (["weighting=best"], "weighting is 'best'; it must be static or uncertainty"),

@@ -64,7 +64,7 @@ class Options:
         for arm in self.arms:
             if arm not in ARMS:
                 raise UsageError(f"--arms: there is no arm {arm!r}; known: {', '.join(ARMS)}")
-        if SINGLE not in self.arms or len(self.arms) < 2:
+        if SINGLE not in self.arms or len(set(self.arms)) < 2:
             raise UsageError(f"--arms must name {SINGLE}, which all are measured by, and another")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise UsageError("--seeds must be different whole numbers from 0, as 0,1,2")
