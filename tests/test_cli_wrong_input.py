@@ -19,6 +19,7 @@ from codemtl.cli import app
 from codemtl.errors import ModelError
 from codemtl.inference import check_model_folder
 from codemtl.inference.fake import FakePredictor
+from codemtl.model.folder import read_config
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.scopes import Scopes
@@ -229,6 +230,10 @@ def test_broken_model_folders(folder: Path) -> None:
         check_model_folder(Path("good.py"))
     with pytest.raises(ModelError, match=r"config\.json cannot be read"):
         check_model_folder(model_folder(folder / "a", "{"))
+    deep = model_folder(folder / "e", "[" * 100_000)
+    for read in (check_model_folder, read_config):
+        with pytest.raises(ModelError, match=r"cannot be read.*: maximum recursion"):
+            read(deep)
     with pytest.raises(ModelError, match="holds no settings"):
         check_model_folder(model_folder(folder / "b", "[]"))
     incomplete = model_folder(folder / "c")

@@ -84,7 +84,7 @@ def check_model_folder(model: Path | None = None) -> Path:
         raise ModelError(f"model folder {folder} lacks {', '.join(missing)}; {way_out}")
     try:
         config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{folder / 'config.json'} cannot be read: {error}; {way_out}") from error
     if not isinstance(config, dict):
         raise ModelError(f"{folder / 'config.json'} holds no settings; {way_out}")

@@ -25,7 +25,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
     try:
         values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read as a model's configuration: {error}") from error
     if not isinstance(values, dict) or values.get("model_type") != MODEL_TYPE:
         raise ModelError(f"{path}: this is not a codemtl model (model_type is not {MODEL_TYPE!r})")

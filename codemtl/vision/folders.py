@@ -81,7 +81,7 @@ def load_network(
             raise ModelError(f"{folder / CONFIG}: not the configuration of a {_KIND} model")
         names = tuple(map(str, values.pop("classes")))
         config = make_config(values)
-    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
         raise ModelError(f"{folder / CONFIG} cannot be read: {error}; train anew") from error
     if len(names) != config.num_classes:
         raise ModelError(f"{folder / CONFIG}: {len(names)} classes named, not {config.num_classes}")

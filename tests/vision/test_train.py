@@ -327,6 +327,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
         ("model.safetensors", b"broken", r"model\.safetensors is damaged"),
         ("config.json", b"{}", "not the configuration of a codemtl-vision model"),
         ("config.json", b"[", r"config\.json cannot be read"),
+        ("config.json", b"[" * 100_000, r"config\.json cannot be read: maximum recursion"),
         (
             "config.json",
             "image_size",
