@@ -20,7 +20,7 @@ from codemtl.search.workplace import Workplace
 _FACTOR, _SPARE = 4.0, 0.2  # times as long as the code as it is, and seconds
 _PATIENCE = 60.0  # seconds for a server to get ready
 _UNFINISHED = 0.5  # seconds for a test that failed: nobody knows how long the rest of it takes
-_LEAST, _LIKE_OTHERS = 0.15, 20.0  # at least, and times as long as the slowest test that passes
+_LEAST, _LIKE_OTHERS = 0.1, 20.0  # at least, and times as long as the slowest test that passes
 _UNKNOWN = 0.05  # seconds that a test is thought to take at least which never came to its end
 _STARTS = 8  # each leaving out what was wrong with the one before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import sysconfig
@@ -14,6 +15,7 @@ from codemtl.errors import UsageError
 from codemtl.search import sandbox
 from codemtl.search.child.jail import remove
 from codemtl.search.child.restore import Copy
+from codemtl.search.child.server import Listener
 from codemtl.search.pool import Validator
 
 from .conftest import BUGGY, FIXED, PYTEST, TEST, Make, sandboxes, tree_hash, ways
@@ -194,10 +196,32 @@ def test_tests_are_compiled_once(project: Make, monkeypatch: pytest.MonkeyPatch)
     before = tree_hash(root)
     with Validator(PYTEST, [Path("calc.py")], jobs=1, timeout=60) as validator:
         assert validator.baseline().status == "failing"
-        kept = [path.name for path in validator._place.byte_code.rglob("*.pyc")]
+        validator.submit(0, Path("calc.py"), WRONG)
+        assert validator.wait()[0][1].status == "failed"
+        place = validator._place
+        kept = [path.name for path in place.byte_code.rglob("*.pyc")]
+        for copy in place.folder.glob("copy-*"):  # where a server has one of its own
+            there = place.byte_code / copy.relative_to(copy.anchor)
+            assert [*there.rglob("test_calc.*.pyc")], copy
     assert any(name.startswith("test_calc.") for name in kept)
     assert not any(name.startswith("calc.") for name in kept)
     assert tree_hash(root) == before
+
+
+def test_a_test_has_its_own_time_from_where_it_begins() -> None:
+    def said(**frame: object) -> bytes:
+        data = json.dumps(frame).encode()
+        return len(data).to_bytes(4, "big") + bytes(4) + data
+
+    setup = {"failing": ["a"], "covering": ["b"], "times": [0.1, 0.2], "collecting": 5.0}
+    listener = Listener(setup, 2.0)
+    assert listener.allowed() == 10.0
+    listener.heard(said(test=0), 0.5)
+    assert listener.allowed() == pytest.approx(0.7)
+    listener.heard(said(collecting="covering"), 0.6)
+    assert listener.allowed() == pytest.approx(10.6)
+    listener.heard(said(test=1), 1.0)
+    assert listener.allowed() == pytest.approx(1.4)
 
 
 def test_doctests_of_the_target(project: Make) -> None:

@@ -79,7 +79,7 @@ class Tail:
     def __init__(self) -> None:
         self.kept = b""
 
-    def heard(self, data: bytes) -> bool:
+    def heard(self, data: bytes, _: float = 0.0) -> bool:
         """Take in bytes."""
         self.kept = (self.kept + data)[-_TAIL:]
         return False

@@ -69,12 +69,13 @@ class Jail:
         self,
         pid: int,
         pipe: int,
-        heard: Callable[[bytes], bool],
+        heard: Callable[[bytes, float], bool],
         allowed: Callable[[], float],
     ) -> End:
         """Wait until ``heard`` says that all is said, the process ends, or it uses too much.
 
-        ``allowed`` is the processor time that it may have used by now, in seconds.
+        ``heard`` is told what the process says, and the processor time that it has used, in
+        seconds; ``allowed`` is what it may have used by now.
         """
         watched = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
         began = time.monotonic()
@@ -91,7 +92,7 @@ class Jail:
                 if pipe in ready:
                     data = os.read(pipe, 1 << 16)
                     open_pipe = bool(data)
-                    if data and heard(data):
+                    if data and heard(data, _used(pid)):
                         return End("exit", None)
                     continue
                 if watched in ready or (watched < 0 and _ended(pid)):

@@ -124,6 +124,7 @@ class Server:
             self.patch.put(request["path"], data)
         one = trial.Trial(self.setup, self.patch, self.runner, self.seal)
         if request.get("verify"):
+            sys.dont_write_bytecode = False  # a copy of the tree has none of the tests yet
             one.verify(self.warm, set(request["leave_out"]))
         result = one.run(self.warm, watch, pipes[1])
         # The second look at the same candidate need not ask again what the first has shown.
@@ -137,17 +138,18 @@ class Listener:
         self.names = [*setup["failing"], *setup["covering"]]
         self.times = setup["times"]
         self.factor = factor
-        self.limit = factor * setup["collecting"]
+        self.collecting = factor * setup["collecting"]
+        self.limit = self.collecting
         self.running = ""
         self.buffer = b""
         self.said: dict[str, Any] | None = None
 
     def allowed(self) -> float:
-        """Seconds since the fork by which the present test must have ended."""
+        """Seconds of processor time since the fork in which the present test must have ended."""
         return float(self.limit)
 
-    def heard(self, data: bytes) -> bool:
-        """Take in bytes; True when the last word is spoken."""
+    def heard(self, data: bytes, used: float) -> bool:
+        """Take in bytes, after so much processor time; True when the last word is spoken."""
         self.buffer += data
         while len(self.buffer) >= 8:
             length = int.from_bytes(self.buffer[:4], "big")
@@ -160,9 +162,11 @@ class Listener:
             except ValueError:
                 return True
             self.buffer = self.buffer[8 + length :]
-            if "test" in frame:
+            if "collecting" in frame:
+                self.limit = used + self.collecting
+            elif "test" in frame:
                 self.running = self.names[frame["test"]]
-                self.limit += self.factor * self.times[frame["test"]]
+                self.limit = used + self.factor * self.times[frame["test"]]
             else:
                 self.said = frame
                 return True

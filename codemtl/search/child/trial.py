@@ -164,8 +164,7 @@ class Trial:
         runner.started = lambda number: wire.send(pipe, {"test": number})
         runner.profile = self.profile if watch else None
         error = ""
-        began = time.perf_counter()
-        collected = began
+        began, collecting = time.perf_counter(), 0.0
         try:
             prepared = warm
             if prepared is None:
@@ -178,9 +177,11 @@ class Trial:
                 if not wanted:
                     continue
                 runner.want(wanted)
+                wire.send(pipe, {"collecting": kind})
                 prepared.collect(kind, self.setup[f"{kind}_files"])
-                collected = time.perf_counter() if kind == "failing" else collected
+                collecting += time.perf_counter() - began
                 prepared.run()
+                began = time.perf_counter()
         except BaseException as raised:  # pytest's own way to stop at the first failure, too
             error = f"{type(raised).__name__}: {raised}".strip()
         finally:
@@ -195,7 +196,7 @@ class Trial:
             "fixed": len(fixed),
             "progress": failure["progress"],
             "message": self.returned or failure["message"],
-            "collecting": collected - began,
+            "collecting": collecting,
             **({} if self.most else self.everything(fixed, kept)),
             "seen": sorted(self.patch.seen),
         }
