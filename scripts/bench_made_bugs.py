@@ -5,7 +5,7 @@
 
 Small programs (application code, one to five functions or a class, no known benchmark), each with
 one careless bug and its tests. Templates and their weights were chosen by looking at the sixty of
-``made_bugs.jsonl``, so what they give is no result; the 24 of ``made_bugs_test.jsonl`` are for
+``made_bugs.jsonl``, so what they give is no result; those of ``made_bugs_test.jsonl`` are for
 measuring a change of the search once, and never for design. Each program lies alone in a folder;
 ``codemtl repair`` runs there as a process with one thread, --jobs of them at once. Fixed: the tests
 pass. As written: the syntax tree is that of the program before the bug was made.

@@ -121,6 +121,9 @@ def test_what_is_true_of_all_files_is_said_once(run: Run, project: Path) -> None
     assert right.code == 0
     assert right.out.startswith("2 files: the tests pass as it is; nothing was changed\n")
     assert right.out.count("\n") == 2
+    nothing = run("repair", "a.py", "b.py", "--test", PYTEST, "--diff")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert nothing.err.endswith("codemtl: 2 files: the tests pass as it is; nothing was changed\n")
 
 
 @pytest.mark.parametrize(

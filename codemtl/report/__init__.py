@@ -265,7 +265,9 @@ def _search_text(results: Sequence[FileResult], mode: Mode) -> None:
         complain(f"not fixed: {patch.message}")
     elif patch.status == "not-fixed":
         print_line(f"{named}: not fixed: {patch.message} ({_tried(patch)})", "bold")
-    elif mode != "diff":
+    elif mode == "diff":
+        complain(f"{named}: {patch.message}")
+    else:
         print_line(f"{named}: {patch.message}", "green")
 
 
