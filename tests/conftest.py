@@ -21,9 +21,14 @@ from codemtl.inference.fake import FakePredictor
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores Ctrl-C, and so would what the tests start and interrupt."""
+    """A shell's background job ignores Ctrl-C, and one of nohup that a terminal is closed.
+
+    So would what the tests start and interrupt.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the others have the other cores
