@@ -54,7 +54,10 @@ def test_a_signal_at_any_moment(
         )  # fmt: skip
         time.sleep(rng.uniform(0.3, 6))
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
         assert process.returncode != 0, said
         until = time.monotonic() + (15 if number == signal.SIGKILL else 1)
         while with_temporary(temporary) and time.monotonic() < until:
