@@ -9,8 +9,8 @@
 
 Both in tokens/s, in one process, in turns. Then the share of the machine's matrix rate: the
 floating-point operations of a token's forward and backward pass (matrix products and attention,
-padding included, the optimizer's left out) times tokens/s, over what one large matrix product
-reaches on the same device in the same arithmetic.
+padding included where it is computed, the optimizer's left out) times tokens/s, over what one
+large matrix product reaches on the same device in the same arithmetic.
 
 Turns of a few steps alternate, so that a slow moment of the machine hits both. The ratio is the
 median over turns; where others use the machine, the ratio of CPU times tells more. Tokens are
@@ -61,7 +61,7 @@ def main() -> None:
         for turn in range(turns):
             first = turn * options.turn * config.accumulation
             micros = options.turn * config.accumulation
-            ready = [run.training[i] for i in range(first, first + micros)]
+            ready = [run.packed(run.training[i]) for i in range(first, first + micros)]
             tokens = padding.count(ready)
             pair = {}
             for name in ("loop", "bare") if turn % 2 else ("bare", "loop"):

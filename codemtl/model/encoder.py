@@ -17,6 +17,7 @@ from codemtl.model.layers import (
     norm,
     rotary_table,
 )
+from codemtl.model.sequences import PLACE, Padded, Table, Unpadded
 from codemtl.tasks.batches import PLACES
 
 ALIGNED = 16  # words that a GPU's fused attention takes together; others are copied first
@@ -34,14 +35,15 @@ class EncoderLayer(nn.Module):
         self.feed_forward_norm = norm(config)
         self.feed_forward = GatedFeedForward(config)
 
-    def forward(
-        self, x_BTD: Tensor, table: tuple[Tensor, Tensor], mask: Tensor, real_BT1: Tensor
-    ) -> Tensor:
-        """``mask`` [B, 1, 1, T] is true on words that are not padding, ``real`` 1 there."""
-        x_BTD = x_BTD + self.neighbours(self.neighbours_norm(x_BTD), real_BT1)
-        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), table, mask)
-        y_BTD: Tensor = x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
-        return y_BTD
+    def forward(self, x: Tensor, sequences: Padded | Unpadded) -> Tensor:
+        """States [..., D] as the sequences stand."""
+        x = x + self.neighbours(self.neighbours_norm(x), sequences)
+        if isinstance(sequences, Unpadded):
+            x = x + self.attention.unpadded(self.attention_norm(x), sequences)
+        else:
+            x = x + self.attention(self.attention_norm(x), sequences.table, sequences.mask)
+        y: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
+        return y
 
 
 class Spelling(NamedTuple):
@@ -101,11 +103,24 @@ class Encoder(Words):
         """States [B, T, D] and the mask [B, 1, 1, T] of words that are not padding."""
         x_BTD, mask = self.input_words(batch)
         size = x_BTD.shape[1]
+        if PLACE in batch:
+            sequences = Unpadded.of(batch, self.stack.table(size, x_BTD.device), Neighbours.reach)
+            flat = x_BTD.flatten(0, 1)
+            states_ND = self.stack(flat.index_select(0, batch[PLACE]), sequences)
+            return torch.zeros_like(flat).index_copy(0, batch[PLACE], states_ND).view_as(
+                x_BTD
+            ), mask
         if x_BTD.device.type == "cuda":
             spare = -size % ALIGNED
             x_BTD = functional.pad(x_BTD, (0, 0, 0, spare))
-            return self.stack(x_BTD, functional.pad(mask, (0, spare)))[:, :size], mask
-        return self.stack(x_BTD, mask), mask
+            return self._padded(x_BTD, functional.pad(mask, (0, spare)))[:, :size], mask
+        return self._padded(x_BTD, mask), mask
+
+    def _padded(self, x_BTD: Tensor, mask: Tensor) -> Tensor:
+        table = self.stack.table(x_BTD.shape[1], x_BTD.device)
+        real_BT1 = mask[:, 0, 0, :, None].to(x_BTD.dtype)
+        states_BTD: Tensor = self.stack(x_BTD, Padded(table, mask, real_BT1))
+        return states_BTD
 
 
 class EncoderStack(nn.Module):
@@ -117,13 +132,13 @@ class EncoderStack(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         self.norm = norm(config)
 
-    def forward(self, x_BTD: Tensor, mask: Tensor) -> Tensor:
-        """``mask`` [B, 1, 1, T] as in `EncoderLayer`."""
-        table = rotary_table(
-            x_BTD.shape[1], self.config.head_width, self.config.rope_base, x_BTD.device
-        )
-        real_BT1 = mask[:, 0, 0, :, None].to(x_BTD.dtype)
+    def table(self, length: int, device: torch.device) -> Table:
+        """Rotary angles of so many positions."""
+        return rotary_table(length, self.config.head_width, self.config.rope_base, device)
+
+    def forward(self, x: Tensor, sequences: Padded | Unpadded) -> Tensor:
+        """States [..., D] as the sequences stand."""
         for layer in self.layers:
-            x_BTD = layer(x_BTD, table, mask, real_BT1)
-        states_BTD: Tensor = self.norm(x_BTD)
-        return states_BTD
+            x = layer(x, sequences)
+        states: Tensor = self.norm(x)
+        return states

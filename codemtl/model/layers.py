@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codemtl.model.config import ModelConfig
+from codemtl.model.sequences import Padded, Unpadded
 
 
 def rotary_table(
@@ -89,6 +90,13 @@ class SelfAttention(nn.Module):
         out: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, -1))
         return out
 
+    def unpadded(self, x_ND: Tensor, sequences: Unpadded) -> Tensor:
+        """The same over sequences that stand end to end."""
+        q, k, v = self.qkv(x_ND).view(len(x_ND), 3, self.heads, -1).unbind(1)
+        y = sequences.attend(rotate(q, sequences.table), rotate(k, sequences.table), v)
+        out: Tensor = self.out(y.reshape(len(x_ND), -1))
+        return out
+
 
 class CrossAttention(nn.Module):
     """Attention from decoder states to encoder states."""
@@ -128,13 +136,12 @@ class Neighbours(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(2 * self.reach + 1, config.width))
 
-    def forward(self, x_BTD: Tensor, real_BT1: Tensor) -> Tensor:
-        """``real`` is 1 on pieces and 0 on padding, which must not leak into its neighbours."""
-        length = x_BTD.shape[1]
-        padded = functional.pad(x_BTD * real_BT1, (0, 0, self.reach, self.reach))
-        total = padded[:, :length] * self.weight[0]
-        for shift in range(1, 2 * self.reach + 1):
-            total = total + padded[:, shift : shift + length] * self.weight[shift]
+    def forward(self, x: Tensor, sequences: Padded | Unpadded) -> Tensor:
+        """[..., D] as the sequences stand; nothing leaks from one, or from padding, to another."""
+        parts = sequences.near(x, self.reach)
+        total = next(parts) * self.weight[0]
+        for shift, part in enumerate(parts, 1):
+            total = total + part * self.weight[shift]
         return total
 
 

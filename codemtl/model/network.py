@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from codemtl.errors import ModelError
 from codemtl.model.config import ModelConfig
 from codemtl.model.encoder import Encoder, Spelling, Words
-from codemtl.model.repair_head import RepairHead, RepairScores, repair_losses
+from codemtl.model.repair_head import RepairHead, RepairScores
 from codemtl.model.text_head import Memory, TextHead
 from codemtl.model.trunk import TrunkEncoder
 
@@ -52,15 +52,18 @@ class Heads(nn.Module):
 
     def repair_scores(self, batch: dict[str, Tensor]) -> RepairScores:
         """Logits of the repair head."""
-        states, _ = self.encode(batch)
-        names = self.encoder.words(Spelling.of(batch, "name_"))
-        scores: RepairScores = self.repair(states, names, batch)
+        scores: RepairScores = self.repair(*self._repair_inputs(batch), batch)
         return scores
+
+    def _repair_inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Encoder states [B, T, D] and the candidate names as spelled [B, K, D]."""
+        states, _ = self.encode(batch)
+        return states, self.encoder.words(Spelling.of(batch, "name_"))
 
     def losses(self, task: str, batch: dict[str, Tensor], dense: bool = False) -> dict[str, Tensor]:
         """Summed loss terms of one micro-batch of ``task``; ``dense`` as in ``repair_losses``."""
         if task == "repair":
-            return repair_losses(self.repair_scores(batch), batch, dense)
+            return self.repair.losses(*self._repair_inputs(batch), batch, dense)
         embedding = self.encoder.embedding.weight
         return self.text_head(task).loss(embedding, self.memory(task, batch), batch)
 

@@ -72,6 +72,12 @@ class RepairHead(nn.Module):
             self._bug(states_BTD, site_BSD, site_BS, batch), site_BS, action_BSA, name_BSK
         )
 
+    def losses(
+        self, states_BTD: Tensor, names_BKD: Tensor, batch: dict[str, Tensor], dense: bool
+    ) -> dict[str, Tensor]:
+        """Those of `repair_losses`."""
+        return repair_losses(self(states_BTD, names_BKD, batch), batch, dense)
+
     def _site_states(self, states_BTD: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """What is known of each site [B, S, D]: its first and last piece and its family."""
         width = states_BTD.shape[-1]

@@ -24,6 +24,7 @@ from codemtl.model.layers import (
     rotary_table,
 )
 
+ASKED_ROW, ASKED_PLACE = "asked_row", "asked_place"  # of a batch, as `training.packing` makes them
 Cache = list[list[Tensor]]
 
 
@@ -140,7 +141,7 @@ class TextHead(nn.Module):
         """Summed cross-entropy over the labels, and how many are predicted exactly."""
         ids = batch["decoder_ids"]
         hidden = self.states(embed(ids, embedding), memory)
-        asked = torch.nonzero(batch["labels"] >= 0, as_tuple=True)
+        asked = _asked(batch)
         found = self.log_probabilities(embedding, hidden, Recent.of(ids), asked, memory)
         target = batch["labels"][asked]
         return {
@@ -159,6 +160,13 @@ class TextHead(nn.Module):
     def new_cache(layers: int) -> Cache:
         """An empty cache."""
         return [[] for _ in range(layers)]
+
+
+def _asked(batch: dict[str, Tensor]) -> Places:
+    """Rows and places that have labels; counted here they would hold up a GPU."""
+    if ASKED_ROW in batch:
+        return batch[ASKED_ROW], batch[ASKED_PLACE]
+    return torch.nonzero(batch["labels"] >= 0, as_tuple=True)
 
 
 def _causal_mask(x_BUD: Tensor) -> Tensor:

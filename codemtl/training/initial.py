@@ -24,6 +24,7 @@ from codemtl.model.folder import read_config
 from codemtl.model.network import Network
 from codemtl.model.pretrained import find, load_weights
 from codemtl.model.respelling import Respelling
+from codemtl.model.text_head import TextHead
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
 from codemtl.model.trunk import TrunkEncoder
 from codemtl.training.config import TrainingConfig
@@ -140,7 +141,7 @@ def make_network(
         if config.frozen_layers:
             _freeze(network.encoder, config.frozen_layers)
         if config.compile:
-            _compile(network.encoder)
+            _compile(network)
     return network, kept
 
 
@@ -160,8 +161,19 @@ def _freeze(encoder: Encoder, layers: int) -> None:
     encoder.stack.norm.requires_grad_(layers < len(encoder.stack.layers))
 
 
-def _compile(encoder: Encoder) -> None:
+def _compile(network: Network) -> None:
+    """The encoder's layers; on a GPU, whose memory is slower than its arithmetic, the heads too."""
     # else the epsilon of a norm is an input of its own, and all layers are compiled twice
     torch._dynamo.config.specialize_float = True
-    for layer in encoder.stack.layers:  # compiled once for all of them
+    assert isinstance(network.encoder, Encoder)
+    for layer in network.encoder.stack.layers:  # compiled once for all of them
         layer.compile(dynamic=True)
+    if join().default_device.type != "cuda":
+        return
+    heads = [head for head in network.children() if isinstance(head, TextHead)]
+    for module, method in (
+        (network.encoder, "words"), (network.repair, "losses"),
+        *((head, "loss") for head in heads),
+        *((head.copying, "source") for head in heads if head.copying is not None),
+    ):  # fmt: skip
+        setattr(module, method, torch.compile(getattr(module, method), dynamic=True))

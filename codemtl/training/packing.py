@@ -15,6 +15,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from codemtl.model.sequences import ENDS, PLACE
+from codemtl.model.text_head import ASKED_PLACE, ASKED_ROW
 
 ALIGNED = 64  # bytes at which each array begins
 
@@ -50,6 +54,26 @@ def unpack(packed: Packed) -> dict[str, Tensor]:
 def pack_micro_batch(micro: Any) -> dict[str, Any]:
     """A micro-batch (a dict) with its arrays packed: what a loader's worker returns."""
     return {**micro, "arrays": pack(micro["arrays"])}
+
+
+def pack_counted(micro: Any) -> dict[str, Any]:
+    """The same with `counted` arrays."""
+    return pack_micro_batch({**micro, "arrays": micro["arrays"] | counted(micro["arrays"])})
+
+
+def counted(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Where words and labels are, which a GPU would have to be waited for to count.
+
+    ``word_place`` [N] (row * T + position) of the encoder's words, ``word_ends`` [B + 1] of its
+    sequences; ``asked_row``, ``asked_place`` of the labels of a decoder.
+    """
+    lengths = arrays["lengths"]
+    real_BT = torch.arange(arrays["input_ids"].shape[1])[None, :] < lengths[:, None]
+    ends = functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
+    found = {PLACE: real_BT.flatten().nonzero().squeeze(1), ENDS: ends}
+    if "labels" in arrays:
+        found[ASKED_ROW], found[ASKED_PLACE] = (arrays["labels"] >= 0).nonzero(as_tuple=True)
+    return found
 
 
 def on_device(arrays: Packed | Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -46,7 +46,7 @@ from codemtl.training.initial import (
 from codemtl.training.loop import MicroBatch, Trainer, windows
 from codemtl.training.meter import Meter
 from codemtl.training.mixture import MicroBatches, workers_context
-from codemtl.training.packing import pack_micro_batch
+from codemtl.training.packing import pack_counted, pack_micro_batch
 from codemtl.training.place import check_begun, check_free, check_writable, locked
 from codemtl.training.probes import SIZE, Probes, as_row
 from codemtl.training.processes import join, on_cpu
@@ -327,11 +327,20 @@ class Run:
         """These micro-batches; workers make some of them ahead."""
         workers = self.config.workers
         return DataLoader(
-            self.training, batch_size=None, sampler=self._asked(), collate_fn=pack_micro_batch,
+            self.training, batch_size=None, sampler=self._asked(), collate_fn=self.packed,
             num_workers=workers, prefetch_factor=4 if workers else None,
             multiprocessing_context=workers_context() if workers else None,
             pin_memory=self.accelerator.device.type == "cuda",
         )  # fmt: skip
+
+    @property
+    def packed(self) -> Callable[[Any], MicroBatch]:
+        """How a micro-batch is packed: with what FlashAttention needs, where that is used."""
+        own = self.config.model.trunk is None
+        on_gpu = self.accelerator.device.type == "cuda"
+        return (
+            pack_counted if own and on_gpu and self.config.precision == "bf16" else pack_micro_batch
+        )
 
     def _log(self, row: dict[str, float]) -> None:
         self.accelerator.log(row, step=self.trainer.step)
