@@ -336,11 +336,10 @@ class Run:
     @property
     def packed(self) -> Callable[[Any], MicroBatch]:
         """How a micro-batch is packed: with what FlashAttention needs, where that is used."""
-        own = self.config.model.trunk is None
+        ours = self.config.model.trunk is None and self.config.precision == "bf16"
         on_gpu = self.accelerator.device.type == "cuda"
-        return (
-            pack_counted if own and on_gpu and self.config.precision == "bf16" else pack_micro_batch
-        )
+        flash = ours and on_gpu and torch.backends.cuda.is_flash_attention_available()
+        return pack_counted if flash else pack_micro_batch
 
     def _log(self, row: dict[str, float]) -> None:
         self.accelerator.log(row, step=self.trainer.step)
