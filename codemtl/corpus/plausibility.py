@@ -58,10 +58,8 @@ def option_weights(site: Site, group: Sequence[str] = ()) -> list[float]:
         return [_operator_weight(site.state, ACTIONS[action].label) for action in site.options]
     if site.alone:
         return [0.0] * len(group)
-    return [
-        0.0 if name == site.state else _name_weight(site.state, name, rank)
-        for rank, name in enumerate(group)
-    ]
+    near = _nearness_weights(len(group))
+    return [w * _likeness_weight(site.state, name) for w, name in zip(near, group, strict=True)]
 
 
 def _operator_weight(state: str, label: str) -> float:
@@ -72,11 +70,18 @@ def _operator_weight(state: str, label: str) -> float:
     return _PAIRS.get(frozenset((state, label)), _OTHERWISE)
 
 
-def _name_weight(current: str, other: str, rank: int) -> float:
-    """Names nearer in scope and alike in spelling are confused more often."""
+@lru_cache(maxsize=1 << 10)
+def _nearness_weights(count: int) -> list[float]:
+    """Of the names that fit a place, nearest scope first: near ones are confused more often."""
+    return [math.exp(NAME_COEFFICIENTS[0] * _nearness(rank)) for rank in range(count)]
+
+
+@lru_cache(maxsize=1 << 20)  # the names of a file are compared in each of its functions
+def _likeness_weight(current: str, other: str) -> float:
+    """Names alike in spelling are confused more often; a name is not confused with itself."""
     if is_same_but_underscores(current, other):
         return 0.0  # ``x.name`` is mostly a property of ``x._name``: the mutant would be right
-    return math.exp(sum(map(mul, NAME_COEFFICIENTS, name_features(current, other, rank))))
+    return math.exp(sum(map(mul, NAME_COEFFICIENTS[1:], _likeness(current, other))))
 
 
 def is_same_but_underscores(current: str, other: str) -> bool:
@@ -89,29 +94,44 @@ def name_features(current: str, other: str, rank: int) -> tuple[float, ...]:
 
     ``rank`` is the place of the other name among those that fit, nearest scope first.
     """
-    case = current.isupper() != other.isupper() or current[:1].isupper() != other[:1].isupper()
-    ends = common_ends(current, other)
-    return math.log1p(rank / 8), float(case), similarity(current, other), ends
+    return _nearness(rank), *_likeness(current, other)
+
+
+def _nearness(rank: int) -> float:
+    return math.log1p(rank / 8)
+
+
+def _likeness(current: str, other: str) -> tuple[float, ...]:
+    return (
+        float(_case(current) != _case(other)),
+        similarity(current, other),
+        common_ends(current, other),
+    )
 
 
 def common_ends(one: str, two: str) -> float:
     """Share of the longer name that both begin and end with; ``start_row``, ``end_row``: 4/9."""
     head = common_prefix(one, two)
     rest = min(len(one), len(two)) - head
-    tail = common_prefix(one[::-1][:rest], two[::-1][:rest])
+    tail = common_prefix(one[::-1][:rest], two[::-1][:rest]) if one[-1:] == two[-1:] else 0
     return (head + tail) / max(len(one), len(two))
 
 
 def similarity(one: str, two: str) -> float:
     """Share of words that two names have in common, 0 to 1; ``start_row``, ``end_row``: 1/3."""
     first, second = _words(one), _words(two)
-    union = first | second
-    return len(first & second) / len(union) if union else 0.0
+    return 0.0 if first.isdisjoint(second) else len(first & second) / len(first | second)
 
 
 @lru_cache(maxsize=1 << 16)
 def _words(name: str) -> frozenset[str]:
     return frozenset(_WORDS.findall(name.lower()))
+
+
+@lru_cache(maxsize=1 << 16)
+def _case(name: str) -> tuple[bool, bool]:
+    """Whether all of a name is in capitals, and whether it begins with one."""
+    return name.isupper(), name[:1].isupper()
 
 
 def integer_weight(text: str) -> float:

@@ -59,6 +59,8 @@ def apply(data: bytes, edits: Iterable[Edit]) -> bytes:
 def common_prefix(one: Sequence[Any], two: Sequence[Any]) -> int:
     """How many items at the start of two sequences are equal; quick on bytes."""
     low, high = 0, min(len(one), len(two))
+    if not high or one[0] != two[0]:
+        return 0
     while low < high:
         middle = (low + high + 1) // 2
         if one[low:middle] == two[low:middle]:
