@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,3 +89,27 @@ def test_a_run_without_weights_says_where_to_look(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "output.txt" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "parts" / "output.txt").read_text("utf-8") == "no space left"
+
+
+@pytest.mark.slow
+def test_shards_travel_in_parts_and_the_first_runs_are_short(tmp_path: Path) -> None:
+    shards, data = tmp_path / "shards", tmp_path / "data"
+    shutil.copytree(ROOT / "data" / "tiny", shards)
+    (shards / "test-00000.safetensors.xz").write_bytes(b"never to be learned from")
+    packed = borrowed("pack", shards, "--out", tmp_path / "parts", "--megabytes", 0.4)
+    assert "2 shards in 2 parts" in packed.stdout, packed.stdout + packed.stderr
+    for part in ("1", "2"):
+        taken = borrowed("take", tmp_path / "parts" / part, "--data", data)
+    assert "2 shards" in taken.stdout, taken.stdout + taken.stderr
+    changes = [part for change in SMALL for part in ("--set", change)]
+    warmed = borrowed("warm", tmp_path / "warm", "--data", data, "--preset", "tiny", *changes)
+    assert warmed.returncode == 0 and warmed.stdout.count("exit code 0") == 4, warmed.stdout
+    assert len(list((data / ".unpacked").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_what_a_machine_cannot_do_is_told_by_the_first_runs(tmp_path: Path) -> None:
+    data = ROOT / "data" / "tiny"
+    warmed = borrowed("warm", tmp_path, "--data", data, "--preset", "tiny", "--set", "layers=9")
+    assert warmed.returncode == 2 and warmed.stdout.count("exit code 2") == 4, warmed.stdout
+    assert "compile=false" in warmed.stderr and "Traceback" not in warmed.stderr

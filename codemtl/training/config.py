@@ -73,7 +73,9 @@ class TrainingConfig:
     validation_fraction: float = 1.0  # share of the validation examples that choose the checkpoint
     seed: int = 0
     precision: str = "auto"  # "no", "bf16", or "auto": bf16 where the machine is fast at it
-    compile: bool = False
+    compile: bool = False  # the encoder's layers
+    compile_heads: bool = False  # with them words and heads; not yet tried on a GPU
+    flash: bool = False  # on a GPU in bf16: no padding, FlashAttention; not yet tried on one
     workers: int = 0
     threads: int = 0  # 0: as torch decides
     log_every: int = 10

@@ -141,7 +141,7 @@ def make_network(
         if config.frozen_layers:
             _freeze(network.encoder, config.frozen_layers)
         if config.compile:
-            _compile(network)
+            _compile(network, network.encoder, heads=config.compile_heads)
     return network, kept
 
 
@@ -161,19 +161,17 @@ def _freeze(encoder: Encoder, layers: int) -> None:
     encoder.stack.norm.requires_grad_(layers < len(encoder.stack.layers))
 
 
-def _compile(network: Network) -> None:
-    """The encoder's layers; on a GPU, whose memory is slower than its arithmetic, the heads too."""
+def _compile(network: Network, encoder: Encoder, *, heads: bool) -> None:
+    """The encoder's layers; where memory is slower than arithmetic the heads are worth it too."""
     # else the epsilon of a norm is an input of its own, and all layers are compiled twice
     torch._dynamo.config.specialize_float = True
-    assert isinstance(network.encoder, Encoder)
-    for layer in network.encoder.stack.layers:  # compiled once for all of them
+    for layer in encoder.stack.layers:  # compiled once for all of them
         layer.compile(dynamic=True)
-    if join().default_device.type != "cuda":
+    if not heads:
         return
-    heads = [head for head in network.children() if isinstance(head, TextHead)]
+    texts = [head for head in network.children() if isinstance(head, TextHead)]
     for module, method in (
-        (network.encoder, "words"), (network.repair, "losses"),
-        *((head, "loss") for head in heads),
-        *((head.copying, "source") for head in heads if head.copying is not None),
+        (encoder, "words"), (network.repair, "losses"), *((head, "loss") for head in texts),
+        *((head.copying, "source") for head in texts if head.copying is not None),
     ):  # fmt: skip
         setattr(module, method, torch.compile(getattr(module, method), dynamic=True))

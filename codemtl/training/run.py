@@ -338,8 +338,7 @@ class Run:
         """How a micro-batch is packed: with what FlashAttention needs, where that is used."""
         ours = self.config.model.trunk is None and self.config.precision == "bf16"
         on_gpu = self.accelerator.device.type == "cuda"
-        flash = ours and on_gpu and torch.backends.cuda.is_flash_attention_available()
-        return pack_counted if flash else pack_micro_batch
+        return pack_counted if self.config.flash and ours and on_gpu else pack_micro_batch
 
     def _log(self, row: dict[str, float]) -> None:
         self.accelerator.log(row, step=self.trainer.step)

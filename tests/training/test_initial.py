@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from codemtl.model.network import Network
 from codemtl.model.tokenizer import CodeTokenizer
 from codemtl.training.config import load_config
 from codemtl.training.initial import load_initial, resolved
+from codemtl.training.packing import counted
 from codemtl.training.processes import join
 from codemtl.training.run import Run, train, train_as
 
@@ -158,6 +160,37 @@ def test_without_a_compiler_a_run_on_the_cpu_goes_on_without_compiling(
     assert resolved(wanted, tokenizer, tiny).compile
     assert not resolved(replace(wanted, compile=False), tokenizer, tiny).compile
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("default")  # of the compiler
+def test_compiled_heads_say_the_same(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Captured in graphs, but without the last step, which takes minutes."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    settings = load_config(preset="tiny", overrides=SETTINGS)
+    whole = replace(settings, compile=True, compile_heads=True, precision="no")
+    plain, compiled = (Run(one, tiny, tmp_path) for one in (replace(whole, compile=False), whole))
+    if not compiled.config.compile:
+        pytest.skip("there is no compiler")
+    assert {"words", "losses"} <= {
+        *vars(compiled.trainer.network.encoder),
+        *vars(compiled.trainer.network.repair),
+    }
+    compiled.trainer.network.load_state_dict(plain.trainer.network.state_dict())
+    for task in ("repair", "summarize", "generate"):
+        micro = plain.training[plain.training.tasks.index(task)]
+        arrays = micro["arrays"] | counted(micro["arrays"])
+        for dense in (True, False) if task == "repair" else (False,):
+            found = []
+            for run in (plain, compiled):
+                run.trainer.network.zero_grad()
+                terms = run.trainer.network(task, arrays, dense)
+                torch.stack([one for one in terms.values() if one.requires_grad]).sum().backward()
+                gradient = run.trainer.network.encoder.embedding.weight.grad
+                assert gradient is not None
+                found.append((terms, gradient.clone()))
+            torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
 
 
 def test_noise_and_parts_of_the_data_are_for_training_alone(tiny: Path, tmp_path: Path) -> None:
