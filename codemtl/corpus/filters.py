@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from codemtl.corpus.licences import has_copyleft_header
@@ -25,6 +26,7 @@ _GENERATED_TEXT = re.compile(
 )
 
 
+@lru_cache(maxsize=1 << 16)  # a history names the same files again and again
 def reject_path(path: str) -> str | None:
     """Why a file is left out judging by its path alone, or None."""
     parts = PurePosixPath(path).parts

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -205,6 +206,7 @@ _NOTES = frozenset({
 })  # fmt: skip
 
 
+@lru_cache(maxsize=1 << 16)  # a history names the same files again and again
 def is_documentation(path: str) -> bool:
     """Whether a path is documentation, a changelog or the like."""
     parts = PurePosixPath(path.casefold())
