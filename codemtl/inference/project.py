@@ -15,9 +15,10 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Protocol
 
-from codemtl.errors import CodemtlError
+from codemtl.errors import CodemtlError, SourceError
 from codemtl.syntax.discovery import find_python_files, is_test
 from codemtl.syntax.files import SIZE_LIMIT, SourceFile
+from codemtl.syntax.git_output import output
 from codemtl.syntax.history import UNKNOWN, History, history
 
 MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -109,6 +110,20 @@ def past(file: SourceFile) -> History:
         return UNKNOWN
     found = history(("-C", str(place.parent)), place.name, contents=file.raw(file.data))
     return replace(found, ages=()) if is_test(place.relative_to(root)) else found
+
+
+def committed(file: SourceFile) -> bytes | None:
+    """The text of a file in the last commit, with the line ends of ``file``; None without one."""
+    place = _place(file)
+    if not place or not _root(place):
+        return None
+    raw = output(("-C", str(place.parent)), ["cat-file", "blob", f"HEAD:./{place.name}"])
+    try:
+        data = SourceFile.from_bytes(raw).data
+    except SourceError:
+        return None
+    lines = data.replace(b"\r\n", b"\n")
+    return (lines.replace(b"\n", b"\r\n") if b"\r\n" in file.data else lines) or None
 
 
 def beside(name: str, sizes: Mapping[str, int]) -> list[str]:

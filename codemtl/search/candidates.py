@@ -57,6 +57,10 @@ class Candidate:
         """The whole file with the edits made; EditError if they overlap."""
         return apply(data, self.edits)
 
+    def weighing(self, weight: float) -> Candidate:
+        """The same with another weight; there can be hundreds of thousands of them."""
+        return Candidate(self.edits, weight, self.rule, self.kind, self.function)
+
 
 def function_candidates(view: FunctionView, location: Location) -> list[Candidate]:
     """The candidates of one function, in no order."""
@@ -104,7 +108,7 @@ def ranked(
     moved = sum(weights)
     scale = (ours / moved if moved else 1.0) / (total or ours or 1.0)
     order = sorted(range(len(weights)), key=weights.__getitem__, reverse=True)
-    return [_weighted(candidates[at], weights[at] * scale) for at in order]
+    return [candidates[at].weighing(weights[at] * scale) for at in order]
 
 
 def _move(
@@ -119,11 +123,6 @@ def _move(
     for at in closed if said > 0 else ():
         ratio = (model.get(candidates[at].edits[0], 0.0) / said) / (weights[at] / ours)
         weights[at] *= (ratio + DOUBT) ** TRUST
-
-
-def _weighted(one: Candidate, weight: float) -> Candidate:
-    """There can be hundreds of thousands of them, for which dataclasses.replace is slow."""
-    return Candidate(one.edits, weight, one.rule, one.kind, one.function)
 
 
 class Group(NamedTuple):

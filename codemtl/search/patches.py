@@ -20,7 +20,7 @@ from codemtl.search.candidates import Candidate
 
 AGREEMENT = 0.5  # weight of the logarithm of how many patches change the same line
 PER_CHARACTER = 0.02  # logarithm of a patch's probability that each changed character costs
-TAKES_AWAY = {"delete": 2.0, "delete-run": 3.0, "unguard": 1.5}
+TAKES_AWAY = {"delete": 2.0, "delete-run": 3.0, "unguard": 1.5, "undo-added": 3.0}
 NATURAL = 1.6  # weight of how natural a line is, fitted to repairs among others (data/LOG.md)
 NEW_LITERAL = 3.0  # penalty of a value that only the tests hold
 _LITERAL = re.compile(r"""(?<![\w.])\d+(?:\.\d+)?|'[^'\n]*'|"[^"\n]*\"""")

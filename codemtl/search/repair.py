@@ -21,6 +21,7 @@ from codemtl.search.patches import Passing, best_first
 from codemtl.search.pool import Validator
 from codemtl.search.search import Outcome, search
 from codemtl.search.singles import SearchFile
+from codemtl.search.undone import ADDED, RULE
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.positions import Positions
@@ -214,6 +215,8 @@ def _show(
         alternatives=[one.patched for one in chosen[1:]],
     )  # fmt: skip
     positions = Positions(best.data)
+    back = best.candidate.rule in (RULE, ADDED)
+    change = "the change since the last commit taken back" if back else "this change"
     for edit in best.candidate.edits:
         original = best.data[edit.start : edit.end].decode("utf-8", "replace")
         line, _ = positions.line_column(edit.start)
@@ -226,7 +229,7 @@ def _show(
                 original=original,
                 replacement=edit.replacement,
                 confidence=VALIDATED,
-                message=f"with this change of line {line}, {tests} {verb}",
+                message=f"with {change} of line {line}, {tests} {verb}",
                 validated=True,
             )
         )

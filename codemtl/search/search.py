@@ -21,6 +21,7 @@ from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import Passing
 from codemtl.search.queue import MENDING, PROMISING, CandidateQueue, Item
 from codemtl.search.singles import SearchFile, Singles, single_edits
+from codemtl.search.undone import undone
 from codemtl.search.written import written
 from codemtl.syntax.findings import is_suppressed, suppressions
 from codemtl.syntax.positions import Positions
@@ -89,9 +90,10 @@ def search(
         if order == "random":
             run.begin(_shuffled(single_edits(files, baseline, None)))
         else:
-            singles = Singles(files, baseline)
+            singles, changed = Singles(files, baseline), undone(files, baseline)
             everything = singles.look(LOOKING)
-            run.begin(singles.items(), _rest(singles, everything, model))
+            more = _rest(singles, changed, everything, model)
+            run.begin([*changed, *singles.items()], more)
         if model is not None:
             run.writer = lambda: (
                 _Found(items, False) for items in written(files, baseline, model, deadline)
@@ -110,16 +112,16 @@ def _shuffled(items: list[Item]) -> list[Item]:
 
 
 def _rest(
-    singles: Singles, everything: bool, predictor: Predictor | None
+    singles: Singles, changed: list[Item], everything: bool, predictor: Predictor | None
 ) -> Iterator[_Found | None]:
     """The candidates that were not looked for yet, and then the order in which the model helps."""
     if not everything:
         while not singles.look(LOOKING):
             yield None
-        yield _Found(singles.items(), True)
+        yield _Found([*changed, *singles.items()], True)
     if predictor is not None:
         yield from singles.ask(predictor)
-        yield _Found(singles.items(), True)
+        yield _Found([*changed, *singles.items()], True)
 
 
 class _Wanted:

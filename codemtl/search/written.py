@@ -14,7 +14,7 @@ from codemtl.search.outcomes import Baseline
 from codemtl.search.priors import RULES
 from codemtl.search.queue import Item
 from codemtl.search.singles import SearchFile
-from codemtl.syntax.edits import Edit, common_prefix
+from codemtl.syntax.edits import difference
 
 LINES, EACH = 3, 24  # lines that are written anew, and how often
 WRITING = 5.0  # seconds that a line is thought to take before one has been written
@@ -51,19 +51,8 @@ def _line(file: SearchFile, predictor: Predictor, line: int, weight: float) -> l
     items = []
     for rank, one in enumerate(texts):
         if one.patched is not None and one.patched != file.source.data:
-            edit = _difference(file.source.data, one.patched)
+            edit = difference(file.source.data, one.patched)
             share = RULES["written"].weight * weight / (1 + rank) / 1e4
             kind = RULES["written"].kind
             items.append(Item(file.path, Candidate((edit,), share, "written", kind, None)))
     return items
-
-
-def _difference(old: bytes, new: bytes) -> Edit:
-    """The one edit from ``old`` to ``new``."""
-    start = common_prefix(old, new)
-    tail = min(common_prefix(old[::-1], new[::-1]), min(len(old), len(new)) - start)
-    while start and old[start : start + 1] and 0x80 <= old[start] < 0xC0:
-        start -= 1  # not within a character
-    while tail and 0x80 <= old[len(old) - tail] < 0xC0:
-        tail -= 1
-    return Edit(start, len(old) - tail, new[start : len(new) - tail].decode())

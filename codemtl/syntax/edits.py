@@ -70,6 +70,17 @@ def common_prefix(one: Sequence[Any], two: Sequence[Any]) -> int:
     return low
 
 
+def difference(old: bytes, new: bytes) -> Edit:
+    """The one edit from ``old`` to ``new``."""
+    start = common_prefix(old, new)
+    tail = min(common_prefix(old[::-1], new[::-1]), min(len(old), len(new)) - start)
+    while start and old[start : start + 1] and 0x80 <= old[start] < 0xC0:
+        start -= 1  # not within a character
+    while tail and 0x80 <= old[len(old) - tail] < 0xC0:
+        tail -= 1
+    return Edit(start, len(old) - tail, new[start : len(new) - tail].decode())
+
+
 def unified_diff(path: str, old: str, new: str, *, rooted: bool = False) -> str:
     """A unified diff from ``old`` to ``new`` that ``git apply`` takes; empty if they are equal.
 
