@@ -95,6 +95,7 @@ class _Documents:
         options_for: Callable[[Path], RepairOptions],
     ) -> None:
         self.server, self.sharing, self.options_for = server, Turns(predictor), options_for
+        self.start = Path.cwd()  # which may be deleted later
         self.projects = Projects()
         self.threads = ThreadPoolExecutor(AT_ONCE)
         self.count = itertools.count()
@@ -109,7 +110,8 @@ class _Documents:
         if self.turns.get(uri) != turn:
             return
         document = self.server.workspace.get_text_document(uri)
-        path = Path((document.path or uri).replace("\0", ""))  # no file can be called so
+        name = (document.path or uri).replace("\0", "")  # no file can be called so
+        path = self.start / name  # of what is no file, such as untitled:1, a name in that folder
         text, version = document.source, document.version
         loop = asyncio.get_running_loop()
 

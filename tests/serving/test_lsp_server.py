@@ -272,6 +272,22 @@ def test_what_cannot_be_read_is_named_once(tmp_path: Path) -> None:
     run(dialogue())
 
 
+def test_a_text_without_a_file_after_the_start_folder_was_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "start"
+    folder.mkdir()
+    (tmp_path / "pyproject.toml").write_text("[tool.codemtl]\nmin-confidence = 0.5\n")
+
+    async def dialogue() -> None:
+        async with Editor(folder) as editor:
+            folder.rmdir()
+            editor.uri = "untitled:Untitled-1"
+            editor.open(TEXT)
+            assert len((await editor.diagnostics()).diagnostics) == 1
+            assert editor.logged == []
+
+    run(dialogue())
+
+
 def test_a_repair_that_only_adds_says_so(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with Editor(tmp_path) as editor:
