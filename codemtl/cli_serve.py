@@ -115,12 +115,15 @@ def _serve_http(
     from codemtl import __version__, report
     from codemtl.report import documents
     from codemtl.serving.http_server import Wording, make_app
+    from codemtl.syntax.edits import unified_diff
 
     model = report.Model(predictor.name, predictor.revision)
     wording = Wording(
         repaired=lambda one, seconds: documents.repair_document([one], model, seconds),
-        summarized=lambda one, seconds: documents.summarize_document([one], model, seconds),
-        generated=lambda made: documents.generate_document(made, model),
+        summarized=lambda one, seconds: documents.summarize_document(
+            [one], model, seconds, unified_diff
+        ),
+        generated=lambda made: documents.generate_document(made, model, unified_diff),
         info=lambda: {"version": 1, "codemtl": __version__, "model": model._asdict()},
         options=partial(_asked, settings),
         style=settings.style,

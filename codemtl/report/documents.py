@@ -7,7 +7,7 @@ in code points. SARIF and GitHub count columns from 1, and paths from the root o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -35,6 +35,9 @@ KIND_TEXTS: Mapping[str, str] = {
     "excess-statement": "A statement is too many.",
     "rewrite": "The line should read differently.",
 }
+
+
+Differ = Callable[[str, str, str], str]  # of a path and two texts, as `patch_text`
 
 
 class Model(NamedTuple):
@@ -101,29 +104,29 @@ def _patch(result: FileResult) -> dict[str, Any] | None:
         return None
     return {
         "status": patch.status,
-        "diff": _diff(result, result.patched) or "",
+        "diff": _diff(result, result.patched, patch_text) or "",
         "message": patch.message,
         "candidates_tried": patch.candidates_tried,
         "seconds": round(patch.seconds, 3),
-        "alternatives": [_diff(result, one) for one in patch.alternatives],
+        "alternatives": [_diff(result, one, patch_text) for one in patch.alternatives],
     }
 
 
-def _diff(result: FileResult | Generated, new: bytes | None) -> str | None:
+def _diff(result: FileResult | Generated, new: bytes | None, differ: Differ) -> str | None:
     """From the text of a file to a new one; None without either."""
     if new is None or result.path is None:
         return None
     texts = (_MARK * result.bom + text.decode() for text in (result.data, new))
-    return patch_text(result.path, *texts)
+    return differ(result.path, *texts)
 
 
 def summarize_document(
-    results: Sequence[FileResult], model: Model, seconds: float
+    results: Sequence[FileResult], model: Model, seconds: float, differ: Differ | None = None
 ) -> dict[str, Any]:
     """The JSON form of summarized files.
 
     ``docstring`` is the literal that is inserted, ``diff`` what is to be written or was, if
-    anything.
+    anything; ``differ`` makes it where paths are only names, in place of `patch_text`.
     """
     files = []
     for result in results:
@@ -138,7 +141,8 @@ def summarize_document(
             for one in result.summaries
         ]
         head = {**_file_head(result), "written": result.written}
-        files.append({**head, "summaries": summaries, "diff": _diff(result, result.patched)})
+        diff = _diff(result, result.patched, differ or patch_text)
+        files.append({**head, "summaries": summaries, "diff": diff})
     total = sum(len(one.summaries) for one in results)
     return {
         "version": 1,
@@ -148,10 +152,16 @@ def summarize_document(
     }
 
 
-def generate_document(result: Generated, model: Model) -> dict[str, Any]:
-    """The JSON form of candidates; ``diff`` is None for a text that goes nowhere."""
+def generate_document(
+    result: Generated, model: Model, differ: Differ | None = None
+) -> dict[str, Any]:
+    """The JSON form of candidates; ``diff`` is None for a text that goes nowhere.
+
+    ``differ`` is as in `summarize_document`.
+    """
     candidates = [
-        {"text": one.text, "diff": _diff(result, one.patched)} for one in result.candidates
+        {"text": one.text, "diff": _diff(result, one.patched, differ or patch_text)}
+        for one in result.candidates
     ]
     place = {"path": result.path, "function": result.function, "line": result.line}
     document = {"version": 1, "model": model._asdict(), **place, "candidates": candidates}

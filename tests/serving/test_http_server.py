@@ -52,7 +52,11 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("served")
+    tree = tmp_path_factory.mktemp("tree")
+    (tree / ".git").mkdir()
+    folder = tree / "served"
+    folder.mkdir()
+    (folder / "a.py").symlink_to("b.py")
     (folder / "pyproject.toml").write_text(
         '[tool.codemtl]\nmin-confidence = 0.5\nstyle = "google"\ncandidates = 2\n'
     )
@@ -185,6 +189,7 @@ def test_no_page_in_a_browser_can_use_it(server: Server) -> None:
 
 
 def test_names_are_only_names(server: Server) -> None:
+    """Whatever stands where the server was started: see the fixture."""
     asked = {"source": SOURCE, "path": "/nowhere/x/a.py", "line": 5}
     document = server.ask("/generate", asked)[1]
     assert document["path"] == "/nowhere/x/a.py"
