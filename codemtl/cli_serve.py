@@ -113,6 +113,7 @@ def _serve_http(
     import uvicorn
 
     from codemtl import __version__, report
+    from codemtl.ending import tidy
     from codemtl.report import documents
     from codemtl.serving.http_server import Wording, make_app
     from codemtl.syntax.edits import unified_diff
@@ -138,9 +139,14 @@ def _serve_http(
         timeout_graceful_shutdown=PATIENCE,
     )  # fmt: skip
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        with tidy():  # else a signal that ends it leaves those who wait without an answer
+            uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         _interrupted()  # the second one does not wait for the model
+    except SystemExit as ended:
+        if isinstance(ended.code, int) and ended.code > 128:
+            signal.raise_signal(ended.code - 128)  # nor does this, which means what it did
+        raise
 
 
 def _interrupted() -> None:

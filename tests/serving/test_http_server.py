@@ -241,6 +241,23 @@ def test_one_ctrl_c_does_not_wait_for_half_a_request(tmp_path: Path) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_server_that_is_ended_says_so_to_who_waits(tmp_path: Path, number: int) -> None:
+    """As by Ctrl-C, without waiting for the model; and it ends by the signal."""
+    code = FAKE + "from codemtl import cli_serve\ncli_serve.PATIENCE = 1\n"
+    with start(code, "serve", "--http", "127.0.0.1:0", cwd=tmp_path) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(b":")[2])
+        kind = {"Content-Type": "application/json"}
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("POST", "/repair", json.dumps({"source": "# slow\n"}), kind)
+            time.sleep(1)
+            process.send_signal(number)
+            assert connection.getresponse().status == 503
+        assert process.wait(20) == -number
+        assert b"Traceback" not in process.stderr.read()
+
+
 def test_the_traceback_of_a_fault_can_be_had(tmp_path: Path) -> None:
     code = FAKE + "import os; os.environ['CODEMTL_DEBUG'] = '1'\n"
     with start(code, "serve", "--http", "127.0.0.1:0", cwd=tmp_path) as process:
