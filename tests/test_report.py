@@ -124,6 +124,24 @@ def test_github_annotations_are_escaped() -> None:
     assert line == "::error file=a%3Ab.py::gone"
 
 
+@pytest.mark.parametrize(
+    ("original", "replacement", "said"),
+    [
+        ("", "not ", "Insert 'not '"),
+        ("leng", "", "Remove 'leng'"),
+        ("a", "b", "Replace 'a' by 'b'"),
+    ],
+)
+def test_a_change_that_only_adds_or_removes_says_so(
+    original: str, replacement: str, said: str
+) -> None:
+    found = result(finding(original=original, replacement=replacement))
+    (line,) = github_lines(found)
+    assert line.endswith(f"%0A{said}")
+    (one,) = sarif_document([found])["runs"][0]["results"]
+    assert one["fixes"][0]["description"]["text"] == said
+
+
 def test_what_was_written_does_not_remain() -> None:
     written = result(finding(), written=True)
     assert list(github_lines(written)) == []

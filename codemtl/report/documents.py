@@ -233,9 +233,17 @@ def _sarif_results(result: FileResult) -> Iterator[dict[str, Any]]:
         if has_fix(one):
             content = {"deletedRegion": region, "insertedContent": {"text": one.replacement}}
             change = {"artifactLocation": artifact, "replacements": [content]}
-            text = f"Replace {one.original!r} by {one.replacement!r}"
-            found["fixes"] = [{"description": {"text": text}, "artifactChanges": [change]}]
+            description = {"text": _change(one)}
+            found["fixes"] = [{"description": description, "artifactChanges": [change]}]
         yield found
+
+
+def _change(one: Finding) -> str:
+    if not one.original:
+        return f"Insert {one.replacement!r}"
+    if not one.replacement:
+        return f"Remove {one.original!r}"
+    return f"Replace {one.original!r} by {one.replacement!r}"
 
 
 def search_verdict(results: Sequence[FileResult]) -> str | None:
@@ -267,7 +275,7 @@ def github_lines(result: FileResult) -> Iterator[str]:
         title = _escaped(f"codemtl {one.kind} ({percent(one.confidence)})", ":,")
         message = one.message
         if has_fix(one):
-            message += f"\nReplace {one.original!r} by {one.replacement!r}"
+            message += f"\n{_change(one)}"
         yield f"::warning file={file},{region},title={title}::{_escaped(message)}"
 
 
