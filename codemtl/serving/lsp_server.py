@@ -12,10 +12,12 @@ import codecs
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from codemtl import __version__
@@ -57,6 +59,14 @@ def make_server(
     """
     server = LanguageServer(NAME, __version__, text_document_sync_kind=_FULL)
     documents = _Documents(server, predictor, options_for)
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(params: types.InitializedParams) -> None:
+        await documents.watch()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def changed_on_disk(params: types.DidChangeWatchedFilesParams) -> None:
+        documents.projects = Projects()  # as after a change of branches, or a file's new name
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     async def opened(params: types.DidOpenTextDocumentParams) -> None:
@@ -102,6 +112,20 @@ class _Documents:
         self.turns: dict[str, int] = {}  # the newest text of each, by a number of its own
         self.found: dict[str, _Found] = {}
         self.mistakes: set[str] = set()  # in settings, that were told
+
+    async def watch(self) -> None:
+        """Ask an editor that can to tell what changes on the disk."""
+        workspace = self.server.client_capabilities.workspace
+        known = workspace.did_change_watched_files if workspace is not None else None
+        if known is None or not known.dynamic_registration:
+            return
+        files = types.FileSystemWatcher("**/*.{py,pyi}")
+        wish = types.Registration(
+            "files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+            types.DidChangeWatchedFilesRegistrationOptions([files]),
+        )  # fmt: skip
+        with suppress(JsonRpcException):  # it need not
+            await self.server.client_register_capability_async(types.RegistrationParams([wish]))
 
     async def look(self, uri: str, pause: float) -> None:
         """Show what is found in the newest text of a document."""

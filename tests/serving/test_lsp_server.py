@@ -54,12 +54,17 @@ class Editor:
         self.uri = (folder / "a.py").as_uri()
         self.client = LanguageClient("test", "1")
         self.shown: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
+        self.registered: list[types.Registration] = []
         self.logged: list[str] = []
         self.told: list[str] = []
 
         @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def shown(params: types.PublishDiagnosticsParams) -> None:
             self.shown.put_nowait(params)
+
+        @self.client.feature(types.CLIENT_REGISTER_CAPABILITY)
+        def registered(params: types.RegistrationParams) -> None:
+            self.registered += params.registrations
 
         @self.client.feature(types.WINDOW_LOG_MESSAGE)
         def logged(params: types.LogMessageParams) -> None:
@@ -73,7 +78,10 @@ class Editor:
         await self.client.start_io(sys.executable, "-c", PROGRAM, "serve", "--lsp", cwd=self.folder)
         general = types.GeneralClientCapabilities(position_encodings=self.encodings)
         edits = types.WorkspaceEditClientCapabilities(document_changes=self.versions or None)
-        workspace = types.WorkspaceClientCapabilities(workspace_edit=edits)
+        watched = types.DidChangeWatchedFilesClientCapabilities(dynamic_registration=True)
+        workspace = types.WorkspaceClientCapabilities(
+            workspace_edit=edits, did_change_watched_files=watched
+        )
         capabilities = types.ClientCapabilities(general=general, workspace=workspace)
         self.server = await self.client.initialize_async(
             types.InitializeParams(capabilities, root_uri=self.folder.as_uri())
@@ -284,6 +292,30 @@ def test_a_text_without_a_file_after_the_start_folder_was_deleted(tmp_path: Path
             editor.open(TEXT)
             assert len((await editor.diagnostics()).diagnostics) == 1
             assert editor.logged == []
+
+    run(dialogue())
+
+
+def test_a_file_that_comes_without_a_save(tmp_path: Path) -> None:
+    """As by a change of branches: what it defines is defined in the project."""
+    (tmp_path / "pyproject.toml").touch()
+    text = "class A:\n    some_format = 1\n\n    def f(self):\n        return self.some_foramt\n"
+
+    async def dialogue() -> None:
+        async with Editor(tmp_path) as editor:
+            editor.open(text)
+            (one,) = (await editor.diagnostics()).diagnostics
+            assert one.message.startswith("nothing in the project defines")
+            (asked,) = editor.registered
+            assert asked.method == "workspace/didChangeWatchedFiles"
+            other = tmp_path / "b.py"
+            other.write_text("def g(a):\n    a.some_foramt = 2\n")
+            event = types.FileEvent(other.as_uri(), types.FileChangeType.Created)
+            editor.client.workspace_did_change_watched_files(
+                types.DidChangeWatchedFilesParams([event])
+            )
+            editor.change(2, text)
+            assert list((await editor.diagnostics()).diagnostics) == []
 
     run(dialogue())
 
