@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,8 @@ class Fitted(NamedTuple):
 def read_picture(path: Path) -> Image.Image:
     """A picture, decoded and upright. Raises DataError that names the file."""
     try:
+        if stat.S_ISFIFO(os.stat(path).st_mode) and os.path.exists(os.path.realpath(path)):
+            raise DataError(f"{path}: a named pipe, which may never end; name a file")
         # Pillow's warnings are of sizes, which are looked at here, and of what it can read anyhow
         with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
             if file.width * file.height > MOST_PIXELS:
@@ -58,9 +61,9 @@ def read_picture(path: Path) -> Image.Image:
         ) from error
     except UnidentifiedImageError as error:
         raise DataError(f"{path}: not a picture that Pillow can read (PNG, JPEG, …)") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; name another") from error
     except Exception as error:  # decoders raise what they like
+        if isinstance(error, OSError) and error.errno is not None:  # of the system
+            raise DataError(f"{path}: cannot be read: {error.strerror}; name another") from error
         raise DataError(f"{path}: the picture is damaged: {error}; replace or remove it") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image, ImageChops
 from codemtl.errors import DataError
 from codemtl.vision.drawing import Box, draw_boxes, sheet
 from codemtl.vision.model import Predictions
-from codemtl.vision.pictures import fit, read_picture
+from codemtl.vision.pictures import encode_png, fit, read_picture
 from codemtl.vision.predict import boxes_of, predict
 
 
@@ -160,6 +161,20 @@ def test_whatever_a_decoder_raises_is_told_of_the_picture(tmp_path: Path) -> Non
 def test_a_folder_is_no_damaged_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read: Is a directory; name another"):
         read_picture(tmp_path)
+
+
+def test_what_is_no_file_is_no_damaged_picture_and_holds_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png: a named pipe, which may never end; name a"):
+        read_picture(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with pytest.raises(DataError, match=r"cannot be read: Too many levels of .*; name another"):
+        read_picture(tmp_path / "loop.png")
+    read, write = os.pipe()  # as a shell's <(...) names one
+    os.write(write, encode_png(Image.new("RGB", (8, 6))))
+    os.close(write)
+    assert read_picture(Path(f"/dev/fd/{read}")).size == (8, 6)
+    os.close(read)
 
 
 def test_predict_in_python(trained: Path, tmp_path: Path) -> None:
