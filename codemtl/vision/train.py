@@ -31,9 +31,10 @@ from codemtl.vision.folders import (
     save_network,
     write_json,
 )
+from codemtl.vision.memory import check_memory, enough_memory
 from codemtl.vision.metrics import measure, predictions
 from codemtl.vision.model import parameter_count
-from codemtl.vision.pictures import encode_png, write_whole
+from codemtl.vision.pictures import encode_png, write_whole, writing
 from codemtl.vision.place import locked
 from codemtl.vision.predict import boxes_of
 from codemtl.vision.trainer import Trainer, load_checkpoint, save_checkpoint
@@ -68,6 +69,7 @@ def train(
     values |= {"tasks": tasks} if tasks is not None else {}
     values |= {"seed": seed} if seed is not None else {}
     config = make_config(values)
+    check_memory(config, scenes=data is None)
     check_writable(out)
     check = partial(_check_place, out, resume)
     check()
@@ -86,7 +88,7 @@ def train(
             splits[split] = load_split(config, data, split, advance)
     if data is not None:
         config = _fitted(config, data, splits)
-    with locked(out, check):
+    with locked(out, check), enough_memory():
         return Run(config, splits, out, start, time_budget).go()
 
 
@@ -204,8 +206,9 @@ class Run:
     def _log(self, row: Mapping[str, float]) -> None:
         if self.accelerator.is_main_process:
             rounded = {key: round(value, 6) for key, value in row.items()}
-            with open(self.out / LOG, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": self.trainer.step, **rounded}) + "\n")
+            line = json.dumps({"step": self.trainer.step, **rounded}) + "\n"
+            with writing(self.out / LOG), open(self.out / LOG, "a", encoding="utf-8") as file:
+                file.write(line)
 
     def _evaluate(self) -> None:
         if self.accelerator.is_main_process:

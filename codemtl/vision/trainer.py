@@ -26,7 +26,7 @@ from codemtl.vision.config import VisionConfig
 from codemtl.vision.data import Examples, Targets, batch_numbers
 from codemtl.vision.folders import weights_bytes
 from codemtl.vision.model import make_network
-from codemtl.vision.pictures import write_whole
+from codemtl.vision.pictures import write_whole, writing
 from codemtl.vision.weighting import make_weighting
 
 STATE = "state.json"
@@ -127,7 +127,8 @@ def save_checkpoint(trainer: Trainer, out: Path, data: str, precision: str) -> N
     folder = out / "checkpoints"
     target, partial = folder / f"step-{trainer.step:07d}", folder / ".partial"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    with writing(partial):
+        partial.mkdir(parents=True)
     files = {
         "trainee.safetensors": weights_bytes(trainer.trainee),
         "average.safetensors": weights_bytes(trainer.average),
@@ -143,13 +144,15 @@ def save_checkpoint(trainer: Trainer, out: Path, data: str, precision: str) -> N
         for name, content in {**files, STATE: json.dumps(state, indent=2).encode()}.items():
             write_whole(partial / name, content)
         shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
+        with writing(target):
+            partial.rename(target)
     except BaseException:  # a full disk most of all
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    handle = os.open(folder, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
+    with writing(folder):
+        handle = os.open(folder, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
     for old in folder.glob("step-*"):
         if old != target:
             shutil.rmtree(old, ignore_errors=True)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -275,6 +276,41 @@ def test_a_full_disk_leaves_no_part_of_a_checkpoint(
         train(model="reference", data=None, out=tmp_path, resume=True, settings=tiny)
     monkeypatch.undo()
     train(model="reference", data=None, out=tmp_path, settings=[*tiny, "steps=1"])
+
+
+@pytest.mark.parametrize(("log_every", "said"), [(1, "log.jsonl"), (50, "checkpoints/.partial")])
+def test_a_folder_that_is_lost_meanwhile_is_named(
+    log_every: int, said: str, tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    step = Trainer.train_step
+
+    def lost(self: Trainer, *values: Any) -> dict[str, float]:
+        shutil.rmtree(out, ignore_errors=True)
+        if said != "log.jsonl":
+            out.touch()
+        return step(self, *values)
+
+    monkeypatch.setattr(Trainer, "train_step", lost)
+    monkeypatch.setattr("codemtl.vision.train._LOG_EVERY", log_every)
+    with pytest.raises(WriteError, match=f"cannot write {out / said}: "):
+        train(model="reference", data=None, out=out, settings=[*tiny, "steps=1"])
+
+
+def test_what_the_memory_cannot_hold_is_refused(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wrong in ("batch_size=1000000000", "train_scenes=1000000000", "test_scenes=1000000000"):
+        name, number = wrong.split("=")
+        with pytest.raises(UsageError, match=f"{name} is {number}, which takes .* set less"):
+            train(model="reference", data=None, out=tmp_path, settings=[*tiny, wrong])
+
+    def short(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
+    monkeypatch.setattr(Trainer, "train_step", short)
+    with pytest.raises(UsageError, match="does not suffice; set a smaller batch_size"):
+        train(model="reference", data=None, out=tmp_path, settings=tiny)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, tiny: list[str]) -> None:
