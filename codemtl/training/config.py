@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -25,6 +26,8 @@ T = TypeVar("T")
 PRECISIONS = ("auto", "no", "bf16")
 LARGEST_SEED = 2**32 - 1  # that numpy takes
 MOST_THREADS = 1024  # more are a mistake, of which torch can die
+MOST_WORKERS = 256  # processes; more are a mistake, which fills the memory
+_TRAINED = 12  # bytes a parameter at least: weight, gradient, momentum
 _POSITIVE = (
     "steps", "accumulation", "micro_tokens", "learning_rate", "clip", "log_every",
     "evaluate_every", "evaluate_batches", "checkpoint_every", "diagnose_every", "real_every",
@@ -101,7 +104,8 @@ class TrainingConfig:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must not be below 0")
-        for name, most in (("seed", LARGEST_SEED), ("threads", MOST_THREADS)):
+        bounds = {"seed": LARGEST_SEED, "threads": MOST_THREADS, "workers": MOST_WORKERS}
+        for name, most in bounds.items():
             if getattr(self, name) > most:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at most {most}")
         for name in ("data_fraction", "validation_fraction"):
@@ -213,6 +217,7 @@ def load_config(
     if "added_tasks" in _table(values.get("model", {}), "model"):
         raise UsageError("model.added_tasks follows from [tasks]; leave the setting out")
     config, usual = config_from_dict(values), ModelConfig()
+    _check_memory(config.model)
     for name in ("actions", "families"):
         stated, right = getattr(config.model, name), getattr(usual, name)
         if stated != right:
@@ -221,6 +226,19 @@ def load_config(
                 "leave the setting out"
             )
     return config
+
+
+def _check_memory(model: ModelConfig) -> None:
+    """UsageError for a model that the machine's memory cannot hold while it is trained."""
+    layer = 4 * model.width**2 + 3 * model.width * model.hidden
+    parameters = model.vocab_size * model.width + (0 if model.encoder else model.layers) * layer
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if parameters * _TRAINED > there:
+        raise UsageError(
+            f"the model would have {parameters / 1e9:,.1f} billion parameters at least, which take "
+            f"{parameters * _TRAINED >> 30:,} GiB to train; this machine has {there >> 30}; lower "
+            "model.width, model.hidden, model.layers or model.vocab_size"
+        )
 
 
 def _read(path: Path | None, preset: str) -> dict[str, Any]:
