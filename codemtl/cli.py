@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell reports the signals
 # of a disk; of a standard output that is open for reading alone, or a terminal that is gone
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNWRITABLE = (*_FULL, errno.EFBIG, errno.EBADF, errno.EIO)
 
 app = typer.Typer(
     add_completion=False,
@@ -74,7 +75,7 @@ def main() -> None:
 
         if error.errno not in _UNWRITABLE:
             raise
-        complain(f"cannot write: {error.strerror}")
+        complain(_unwritten(error))
         code = 2
         _forget_output()
     if code == INTERRUPTED:  # a second Ctrl-C ends what libraries do at the end, without a word
@@ -111,8 +112,7 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
                 raise
             package = (getattr(error, "name", None) or "").partition(".")[0]
             if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-                file = f" {error.filename}" if error.filename else ""
-                report.complain(f"cannot write{file}: {error.strerror}")
+                report.complain(_unwritten(error))
                 _forget_output()  # what is left of it cannot be written either
             elif isinstance(error, ModuleNotFoundError) and package != "codemtl":
                 report.complain(str(MissingExtraError(package, "train")))
@@ -124,6 +124,12 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
     run.__annotations__ = {**function.__annotations__, "return": type(None)}
     app.command()(run)
     return run
+
+
+def _unwritten(error: OSError) -> str:
+    file = f" {error.filename}" if error.filename else ""
+    way_out = "; free some space and run again" if error.errno in _FULL else ""
+    return f"cannot write{file}: {error.strerror}{way_out}"
 
 
 def _check_current_folder() -> None:

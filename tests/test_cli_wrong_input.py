@@ -91,7 +91,8 @@ def test_a_full_disk_behind_the_output(arguments: list[str]) -> None:
             [sys.executable, "-m", "codemtl", *arguments], stdout=full, stderr=subprocess.PIPE,
             text=True, check=False,
         )  # fmt: skip
-    assert (done.returncode, done.stderr) == (2, "codemtl: cannot write: No space left on device\n")
+    said = "codemtl: cannot write: No space left on device; free some space and run again\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not opened by their flags there")
