@@ -59,7 +59,9 @@ class State:
             try:
                 state.file.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
+                raise UsageError(
+                    f"cannot write to --out {out}: {error.strerror}; name another"
+                ) from error
             state._acquire()
             state._save()
             return state
@@ -160,7 +162,9 @@ class State:
         try:
             self.lock.enter_context(alone(self.file.with_name(LOCK), refusal))
         except OSError as error:
-            raise UsageError(f"cannot write to --out {out}: {error.strerror}") from error
+            raise UsageError(
+                f"cannot write to --out {out}: {error.strerror}; name another"
+            ) from error
 
     def _save(self) -> None:
         write_atomic(self.file, (json.dumps(self.values) + "\n").encode())

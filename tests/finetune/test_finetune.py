@@ -199,6 +199,13 @@ def test_a_file_system_without_locks_will_do(
     State.open(tmp_path / "out", [], {"name": "m", "revision": "r"}, 60.0).close()
 
 
+def test_where_nothing_can_be_written_another_folder_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    with pytest.raises(UsageError, match=f"cannot write to --out {out}: Not a dir.*; name another"):
+        State.open(out, [], {"name": "m", "revision": "r"}, 60.0)
+
+
 def test_a_tuned_model_that_was_damaged_since_is_named(untrained: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(untrained, tmp_path / "tuned"))
     state = State(out, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import re
@@ -27,7 +28,7 @@ from codemtl.training.compare.images import image_gains
 from codemtl.training.compare.page import render
 from codemtl.training.compare.plan import ARMS, Plan, make_plan
 from codemtl.training.compare.results import results
-from codemtl.training.compare.runs import OUTCOME, make_runs, start_process
+from codemtl.training.compare.runs import OUTCOME, _write_order, make_runs, start_process
 from codemtl.training.compare.tables import tables
 from codemtl.training.compare.worker import work
 from codemtl.training.loop import MicroBatch, Trainer
@@ -499,3 +500,14 @@ def test_the_command_goes_on_after_a_kill(
     assert outcome["resumed"] is True
     again = subprocess.run(command, capture_output=True, timeout=300, check=True)
     assert json.loads(again.stdout) == document and b"run 1" not in again.stderr
+
+
+def test_where_no_run_can_be_written_another_folder_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    with pytest.raises(UsageError, match=r"cannot write to --out .*: Read-only .*; name another"):
+        _write_order(tmp_path / "run", {}, 1)

@@ -163,5 +163,7 @@ def _write_order(folder: Path, order: Mapping[str, Any], threads: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write to --out {folder}: {error.strerror}") from error
+        raise UsageError(
+            f"cannot write to --out {folder}: {error.strerror}; name another"
+        ) from error
     write_atomic(folder / RUN, (json.dumps(told, indent=2) + "\n").encode())
