@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,17 @@ def test_tests_that_nothing_can_please(run: Run, project: Path) -> None:
     assert run("repair", "a.py", "--test", PYTEST, "--time-budget", "3s", "--check").out == (
         "a.py: not fixed\n"
     )
+
+
+def test_of_two_bugs_in_two_files_it_says_what_mends_one(run: Run, project: Path) -> None:
+    (project / "b.py").write_text("def half(x):\n    return x - 2\n")
+    test = (project / "test_a.py").read_text()
+    two = "\n\ndef test_half():\n    assert half(6) == 3\n"
+    (project / "test_a.py").write_text("from b import half\n" + test + two)
+    outcome = run("repair", "a.py", "b.py", "--test", PYTEST, "--time-budget", "3s")
+    assert outcome.code == 1
+    assert "not fixed: none of" in outcome.out
+    assert re.search(r"; '.+'( to '.+')? in line 2 of [ab]\.py mends 1 of 2 \(", outcome.out)
 
 
 def test_code_that_no_failing_test_runs(run: Run, project: Path) -> None:

@@ -6,7 +6,7 @@ The user's files are only read here; what is written is written by `SourceFile.w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ SECONDS = 60.0  # of search, unless the user says otherwise
 PASSING = "the tests pass as it is; nothing was changed"
 VALIDATED = 0.85  # of patches that pass half of a task's assertions, 17 of 20 pass the other half
 SHOWN_TESTS = 5  # names in a message
+SHORT = 40  # characters of a change in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def repair_with_tests(
         chosen, doubt = _confirmed(ranked, validator, files, options.candidates)
     seconds = time.monotonic() - started
     if not chosen:
-        message = _failure(outcome, baseline, doubt)
+        message = _failure(outcome, baseline, doubt, files)
         _settle(by_path, Patch("not-fixed", message, outcome.tried, seconds))
     else:
         _show(by_path[chosen[0].path], chosen, baseline, outcome.tried, seconds)
@@ -180,19 +181,41 @@ def _beyond(files: dict[Path, SearchFile], baseline: Baseline) -> str:
     )
 
 
-def _failure(outcome: Outcome, baseline: Baseline, doubt: str) -> str:
+def _failure(
+    outcome: Outcome, baseline: Baseline, doubt: str, files: Mapping[Path, SearchFile]
+) -> str:
     tests = _named(baseline.failing)
     if doubt:
         return (
             f"{len(outcome.passing)} of {outcome.tried} candidates make {tests} pass, but not a"
             f" fresh run of the whole command: {doubt}"
         )
-    if outcome.exhausted:
-        return f"none of {outcome.tried} candidates makes {tests} pass; none is left to try"
-    return (
-        f"none of {outcome.tried} candidates makes {tests} pass; with more time"
-        " (--time-budget) others would be tried"
-    )
+    said = f"none of {outcome.tried} candidates makes {tests} pass; "
+    said += (
+        "none is left to try" if outcome.exhausted
+        else "with more time (--time-budget) others would be tried"
+    )  # fmt: skip
+    return said + _nearest(outcome, files, len(baseline.failing))
+
+
+def _nearest(outcome: Outcome, files: Mapping[Path, SearchFile], failing: int) -> str:
+    """Which candidate mends some of the tests: half of a repair, where there are two bugs."""
+    if outcome.nearest is None:
+        return ""
+    path, candidate = outcome.nearest
+    source, edit = files[path].source, candidate.edits[0]
+    line, _ = Positions(source.data).line_column(edit.start)
+    place = f"line {line} of {source.path}"
+    old = source.data[edit.start : edit.end].decode("utf-8", "replace")
+    change = f"{_short(old)} to {_short(edit.replacement)}" if old else _short(edit.replacement)
+    if outcome.mended == failing:
+        return f"; {change} in {place} mends them, but then others fail"
+    return f"; {change} in {place} mends {outcome.mended} of {failing}"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return repr(text if len(text) <= SHORT else text[: SHORT - 1] + "…")
 
 
 def _named(tests: Sequence[TestOutcome]) -> str:

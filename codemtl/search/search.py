@@ -59,6 +59,8 @@ class Outcome:
     passing: list[Passing] = field(default_factory=list)
     tried: int = 0
     exhausted: bool = False  # every candidate was tried
+    nearest: Item | None = None  # of those that fail, the first that mends most tests
+    mended: int = 0  # how many
 
 
 class _Found(NamedTuple):
@@ -259,6 +261,8 @@ class _Run:
             data = self.files[item.path].source.data
             self.outcome.passing.append(Passing(item.path, item.candidate, data, key))
             return
+        if verdict.status == "failed" and verdict.fixed > self.outcome.mended:
+            self.outcome.nearest, self.outcome.mended = item, verdict.fixed
         nearer = verdict.fixed > 0 or (self.failing == 1 and verdict.progress > self.reached)
         if verdict.status == "failed" and nearer:
             share = MENDING if verdict.fixed == self.failing else PROMISING
