@@ -108,7 +108,7 @@ def past(file: SourceFile) -> History:
     root = place and _root(place)
     if not place or not root or not place.parent.is_dir():
         return UNKNOWN
-    found = history(("-C", str(place.parent)), place.name, contents=file.raw(file.data))
+    found = history(("-C", str(place.parent)), place.name, contents=file.saved)
     return replace(found, ages=()) if is_test(place.relative_to(root)) else found
 
 

@@ -16,7 +16,7 @@ import stat
 import tempfile
 import tokenize
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codemtl.ending import tidy
@@ -196,6 +196,13 @@ class SourceFile:
             raise FileChangedError(
                 f"{self.path}: not written, it changed since it was read; run again"
             )
+
+    @property
+    def saved(self) -> bytes:
+        """The bytes that the text has on disk, also of a text that an editor sent decoded."""
+        with suppress(SyntaxError, LookupError, ValueError):
+            return replace(self, encoding=_encoding(self.data)).raw(self.data)
+        return self.raw(self.data)
 
     def raw(self, data: bytes) -> bytes:
         """UTF-8 text in the encoding of this file, unchecked."""

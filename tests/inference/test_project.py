@@ -28,6 +28,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def commit(folder: Path) -> None:
+    """All that is there, in a repository that is made if there is none."""
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "files"]):
+        subprocess.run(["git", "-C", str(folder), *command], check=True)
+
+
 def names(path: Path) -> list[str]:
     result = repair_source(SourceFile.read(path), FakePredictor())
     return [one.original for one in result.findings]
@@ -173,15 +180,12 @@ def test_lines_of_a_file_in_a_work_tree_have_ages(folder: Path) -> None:
     assert past(source) == History()
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     assert past(source) == History()
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
-    subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "files"], check=True)
+    commit(folder)
     ages = past(source).ages
     assert len(ages) == 5 and all(map(math.isnan, ages))
     assert past(SourceFile.from_bytes(SLIP.encode() + b"x = 1\n", path)).ages[5] == 0
     (path.parent / "test_slip.py").write_text(SLIP)
-    subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
-    subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "tests"], check=True)
+    commit(folder)
     assert past(SourceFile.read(path.parent / "test_slip.py")).ages == (), "of tests there are none"
     assert past(SourceFile.from_bytes(SLIP.encode())) == History()
     assert past(SourceFile.from_bytes(SLIP.encode(), folder / "none" / "a.py")) == History()
@@ -192,18 +196,28 @@ def test_a_name_that_a_change_left_behind(folder: Path) -> None:
     path = folder / "package" / "moved.py"
     before = "def f(place):\n    open(place)\n    return place\n"
     path.write_text(before)
-    subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
-    subprocess.run(["git", "-C", str(folder), *who, "commit", "-qm", "files"], check=True)
+    commit(folder)
     after = before.replace("f(place)", "f(url)").replace("open(place)", "open(url)")
     for commits in (False, True):
         path.write_text(after)
         if commits:
-            subprocess.run(["git", "-C", str(folder), *who, "commit", "-qam", "more"], check=True)
+            commit(folder)
         (found,) = repair_source(SourceFile.read(path), FakePredictor()).findings
         assert (found.original, found.replacement) == ("place", "url")
         assert found.message == (
             "'place' is defined nowhere in reach; did you mean 'url'? "
             "A change of this file renamed it so"
         )
+
+
+def test_a_text_that_an_editor_sent_is_as_old_as_on_disk(folder: Path) -> None:
+    path = folder / "latin.py"
+    text = '# -*- coding: latin-1 -*-\nname = "Größe"\n'
+    path.write_bytes(text.encode("latin-1"))
+    commit(folder)
+    read, sent = SourceFile.read(path), SourceFile.from_text(text, path)
+    assert read.saved == sent.saved == path.read_bytes()
+    assert past(sent).ages == pytest.approx(past(read).ages, nan_ok=True)
+    assert math.isnan(past(sent).ages[1]), "a first commit's, not a new line"
+    broken = SourceFile.from_text("# coding: no-such-encoding\nx = 1\n", path)
+    assert broken.saved == broken.data
