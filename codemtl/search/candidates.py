@@ -222,15 +222,24 @@ class Normalizer:
 
     def is_new(self, edits: Sequence[Edit]) -> bool:
         """Whether the edited code compiles and was not seen before; remembers it."""
+        found = self._edited(edits)
+        return found is not None and self._is_new(*found)
+
+    def compiles(self, edits: Sequence[Edit]) -> bool:
+        """Whether the edited code compiles, seen before or not."""
+        found = self._edited(edits)
+        return found is not None and _dump(found[0].head + found[1]) is not None
+
+    def _edited(self, edits: Sequence[Edit]) -> tuple[_Span, bytes] | None:
+        """The code around edits that can be compiled alone, edited; None if they overlap."""
         start, end = min(e.start for e in edits), max(e.end for e in edits)
         around = [one for one in self.spans if one.start <= start and end <= one.end + 1]
         span = around[0] if around else _Span(0, len(self.data))
         inner = [Edit(e.start - span.start, e.end - span.start, e.replacement) for e in edits]
         try:
-            text = apply(self.data[span.start : max(span.end, end)], inner)
+            return span, apply(self.data[span.start : max(span.end, end)], inner)
         except EditError:
-            return False
-        return self._is_new(span, text)
+            return None
 
     def _is_new(self, span: _Span, text: bytes) -> bool:
         dumped = _dump(span.head + text)

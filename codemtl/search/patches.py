@@ -35,6 +35,7 @@ class Passing:
     candidate: Candidate
     data: bytes  # the file before, UTF-8
     tried: int  # number of candidates until it was found
+    beside: tuple[Passing, ...] = ()  # what has to be changed in other files too
 
     @property
     def patched(self) -> bytes:

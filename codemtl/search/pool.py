@@ -21,6 +21,7 @@ from codemtl.search.servers import Servers
 from codemtl.search.worker import Worker
 from codemtl.search.workplace import Workplace
 
+Text = tuple[Path, bytes]  # a file, and what it is to hold
 _SPARE = 10.0  # seconds that a server gets beyond its candidate's limit before it counts as dead
 _START = 70.0  # the same for one that is being started
 
@@ -28,8 +29,7 @@ _START = 70.0  # the same for one that is being started
 @dataclass(slots=True)
 class _Task:
     key: int
-    path: Path
-    data: bytes
+    texts: Sequence[Text]
 
 
 @dataclass(slots=True)
@@ -105,17 +105,18 @@ class Validator:
         free = sum(slot.task is None for slot in self._slots)
         return max(0, free - len(self._waiting))
 
-    def submit(self, key: int, path: Path, data: bytes) -> None:
-        """Have a file judged as if it held ``data``.
+    def submit(self, key: int, path: Path, data: bytes, *beside: Text) -> None:
+        """Have a file judged as if it held ``data``, and others as ``beside`` has them.
 
         Raises:
-            UsageError: ``path`` is none of the targets.
+            UsageError: a path is none of the targets.
         """
         if self._servers is None:
             raise UsageError("there is nothing to validate: the baseline has no failing test")
-        if path.resolve() not in self._targets:
-            raise UsageError(f"{path} is none of the files to be repaired")
-        self._waiting.append(_Task(key, path.resolve(), data))
+        for one, _ in ((path, data), *beside):
+            if one.resolve() not in self._targets:
+                raise UsageError(f"{one} is none of the files to be repaired")
+        self._waiting.append(_Task(key, ((path, data), *beside)))
         self._feed()
 
     def wait(self, timeout: float | None = None) -> list[tuple[int, Verdict]]:
@@ -128,7 +129,7 @@ class Validator:
         done, self._done = self._done, []
         return done
 
-    def confirm(self, path: Path, data: bytes) -> Verdict:
+    def confirm(self, path: Path, data: bytes, *beside: Text) -> Verdict:
         """Run the user's whole command, unchanged, in a fresh process and a private copy."""
         place, plan = self._place, self._plan
         seconds = self._timeout or recording.SECONDS
@@ -138,8 +139,7 @@ class Validator:
             self._confirmer = place.start_command(place.view(writable=True))
             self._confirmer.receive(_START)
         worker = self._confirmer
-        where = place.seen(worker.view, path.resolve())
-        worker.send({"key": 0, "path": where, "seconds": seconds}, data)
+        self._send(worker, {"key": 0, "seconds": seconds}, ((path, data), *beside))
         said = worker.receive(seconds + _SPARE)
         if said is None:
             place.discard(worker)
@@ -162,11 +162,15 @@ class Validator:
         if slot.worker is None:
             slot.worker = servers.start()
         worker = slot.worker
-        where = self._place.seen(worker.view, task.path)
         slot.task, slot.began = task, time.monotonic()
         limit = servers.seconds()
         slot.deadline = slot.began + 4 * limit + (_START if new else _SPARE)
-        worker.send({"key": task.key, "path": where, "seconds": limit}, task.data)
+        self._send(worker, {"key": task.key, "seconds": limit}, task.texts)
+
+    def _send(self, worker: Worker, header: dict[str, Any], texts: Sequence[Text]) -> None:
+        """A request; files are called as the worker sees them."""
+        files = [(self._place.seen(worker.view, path.resolve()), len(text)) for path, text in texts]
+        worker.send({**header, "files": files}, b"".join(text for _, text in texts))
 
     def _look(self, end: float | None) -> None:
         """Hear what the servers say, once."""

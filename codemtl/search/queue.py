@@ -24,10 +24,16 @@ BLIND_BASES = 30  # of the most probable ones
 
 
 class Item(NamedTuple):
-    """A candidate of a file."""
+    """A candidate of a file, with others of other files beside it."""
 
     path: Path
     candidate: Candidate
+    beside: tuple[tuple[Path, Candidate], ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[Path, Candidate], ...]:
+        """Each file, and what is changed in it."""
+        return (self.path, self.candidate), *self.beside
 
 
 class CandidateQueue:
@@ -61,7 +67,8 @@ class CandidateQueue:
 
         Where many do, each of them says less.
         """
-        if len(item.candidate.edits) <= 4 and self._promising < MAX_PROMISING:
+        edits = sum(len(one.edits) for _, one in item.parts)
+        if edits <= 4 and self._promising < MAX_PROMISING:
             self._push(self._pairs(item, share * FEW / (FEW + self._promising)))
             self._promising += 1
 
@@ -72,18 +79,25 @@ class CandidateQueue:
             heapq.heappush(self._heap, (-first.candidate.weight, self._count, first, items))
 
     def _pairs(self, base: Item, share: float) -> Iterator[Item]:
-        """The edit with each other one of its file that does not touch it, by probability."""
+        """The edit with each other one that does not touch it, by probability.
+
+        One that showed nothing is completed in its own file alone.
+        """
         one = base.candidate
         weight = share * one.weight if share == BLIND else share
-        for path, other in self._singles:
+        for path, other, _ in self._singles:
+            if share != BLIND and path not in (place for place, _ in base.parts):
+                beside = (*base.beside, (path, other))
+                yield Item(base.path, one.weighing(weight * other.weight), beside)
             if path == base.path and other.edits != one.edits and _apart(one, other):
-                yield Item(path, replace(
+                changed = replace(
                     one,
                     edits=tuple(sorted((*one.edits, *other.edits))),
                     weight=weight * other.weight,
                     rule=f"{one.rule}+{other.rule}",
                     kind=one.kind if one.kind == other.kind else "rewrite",
-                ))  # fmt: skip
+                )
+                yield Item(path, changed, base.beside)
 
 
 def _apart(one: Candidate, other: Candidate) -> bool:

@@ -104,9 +104,12 @@ def repair_with_tests(
         message = _failure(outcome, baseline, doubt, files)
         _settle(by_path, Patch("not-fixed", message, outcome.tried, seconds))
     else:
-        _show(by_path[chosen[0].path], chosen, baseline, outcome.tried, seconds)
-        if write:
-            _write(by_path[chosen[0].path], files[chosen[0].path].source)
+        best, *others = chosen
+        for one in (best, *best.beside):
+            shown = [one, *others] if one is best else [one]
+            _show(by_path[one.path], shown, baseline, outcome.tried, seconds)
+            if write:
+                _write(by_path[one.path], files[one.path].source)
     return results
 
 
@@ -146,12 +149,16 @@ def _confirmed(
     doubt = ""
     for at, best in enumerate(ranked):
         try:
-            raw = files[best.path].source.encode(best.patched)
+            (path, raw), *beside = (
+                (one.path, files[one.path].source.encode(one.patched))
+                for one in (best, *best.beside)
+            )
         except EditError:
             continue
-        verdict = validator.confirm(best.path, raw)
+        verdict = validator.confirm(path, raw, *beside)
         if verdict.status == "passed":
-            return [one for one in ranked[at:] if one.path == best.path][:count], ""
+            alike = [one for one in ranked[at + 1 :] if one.path == path and not one.beside]
+            return [best, *(() if best.beside else alike)][:count], ""
         doubt = verdict.message or verdict.status
     return [], doubt
 
@@ -202,7 +209,7 @@ def _nearest(outcome: Outcome, files: Mapping[Path, SearchFile], failing: int) -
     """Which candidate mends some of the tests: half of a repair, where there are two bugs."""
     if outcome.nearest is None:
         return ""
-    path, candidate = outcome.nearest
+    path, candidate, _ = outcome.nearest
     source, edit = files[path].source, candidate.edits[0]
     line, _ = Positions(source.data).line_column(edit.start)
     place = f"line {line} of {source.path}"

@@ -23,6 +23,7 @@ from codemtl.search.queue import MENDING, PROMISING, CandidateQueue, Item
 from codemtl.search.singles import SearchFile, Singles, single_edits
 from codemtl.search.undone import undone
 from codemtl.search.written import written
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.findings import is_suppressed, suppressions
 from codemtl.syntax.positions import Positions
 
@@ -43,8 +44,8 @@ class Judge(Protocol):
         """How many candidates may be submitted now."""
         ...
 
-    def submit(self, key: int, path: Path, data: bytes) -> None:
-        """Have a file's new bytes judged."""
+    def submit(self, key: int, path: Path, data: bytes, *beside: tuple[Path, bytes]) -> None:
+        """Have the new bytes of a file, and of others beside it, judged."""
         ...
 
     def wait(self, timeout: float | None = None) -> list[tuple[int, Verdict]]:
@@ -109,7 +110,7 @@ def _shuffled(items: list[Item]) -> list[Item]:
     random.Random(0).shuffle(items)
     return [
         Item(path, replace(one, weight=1 / (number + 1)))
-        for number, (path, one) in enumerate(items)
+        for number, (path, one, _) in enumerate(items)
     ]
 
 
@@ -162,6 +163,7 @@ class _Run:
         self.normalizers = {path: Normalizer(file.tree) for path, file in self.files.items()}
         self.judge, self.deadline, self.wanted, self.progress = judge, deadline, wanted, progress
         self.queue = CandidateQueue([])
+        self.together: set[frozenset[tuple[Path, tuple[Edit, ...]]]] = set()  # of several files
         self.background: Background[_Found] | None = None
         self.writer: Callable[[], Iterator[_Found]] | None = None
         self.write_at = time.monotonic() + WRITTEN_AFTER_SECONDS
@@ -244,24 +246,41 @@ class _Run:
             self.outcome.tried += 1
             key = self.outcome.tried
             self.pending[key] = item
-            source = self.files[item.path].source
-            self.judge.submit(key, item.path, source.raw(item.candidate.text(source.data)))
+            (path, data), *beside = (
+                (path, self.files[path].source.raw(one.text(self.files[path].source.data)))
+                for path, one in item.parts
+            )
+            self.judge.submit(key, path, data, *beside)
 
     def _next(self) -> Item | None:
         for item in self.queue:
-            if self.normalizers[item.path].is_new(item.candidate.edits):
+            if self._is_new(item):
                 return item
             if time.monotonic() >= self.deadline:
                 return None
         return None
 
+    def _is_new(self, item: Item) -> bool:
+        """Whether all of it compiles, and it was not tried before."""
+        if not item.beside:
+            return self.normalizers[item.path].is_new(item.candidate.edits)
+        key = frozenset((path, one.edits) for path, one in item.parts)
+        if key in self.together:
+            return False
+        self.together.add(key)
+        return all(self.normalizers[path].compiles(one.edits) for path, one in item.parts)
+
     def _hear(self, key: int, verdict: Verdict) -> None:
         item = self.pending.pop(key)
         if verdict.status == "passed":
-            data = self.files[item.path].source.data
-            self.outcome.passing.append(Passing(item.path, item.candidate, data, key))
+            (path, one), *beside = item.parts
+            self.outcome.passing.append(Passing(
+                path, one, self.files[path].source.data, key,
+                tuple(Passing(*two, self.files[two[0]].source.data, key) for two in beside),
+            ))  # fmt: skip
             return
-        if verdict.status == "failed" and verdict.fixed > self.outcome.mended:
+        alone = verdict.status == "failed" and not item.beside
+        if alone and verdict.fixed > self.outcome.mended:
             self.outcome.nearest, self.outcome.mended = item, verdict.fixed
         nearer = verdict.fixed > 0 or (self.failing == 1 and verdict.progress > self.reached)
         if verdict.status == "failed" and nearer:

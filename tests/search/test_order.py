@@ -166,3 +166,20 @@ def test_a_line_that_somebody_would_write_comes_first() -> None:
     assert points == [0.0, 5.0, 0.0]
     assert best_first([odd, plain, lost], "", points)[0] is plain
     assert best_first([odd, plain, lost], "")[0] is odd
+
+
+def test_a_promising_edit_is_completed_in_other_files_too() -> None:
+    def item(path: str, start: int, weight: float) -> Item:
+        return Item(Path(path), Candidate((Edit(start, start + 1, "x"),), weight, "r", "k", None))
+
+    one, two, three = item("a.py", 0, 0.5), item("a.py", 9, 0.3), item("b.py", 0, 0.2)
+    queue = CandidateQueue([one, two, three])
+    tried = list(islice(queue, 3))
+    assert tried == [one, two, three], "pairs of what showed nothing come later"
+    queue.promising(one)
+    pairs = list(islice(queue, 2))
+    assert [len(pair.candidate.edits) for pair in pairs] == [2, 1]
+    assert pairs[1].parts == ((one.path, pairs[1].candidate), (three.path, three.candidate))
+    assert pairs[1].candidate.edits == one.candidate.edits
+    assert pairs[1].candidate.weight == pytest.approx(PROMISING * three.candidate.weight)
+    assert all(not pair.beside for pair in queue), "blind pairs are of one file"

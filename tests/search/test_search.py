@@ -41,7 +41,7 @@ class Judge:
     def capacity(self) -> int:
         return self.at_once - len(self.waiting)
 
-    def submit(self, key: int, path: Path, data: bytes) -> None:
+    def submit(self, key: int, path: Path, data: bytes, *beside: tuple[Path, bytes]) -> None:
         assert self.capacity > 0
         self.waiting.append((key, data))
         self.seen.append(data)

@@ -30,8 +30,9 @@ class Runs:
             if frame is None:
                 return
             request, data = frame
-            if request.get("path") and self.copy is not None:
-                self.copy.write(request["path"], data)
+            if self.copy is not None:
+                for path, text in wire.texts(request, data):
+                    self.copy.write(path, text)
             began = time.perf_counter()
             end, tail = self.run(request["seconds"], request.get("ask", False))
             seconds = time.perf_counter() - began

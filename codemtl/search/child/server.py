@@ -85,8 +85,9 @@ class Server:
 
     def attempt(self, request: dict[str, Any], data: bytes, watch: bool) -> dict[str, Any]:
         """Fork, run, judge."""
-        if self.copy is not None and request.get("path"):
-            self.copy.write(request["path"], data)
+        if self.copy is not None:
+            for path, text in wire.texts(request, data):
+                self.copy.write(path, text)
         token = secrets.token_hex(16)
         token_read, token_write = os.pipe()
         os.write(token_write, token.encode())
@@ -120,8 +121,8 @@ class Server:
         os.close(self.requests)
         os.close(self.out)
         self.jail.enter(self.setup["seconds"])
-        if request.get("path"):
-            self.patch.put(request["path"], data)
+        for path, text in wire.texts(request, data):
+            self.patch.put(path, text)
         one = trial.Trial(self.setup, self.patch, self.runner, self.seal)
         if request.get("verify"):
             sys.dont_write_bytecode = False  # a copy of the tree has none of the tests yet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 _HEAD = struct.Struct(">II")
@@ -28,6 +29,17 @@ def receive(fd: int) -> tuple[dict[str, Any], bytes] | None:
     if text is None or data is None:
         return None
     return json.loads(text), data
+
+
+def texts(header: dict[str, Any], data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The files of a candidate, each with what it is to hold: ``files`` of a header and the bytes.
+
+    Example: ``[["/a.py", 3], ["/b.py", 2]]`` and ``b"x=1y"`` are ``x=1`` and ``y``, cut short.
+    """
+    begin = 0
+    for path, size in header.get("files", ()):
+        yield path, data[begin : begin + size]
+        begin += size
 
 
 def _read(fd: int, size: int) -> bytes | None:
