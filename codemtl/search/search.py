@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from codemtl.inference.predictor import Predictor
 from codemtl.search.background import Background
-from codemtl.search.candidates import Normalizer
+from codemtl.search.candidates import Candidate, Normalizer
 from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import Passing
 from codemtl.search.queue import MENDING, PROMISING, CandidateQueue, Item
@@ -243,14 +243,18 @@ class _Run:
             item = self._next()
             if item is None:
                 return
+            try:
+                (path, raw), *beside = ((path, self._raw(path, one)) for path, one in item.parts)
+            except UnicodeEncodeError:  # the last commit was in an encoding with more characters
+                continue
             self.outcome.tried += 1
             key = self.outcome.tried
             self.pending[key] = item
-            (path, data), *beside = (
-                (path, self.files[path].source.raw(one.text(self.files[path].source.data)))
-                for path, one in item.parts
-            )
-            self.judge.submit(key, path, data, *beside)
+            self.judge.submit(key, path, raw, *beside)
+
+    def _raw(self, path: Path, candidate: Candidate) -> bytes:
+        source = self.files[path].source
+        return source.raw(candidate.text(source.data))
 
     def _next(self) -> Item | None:
         for item in self.queue:

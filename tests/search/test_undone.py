@@ -93,6 +93,18 @@ def test_line_ends_are_those_of_the_file(path: Path) -> None:
     assert undo(path, now, 5) == [COMMITTED.replace("\n", "\r\n")]
 
 
+def test_what_the_encoding_of_the_file_cannot_hold_is_not_tried(path: Path) -> None:
+    git(path.parent, "checkout", "-q", "-b", "euro")
+    path.write_text(COMMITTED.replace("found += item", "found += item  # €"), "utf-8")
+    git(path.parent, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qam", "Euro.")
+    now = "# coding: latin-1\n" + COMMITTED.replace("found += item", "found -= item")
+    path.write_bytes(now.encode("latin-1"))
+    file = SearchFile.of(SourceFile.read(path), functions)
+    judge = Judge([], at_once=1)
+    outcome = search([file], baseline(file.path, 6, 7, 8), judge, None, seconds=20)
+    assert outcome.passing and "€".encode() not in b"".join(judge.seen)
+
+
 def test_only_functions_that_are_asked_for(path: Path) -> None:
     now = COMMITTED.replace("found = 0", "found = 1").replace("len(items)", "len(items) + 1")
     assert undo(path, now, 5, names=("total",)) == [now.replace("found = 1", "found = 0")]
