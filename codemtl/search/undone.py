@@ -18,6 +18,7 @@ from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline
 from codemtl.search.queue import Item
 from codemtl.search.singles import SearchFile
+from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit, common_prefix, difference
 
 UNDONE = 0.3  # probability that one of them is the repair
@@ -49,7 +50,7 @@ def undone(files: Sequence[SearchFile], baseline: Baseline) -> list[Item]:
             starts.append(starts[-1] + len(line))
         for change in changes(before.splitlines(keepends=True), lines):
             edit = _edit(file.source.data, starts, change)
-            owners = [one for one in file.functions if one.start <= edit.start < one.end]
+            owners = [one for one in file.functions if _holds(one, file.source.data, edit, change)]
             if not (owners or file.outside):
                 continue
             near = range(change.first + (change.first < change.end), change.end + 2)
@@ -81,6 +82,19 @@ def changes(before: Sequence[bytes], now: Sequence[bytes]) -> Iterator[Change]:
         if b - a == d - c > 1:
             for at in range(b - a):
                 yield Change(head + c + at, head + c + at + 1, (old[a + at],))
+
+
+def _holds(function: Definition, data: bytes, edit: Edit, change: Change) -> bool:
+    """Whether all of a change is in a function, or was: its last lines may be gone now."""
+    if edit.start < function.start:
+        return False
+    if edit.end <= function.end and (edit.start < function.end or "\n" not in edit.replacement):
+        return True
+    column = function.start - (data.rfind(b"\n", 0, function.start) + 1)
+    behind = (line.strip() for line in data[function.end : edit.end].splitlines())
+    return all(line[:1] in (b"", b"#") for line in behind) and all(
+        len(line) - len(line.lstrip()) > column for line in change.before if line.strip()
+    )
 
 
 def _edit(data: bytes, starts: Sequence[int], change: Change) -> Edit:

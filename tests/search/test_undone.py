@@ -110,6 +110,28 @@ def test_only_functions_that_are_asked_for(path: Path) -> None:
     assert undo(path, now, 5, names=("total",)) == [now.replace("found = 1", "found = 0")]
 
 
+def test_the_end_of_a_function_belongs_to_it(path: Path) -> None:
+    for old, new in (
+        ("    return found\n", ""),
+        ("return found", "return"),
+        ("    return found", "    # return found"),
+        ("    for item in items:\n        found += item\n    return found\n", ""),
+    ):
+        now = COMMITTED.replace(old, new)
+        assert undo(path, now, 5, names=("total",)) == [COMMITTED]
+        assert undo(path, now, 5, names=("other",)) == []
+
+
+def test_what_only_begins_in_a_function_does_not_belong_to_it(path: Path) -> None:
+    more = "    return found + 1\n\n\ndef third(items):\n    return items\n"
+    now = COMMITTED.replace("    return found\n", more)
+    assert undo(path, now, 5, names=("total",)) == []
+    assert undo(path, now, 5) == [COMMITTED]
+    now = COMMITTED.partition("\n\n\ndef other")[0] + "\n"
+    assert undo(path, now, 5, names=("total",)) == []
+    assert undo(path, now, 5) == [COMMITTED]
+
+
 def test_nothing_where_nothing_is_known(path: Path, tmp_path: Path) -> None:
     assert undo(path, COMMITTED, 5) == []
     new = tmp_path / "new.py"
