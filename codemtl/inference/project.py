@@ -113,7 +113,11 @@ def past(file: SourceFile) -> History:
 
 
 def committed(file: SourceFile) -> bytes | None:
-    """The text of a file in the last commit, with the line ends of ``file``; None without one."""
+    """The text of a file in the last commit, with the line ends of ``file``; None without one.
+
+    Git may have changed line ends. Where a file has both kinds, those with which most lines are the
+    file's count.
+    """
     place = _place(file)
     if not place or not _root(place):
         return None
@@ -122,8 +126,11 @@ def committed(file: SourceFile) -> bytes | None:
         data = SourceFile.from_bytes(raw).data
     except SourceError:
         return None
-    lines = data.replace(b"\r\n", b"\n")
-    return (lines.replace(b"\n", b"\r\n") if b"\r\n" in file.data else lines) or None
+    lines, now = data.replace(b"\r\n", b"\n"), set(file.data.splitlines(keepends=True))
+    return max(
+        (lines, lines.replace(b"\n", b"\r\n"), data),
+        key=lambda text: len(now.intersection(text.splitlines(keepends=True))),
+    ) or None  # fmt: skip
 
 
 def beside(name: str, sizes: Mapping[str, int]) -> list[str]:

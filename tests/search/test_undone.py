@@ -93,6 +93,18 @@ def test_line_ends_are_those_of_the_file(path: Path) -> None:
     assert undo(path, now, 5) == [COMMITTED.replace("\n", "\r\n")]
 
 
+def test_a_line_that_ends_otherwise_leaves_the_others_as_they_are(path: Path) -> None:
+    now = COMMITTED.replace("found = 0\n", "found = 1\r\n")
+    assert undo(path, now, 5) == [COMMITTED]
+    crlf = COMMITTED.replace("\n", "\r\n")
+    now = crlf.replace("return found\r\n", "return found + 1\n")
+    assert undo(path, now, 9) == [crlf]  # git had made them so
+    path.write_bytes(crlf.encode())
+    git(path.parent, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qam", "CRLF.")
+    assert undo(path, now, 9) == [crlf]
+    assert undo(path, COMMITTED.replace("found = 0", "found = 1"), 5) == [COMMITTED]
+
+
 def test_what_the_encoding_of_the_file_cannot_hold_is_not_tried(path: Path) -> None:
     git(path.parent, "checkout", "-q", "-b", "euro")
     path.write_text(COMMITTED.replace("found += item", "found += item  # €"), "utf-8")
