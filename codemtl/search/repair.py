@@ -22,6 +22,7 @@ from codemtl.search.pool import Validator
 from codemtl.search.search import Outcome, search
 from codemtl.search.singles import SearchFile
 from codemtl.search.undone import ADDED, RULE
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.positions import Positions
@@ -31,7 +32,9 @@ SECONDS = 60.0  # of search, unless the user says otherwise
 PASSING = "the tests pass as it is; nothing was changed"
 VALIDATED = 0.85  # of patches that pass half of a task's assertions, 17 of 20 pass the other half
 SHOWN_TESTS = 5  # names in a message
+SHOWN_EDITS = 3
 SHORT = 40  # characters of a change in one
+BACK = "the change since the last commit taken back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +213,27 @@ def _nearest(outcome: Outcome, files: Mapping[Path, SearchFile], failing: int) -
     if outcome.nearest is None:
         return ""
     path, candidate, _ = outcome.nearest
-    source, edit = files[path].source, candidate.edits[0]
-    line, _ = Positions(source.data).line_column(edit.start)
-    place = f"line {line} of {source.path}"
-    old = source.data[edit.start : edit.end].decode("utf-8", "replace")
-    change = f"{_short(old)} to {_short(edit.replacement)}" if old else _short(edit.replacement)
+    source, back = files[path].source, candidate.rule in (RULE, ADDED)
+    positions = Positions(source.data)
+    changes = [
+        f"{BACK if back else _change(source.data, edit)} in line"
+        f" {positions.line_column(edit.start)[0]}"
+        for edit in candidate.edits
+    ]
+    more = f" and {len(changes) - SHOWN_EDITS} more" if len(changes) > SHOWN_EDITS else ""
+    said = f"; {' and '.join(changes[:SHOWN_EDITS])}{more} of {source.path}"
+    verb = "mends" if len(changes) == 1 else "mend"
     if outcome.mended == failing:
-        return f"; {change} in {place} mends them, but then others fail"
-    return f"; {change} in {place} mends {outcome.mended} of {failing}"
+        return f"{said} {verb} them, but then others fail"
+    return f"{said} {verb} {outcome.mended} of {failing}"
+
+
+def _change(data: bytes, edit: Edit) -> str:
+    old = _short(data[edit.start : edit.end].decode("utf-8", "replace"))
+    new = _short(edit.replacement)
+    if old == new:
+        return "other indentation"
+    return f"{old} to {new}" if edit.start < edit.end else new
 
 
 def _short(text: str) -> str:
@@ -246,7 +262,7 @@ def _show(
     )  # fmt: skip
     positions = Positions(best.data)
     back = best.candidate.rule in (RULE, ADDED)
-    change = "the change since the last commit taken back" if back else "this change"
+    change = BACK if back else "this change"
     for edit in best.candidate.edits:
         original = best.data[edit.start : edit.end].decode("utf-8", "replace")
         line, _ = positions.line_column(edit.start)
