@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,24 @@ def two_bugs(project: Path, check: str) -> None:
     later = "\n\ndef test_half():\n    time.sleep(0.2)\n"  # the quickest test comes first
     more = f"{later}    assert {check}\n"
     (project / "test_a.py").write_text("import time\n\nfrom b import half\n" + test + more)
+
+
+def test_a_change_outside_of_functions_is_taken_back(run: Run, project: Path) -> None:
+    good = "def double(x):\n    return x * 2\n"
+    (project / "a.py").write_text(good)
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Begin."]):
+        subprocess.run([*git, *command], check=True)
+    (project / "a.py").write_text("import nothing_like_it\n" + good)
+    assert run("repair", "a.py", "--test", PYTEST, "--write").code == 0
+    assert (project / "a.py").read_text() == good
+    (project / "a.py").write_text("def other(x):\n    return x\n")  # the function has gone
+    assert run("repair", "a.py", "--test", PYTEST, "--write").code == 0
+    assert (project / "a.py").read_text() == good
+    (project / "a.py").write_text("import nothing_like_it\n# other\n" + good)
+    outcome = run("repair", "a.py::double", "--test", PYTEST)
+    assert outcome.code == 1
+    assert "belongs to no function that can be searched" in outcome.out
 
 
 def test_code_that_no_failing_test_runs(run: Run, project: Path) -> None:

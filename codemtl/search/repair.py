@@ -21,7 +21,7 @@ from codemtl.search.patches import Passing, best_first
 from codemtl.search.pool import Validator
 from codemtl.search.search import Outcome, search
 from codemtl.search.singles import SearchFile
-from codemtl.search.undone import ADDED, RULE
+from codemtl.search.undone import ADDED, RULE, undone
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
@@ -90,7 +90,8 @@ def repair_with_tests(
                 _settle(by_path, Patch("error", baseline.message, 0, seconds))
             return results
         files = _searched(files, baseline)
-        if beyond := _beyond(files, baseline):
+        beyond = _beyond(files, baseline)
+        if beyond and not undone(list(files.values()), baseline):
             _settle(by_path, Patch("not-fixed", beyond, 0, time.monotonic() - started))
             return results
         predictor = load()
@@ -104,7 +105,7 @@ def repair_with_tests(
         chosen, doubt = _confirmed(ranked, validator, files, options.candidates)
     seconds = time.monotonic() - started
     if not chosen:
-        message = _failure(outcome, baseline, doubt, files)
+        message = beyond or _failure(outcome, baseline, doubt, files)
         _settle(by_path, Patch("not-fixed", message, outcome.tried, seconds))
     else:
         best, *others = chosen
