@@ -58,8 +58,10 @@ def pack(options: argparse.Namespace) -> None:
         return sorted(options.data.glob(pattern + SUFFIX))
 
     validation = those("validation-[0-9]*")[:VALIDATION]
-    paths = [*those("*-fixes-*"), *validation, *those("train-[0-9]*")]
-    paths = [path for path in paths if not path.name.startswith("test")]
+    fixes = [*those("train-fixes-*"), *those("validation-fixes-*")]
+    paths = [*fixes, *validation, *those("train-[0-9]*")]
+    if options.out.exists():
+        raise UsageError(f"{options.out} is there already; name another folder")
     if not validation:
         raise UsageError(f"{options.data} holds no shards of both splits; prepare a corpus first")
     size, number = 0, 1

@@ -22,6 +22,7 @@ PACKAGE = Path(codemtl.errors.__file__).parent
 # What each part may import of the package, besides itself.
 ALLOWED: dict[str, set[str]] = {
     "ending": set(),
+    "machine": set(),
     "errors": set(),
     "scripting": {"errors"},
     "weights": set(),
@@ -29,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "corpus": {"errors", "syntax"},
     "tasks": {"errors", "syntax", "corpus"},
     "model": {"ending", "errors", "syntax", "corpus", "tasks"},
-    "training": {"errors", "syntax", "corpus", "tasks", "model", "inference"},
+    "training": {"errors", "machine", "syntax", "corpus", "tasks", "model", "inference"},
     "inference": {"errors", "syntax", "tasks", "model"},
     "evaluation": {"ending", "errors", "syntax", "corpus", "tasks", "model", "inference"},
     # between them and the command line: a sequence of what they do, which none of them may know
@@ -43,10 +44,10 @@ ALLOWED: dict[str, set[str]] = {
         "inference",
         "evaluation",
     },
-    "search": {"ending", "errors", "syntax", "inference"},
+    "search": {"ending", "errors", "machine", "syntax", "inference"},
     "serving": {"errors", "syntax", "inference"},
     "report": {"errors", "syntax"},
-    "vision": {"ending", "errors"},
+    "vision": {"ending", "errors", "machine"},
     "configuration": {"errors", "syntax"},
     "cli_vision": {"errors", "report", "configuration", "vision"},
     "__main__": {"cli"},

@@ -107,9 +107,8 @@ class Encoder(Words):
             sequences = Unpadded.of(batch, self.stack.table(size, x_BTD.device), Neighbours.reach)
             flat = x_BTD.flatten(0, 1)
             states_ND = self.stack(flat.index_select(0, batch[PLACE]), sequences)
-            return torch.zeros_like(flat).index_copy(0, batch[PLACE], states_ND).view_as(
-                x_BTD
-            ), mask
+            states = torch.zeros_like(flat).index_copy(0, batch[PLACE], states_ND)
+            return states.view_as(x_BTD), mask
         if x_BTD.device.type == "cuda":
             spare = -size % ALIGNED
             x_BTD = functional.pad(x_BTD, (0, 0, 0, spare))

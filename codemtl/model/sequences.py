@@ -1,8 +1,8 @@
 """Sequences of words beside each other: padded to one length, or end to end without padding.
 
 Legend: B sequences, T words of the longest, N words in all, D width, H heads, K = D / H, S shifts.
-On a GPU padding costs as much as words do, and attention with a mask half as much again as
-FlashAttention, which takes sequences of any length end to end (Dao 2023, arXiv:2307.08691).
+On a GPU padding costs as much as words do, and FlashAttention (Dao 2023, arXiv:2307.08691) takes no
+mask, but sequences of any length end to end.
 """
 
 from __future__ import annotations

@@ -65,15 +65,10 @@ def repair_with_tests(
     what is not protected before anything runs; it raises to stop. Raises UsageError as the
     validator does.
     """
-    results: list[FileResult] = []
-    files: dict[Path, SearchFile] = {}
-    by_path: dict[Path, FileResult] = {}
-    for target in targets:
-        result, file = _read(target)
-        results.append(result)
-        if file is not None:
-            files[file.path] = file
-            by_path[file.path] = result
+    read = [_read(target) for target in targets]
+    results = [result for result, _ in read]
+    files = {file.path: file for _, file in read if file is not None}
+    by_path = {file.path: result for result, file in read if file is not None}
     if not files:
         return results
     started = time.monotonic()
@@ -109,11 +104,11 @@ def repair_with_tests(
         _settle(by_path, Patch("not-fixed", message, outcome.tried, seconds))
     else:
         best, *others = chosen
-        for one in (best, *best.beside):
-            shown = [one, *others] if one is best else [one]
-            _show(by_path[one.path], shown, baseline, outcome.tried, seconds)
-            if write:
-                _write(by_path[one.path], files[one.path].source)
+        _show(by_path[best.path], [best, *others], baseline, outcome.tried, seconds)
+        for one in best.beside:
+            _show(by_path[one.path], [one], baseline, outcome.tried, seconds)
+        for one in (best, *best.beside) if write else ():
+            _write(by_path[one.path], files[one.path].source)
     return results
 
 

@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from codemtl.machine import total_memory
+
 Way = Literal["bwrap", "unshare", "limits"]
 CHILD = Path(__file__).resolve().parent / "child"
 # Starts the folder ``child`` as a package of its own, without putting it on sys.path.
@@ -180,9 +182,8 @@ def limits(way: Way) -> dict[str, int | bool]:
 
 def _address_space() -> int:
     """Bytes that a process may use: half of the machine's memory, at most 4 GiB."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    most = min(total // 2, 4 << 30)
+    most = min(total_memory() // 2, 4 << 30)
     return most if soft == resource.RLIM_INFINITY else min(most, soft)
 
 

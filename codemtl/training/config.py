@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codemtl.errors import UsageError
+from codemtl.machine import total_memory
 from codemtl.model.config import ModelConfig
 from codemtl.tasks.registry import SHIPPED, TASKS
 from codemtl.tasks.task import TextTask
@@ -232,7 +232,7 @@ def _check_memory(model: ModelConfig) -> None:
     """UsageError for a model that the machine's memory cannot hold while it is trained."""
     layer = 4 * model.width**2 + 3 * model.width * model.hidden
     parameters = model.vocab_size * model.width + (0 if model.encoder else model.layers) * layer
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = total_memory()
     if parameters * _TRAINED > there:
         raise UsageError(
             f"the model would have {parameters / 1e9:,.1f} billion parameters at least, which take "

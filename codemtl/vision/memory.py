@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from codemtl.errors import UsageError
+from codemtl.machine import total_memory
 from codemtl.vision.config import VisionConfig
 
 _LAYERS = 32  # bytes a pixel of a batch: less than either network's first layers keep
@@ -26,7 +26,7 @@ def check_memory(config: VisionConfig, *, scenes: bool) -> None:
     if scenes:
         for name in ("train_scenes", "validation_scenes", "test_scenes"):
             needed[name] = getattr(config, name) * pixels * config.channels
-    there = _memory()
+    there = total_memory()
     for name, size in needed.items():
         if size > there:
             raise UsageError(
@@ -47,7 +47,3 @@ def enough_memory() -> Iterator[None]:
         raise UsageError(
             "the memory does not suffice; set a smaller batch_size, image_size or num_detections"
         ) from error
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
