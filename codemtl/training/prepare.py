@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from codemtl.corpus.fix_parts import FixPart, fix_parts
+from codemtl.corpus.fixes import REWRITE
 from codemtl.corpus.processes import processes, task
 from codemtl.errors import DataError
 from codemtl.model.config import ModelConfig
@@ -37,7 +39,7 @@ MIN_PIECES = 12
 MAX_WINDOWS = 4  # of one function
 CHUNK_FIXES = 4000
 JOBS_OF_A_PROCESS = 20
-WITHOUT_SITE = ("rewrite", "undefined-name")  # kinds of fix that the repair head does not express
+WITHOUT_SITE = (REWRITE, "undefined-name")  # kinds of fix that the repair head does not express
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _jobs(corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: i
             placed = _split_as(places, fixes["project"], fixes["path"])
         rows: dict[str, list[int]] = defaultdict(list)
         for row, (kind, split) in enumerate(zip(fixes["kind"], placed, strict=True)):
-            if kind not in WITHOUT_SITE:
+            if kind not in WITHOUT_SITE or (kind == REWRITE and split == "train"):
                 rows[split].append(row)
         work += _fix_jobs(corpus, out, tokenizer, config, seed, rows)
     if not work:
@@ -149,7 +151,10 @@ def _fix_jobs(
     corpus: Path, out: Path, tokenizer: Path, config: ModelConfig, seed: int,
     by_split: Mapping[str, Sequence[int]],
 ) -> list[_Job]:  # fmt: skip
-    """The real bugs that one edit repairs: rows of the fixes dataset by split."""
+    """The real bugs that one edit repairs: rows of the fixes dataset by split.
+
+    Those to train on are joined by the parts of fixes that change more.
+    """
     work = []
     for split, rows in sorted(by_split.items()):
         order = np.random.default_rng(seed).permutation(rows)
@@ -267,18 +272,26 @@ def _fix_examples(job: _Job) -> Iterator[Example]:
     tokenizer = CodeTokenizer.load(job.tokenizer)
     layout = piece_layout(tokenizer)
     for row in load_from_disk(str(job.corpus / "fixes")).select(job.fixes):
-        tree = parse(row["file"].encode())
-        scopes = analyze(tree)
-        fix = Edit(row["edit_start"], row["edit_end"], row["edit_replacement"])
-        for definition in functions(tree):
-            node = definition.node
-            if (node.start_byte, node.end_byte) != (row["start"], row["end"]):
-                continue
-            example = build_example(
-                tree, node, enumerate_sites(tree, node, scopes), model_context(tree, definition),
-                tokenizer, context_limit=job.limit,
-            )  # fmt: skip
-            example.decoys = draw_decoys(example, scopes, np.random.default_rng(row["fix_id"]))
-            if mark_fix(example, tree, fix):
-                parts = windows(example, job.window, layout)
-                yield from (part for part in parts if len(part.fix))
+        for bug in _bugs(row):
+            tree = parse(bug.file.encode())
+            scopes = analyze(tree)
+            for definition in functions(tree):
+                node = definition.node
+                if (node.start_byte, node.end_byte) != (bug.start, bug.end):
+                    continue
+                example = build_example(
+                    tree, node, enumerate_sites(tree, node, scopes),
+                    model_context(tree, definition), tokenizer, context_limit=job.limit,
+                )  # fmt: skip
+                example.decoys = draw_decoys(example, scopes, np.random.default_rng(row["fix_id"]))
+                if mark_fix(example, tree, bug.edit):
+                    parts = windows(example, job.window, layout)
+                    yield from (part for part in parts if len(part.fix))
+
+
+def _bugs(row: Mapping[str, Any]) -> Iterable[FixPart]:
+    """The bugs that one edit repairs in a row of the fixes dataset."""
+    if row["kind"] == REWRITE:
+        return fix_parts(row["file"], row["start"], row["before"], row["after"])
+    edit = Edit(row["edit_start"], row["edit_end"], row["edit_replacement"])
+    return [FixPart(row["file"], row["start"], row["end"], row["kind"], edit)]

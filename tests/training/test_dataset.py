@@ -142,9 +142,10 @@ def test_validation_is_a_project_of_its_own_where_there_are_several() -> None:
 def test_real_fixes_of_a_corpus_become_examples(corpus: Path, tiny: Path, tmp_path: Path) -> None:
     before = "def f(items, limit):\n    return [item for item in items if item <= limit]\n"
     at = before.index("<=")
+    after = before.replace("<=", "<")
     rows = [{
         "fix_id": number, "split": "test", "project": "project", "path": "gone.py", "kind": kind,
-        "file": before, "start": 0,
+        "file": before, "start": 0, "before": before[:-1], "after": after[:-1],
         "end": len(before) - 1, "edit_start": at, "edit_end": at + 2, "edit_replacement": "<",
     } for number, kind in enumerate(("comparison", "rewrite"))]  # fmt: skip
     Dataset.from_list(rows).save_to_disk(str(corpus / "fixes"))
