@@ -28,7 +28,7 @@ from codemtl.model.text_head import TextHead
 from codemtl.model.tokenizer import FILE_NAME, CodeTokenizer
 from codemtl.model.trunk import TrunkEncoder
 from codemtl.training.config import TrainingConfig
-from codemtl.training.precision import resolve_precision
+from codemtl.training.precision import bound_plans, resolve_precision
 from codemtl.training.processes import join
 
 _MAY_BE_NEW = ("copying", "copy_runs", "siblings")  # of the model's configuration
@@ -80,7 +80,9 @@ def resolved(config: TrainingConfig, tokenizer: CodeTokenizer, data: Path) -> Tr
             f"model.vocab_size is {stated}, but {data / FILE_NAME} has {size} pieces; "
             "leave the setting out"
         )
-    precision = resolve_precision(config.precision, join().default_device)
+    device = join().default_device
+    bound_plans(device)
+    precision = resolve_precision(config.precision, device)
     return replace(
         config, model=replace(config.model, vocab_size=size), precision=precision,
         compile=config.compile and (bool(config.model.encoder) or _can_compile()),

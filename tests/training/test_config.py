@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from codemtl.model.config import PRESETS
 from codemtl.tasks.registry import TASKS
 from codemtl.training.config import TrainingConfig, load_config
 from codemtl.training.evaluation import score
-from codemtl.training.precision import resolve_precision
+from codemtl.training.precision import bound_plans, resolve_precision
 
 
 @pytest.mark.parametrize("preset", ["tiny", "small", "base"])
@@ -185,6 +186,18 @@ def test_auto_is_bf16_only_where_the_processor_is_fast_at_it(
     assert resolve_precision("bf16", device) == "bf16"
     assert resolve_precision("no", device) == "no"
     assert resolve_precision("auto", torch.device("mps")) == "no"
+
+
+def test_what_bf16_remembers_is_bounded_on_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.delenv(name, raising=False)
+    bound_plans(torch.device("cuda"))
+    assert name not in os.environ
+    bound_plans(torch.device("cpu"))
+    assert os.environ[name] == "64"
+    monkeypatch.setenv(name, "7")
+    bound_plans(torch.device("cpu"))
+    assert os.environ[name] == "7", "the user knows better"
 
 
 def test_the_processor_is_asked_by_a_function_that_torch_has() -> None:
