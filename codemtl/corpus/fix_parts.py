@@ -23,7 +23,7 @@ from codemtl.syntax.tree import parse, reparse
 
 MAX_CHANGES = 12  # of a fix: more is a new function
 MAX_SAME = 2  # changes of a fix that are the same: more is a renaming
-MAX_INTEGER = 2  # another large number is as a rule another setting
+SMALL = frozenset("012")  # another larger number is as a rule another setting
 
 
 class FixPart(NamedTuple):
@@ -103,6 +103,6 @@ def _texts(part: TokenChange) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _is_setting(part: TokenChange) -> bool:
     """Whether a change is about large numbers, or how private a name is: no repair by itself."""
     removed, added = _texts(part)
-    if any(text.isdigit() and int(text) > MAX_INTEGER for text in (*removed, *added)):
+    if any(text.isdigit() and text not in SMALL for text in (*removed, *added)):
         return True
     return [text.strip("_") for text in removed] == [text.strip("_") for text in added]

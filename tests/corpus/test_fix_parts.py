@@ -65,6 +65,11 @@ def test_changes_of_other_functions_lines_stay() -> None:
             "another number is another setting",
         ),
         (
+            "def f(x):\n    return x + '²', g(x, '5')",
+            "def f(x):\n    return x + '³', g(x, '6')",
+            "digits of which Python makes no number",
+        ),
+        (
             "def f(self):\n    return self._run(self._limit)",
             "def f(self):\n    return self.run(self.limit)",
             "who may call it is no repair",
