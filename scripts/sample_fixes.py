@@ -60,11 +60,14 @@ def _fix(row: Row) -> str:
     data = row["file"].encode()
     after = data[: row["start"]] + row["after"].encode() + data[row["end"] :]
     diff = unified_diff(row["path"], row["file"], after.decode())
+    return f"{_origin(row)}\nkind: {row['kind']}{edit}\n{diff}"
+
+
+def _origin(row: Row) -> str:
     return (
         f"{row['project']} {row['commit']}\n"
         f"message: {row['message']}\n"
-        f"function: {row['path']}::{row['qualname']}{', with tests' if row['tests'] else ''}\n"
-        f"kind: {row['kind']}{edit}\n{diff}"
+        f"function: {row['path']}::{row['qualname']}{', with tests' if row['tests'] else ''}"
     )
 
 
@@ -79,11 +82,9 @@ def _print_parts(table: datasets.Dataset, order: np.ndarray, count: int) -> int:
                 return 0
             printed += 1
             repaired = apply(part.file.encode(), [part.edit]).decode()
-            print(
-                f"\n=== {printed}/{count}, row {index}: {row['project']} {row['commit']}\n"
-                f"message: {row['message']}\nfunction: {row['path']}::{row['qualname']}\n"
-                f"kind: {part.kind}\n{unified_diff(row['path'], part.file, repaired)}"
-            )
+            diff = unified_diff(row["path"], part.file, repaired)
+            print(f"\n=== {printed}/{count}, row {index}: {_origin(row)}")
+            print(f"kind: {part.kind}\n{diff}")
     return 0 if printed else 1
 
 

@@ -52,7 +52,7 @@ def stands_alone(fix: Fix, hunk: Hunk, patch: Patch, old: bytes, new: bytes) -> 
     if lines > MAX_LINES or repeated > most:
         return False
     if not names:
-        return fix.kind != "off-by-one" or not (_is_large(before) or _is_large(after))
+        return fix.kind != "off-by-one" or not (is_large(before) or is_large(after))
     others = [one for hunks in patch.values() for one in hunks if one is not hunk]
     if _is_renamed(fix, others, repeated - 1) or not _count(after, old) or _count(after, new) < 2:
         return False
@@ -98,7 +98,8 @@ def _changes(hunk: Hunk) -> set[Change]:
     return found
 
 
-def _is_large(text: str) -> bool:
+def is_large(text: str) -> bool:
+    """Whether a text is an integer of which another is as a rule another setting."""
     match = _INTEGER.fullmatch(text.strip())
     return match is not None and int(match[1]) > MAX_INTEGER
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from codemtl.corpus.changed_functions import Version
+from codemtl.corpus.consequences import is_large
 from codemtl.corpus.fixes import SILENT_KINDS
 from codemtl.corpus.single_edits import is_plausible, single_edit
 from codemtl.corpus.token_changes import TokenChange, compare
@@ -23,7 +24,6 @@ from codemtl.syntax.tree import parse, reparse
 
 MAX_CHANGES = 12  # of a fix: more is a new function
 MAX_SAME = 2  # changes of a fix that are the same: more is a renaming
-SMALL = frozenset("012")  # another larger number is as a rule another setting
 
 
 class FixPart(NamedTuple):
@@ -103,6 +103,6 @@ def _texts(part: TokenChange) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _is_setting(part: TokenChange) -> bool:
     """Whether a change is about large numbers, or how private a name is: no repair by itself."""
     removed, added = _texts(part)
-    if any(text.isdigit() and text not in SMALL for text in (*removed, *added)):
+    if any(map(is_large, (*removed, *added))):
         return True
     return [text.strip("_") for text in removed] == [text.strip("_") for text in added]
