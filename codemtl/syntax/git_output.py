@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from codemtl.syntax.discovery import GIT, git_environment
 
@@ -17,18 +18,24 @@ _ENVIRONMENT = {
 }
 
 
-def output(where: Sequence[str], arguments: Sequence[str], stdin: bytes | None = None) -> bytes:
+def output(
+    where: Sequence[str],
+    arguments: Sequence[str],
+    stdin: bytes | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
     """What git prints; nothing where it fails or takes longer than SECONDS.
 
     Args:
         where: git's options that name the repository, such as ``-C FOLDER``.
         arguments: a command of git and what belongs to it.
         stdin: what it is given to read.
+        more: variables of its environment.
     """
     try:
         done = subprocess.run(
             [*GIT, *where, *arguments], input=stdin or b"", capture_output=True,
-            env=git_environment() | _ENVIRONMENT, timeout=SECONDS, check=True,
+            env={**git_environment(), **_ENVIRONMENT, **more}, timeout=SECONDS, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return b""

@@ -8,6 +8,7 @@ count back from the last commit, not from today, so that a text and a commit alw
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 
 from codemtl.syntax.git_output import output
@@ -19,6 +20,10 @@ _UNFILTERED = (
     "-c", f"filter.{_NONE}.clean=", "-c", f"filter.{_NONE}.process=",
     "-c", f"filter.{_NONE}.required=false",
 )  # fmt: skip
+# Who names a list of commits to look past for all repositories has none in most of them, and git
+# ends there. That the repository is safe it has found before, by the user's configuration.
+_OWN_CONFIGURATION = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+_SAFE = ("-c", "safe.directory=*")
 
 
 def line_ages(
@@ -45,7 +50,10 @@ def line_ages(
             return ()
     asked = [*_UNFILTERED, "blame", "--porcelain", "-w", "--no-textconv"]
     asked += [revision] if contents is None else ["--contents", "-"]
-    data = output(where, [*asked, "--", path], contents)
+    asked += ["--", path]
+    data = output(where, asked, contents)
+    if not data and output(where, ["config", "--get-all", "blame.ignoreRevsFile"]):
+        data = output((*where, *_SAFE), asked, contents, _OWN_CONFIGURATION)
     changed: dict[bytes, float] = {}
     commit = b""
     ages: list[float] = []

@@ -97,6 +97,17 @@ def test_git_has_little_time_and_may_be_absent(tree: Path, monkeypatch: pytest.M
     assert of_text(tree, "a = 1\n") == []
 
 
+def test_a_list_of_commits_to_look_past_need_not_be_there(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "a = 1\nb = 3\nc = 4\n"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".gitconfig").write_text("[blame]\n\tignoreRevsFile = .git-blame-ignore-revs\n")
+    assert of_text(tree, text) == [None, 4, 0]
+    (tree / ".git-blame-ignore-revs").write_text(git(tree, "rev-parse", "HEAD~1") + "\n")
+    assert of_text(tree, text) == [None, None, 0], "where it is there it counts"
+
+
 def test_a_repository_makes_nobody_run_programs(tree: Path, tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text(f'#!/bin/sh\ntouch {tmp_path}/ran\ncat "$1"\n')
