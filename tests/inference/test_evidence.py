@@ -51,6 +51,13 @@ def test_an_import_whose_attribute_the_file_uses_elsewhere(
     assert contradicted(scopes, site, replacement) == answer
 
 
+def test_a_function_gives_way_to_none_that_does_not_accept_the_arguments() -> None:
+    text = "def f(x):\n    return len(x)\n\n\ndef take(a, b):\n    return a\n"
+    scopes, site = place(text, "len", "name")
+    assert contradicted(scopes, site, "take")
+    assert not contradicted(scopes, site, "f")
+
+
 def place(
     text: str,
     at: str,

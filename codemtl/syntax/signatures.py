@@ -1,0 +1,189 @@
+"""Which calls the functions, methods and classes of a file, and of those beside it, accept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from codemtl.syntax.definitions import Definition, definitions
+from codemtl.syntax.tree import SourceTree, parse
+
+_PLAIN = {"staticmethod", "classmethod", "abstractmethod", "override"}  # they keep the parameters
+
+
+class Call(NamedTuple):
+    """What a call hands over, where nothing is spread."""
+
+    positional: int
+    keywords: tuple[str, ...]
+
+
+class Signature(NamedTuple):
+    """The parameters of one definition, without ``self``."""
+
+    names: tuple[str, ...]  # that may come by position; "" where they must
+    optional: int  # so many of the last of these have a default
+    keywords: frozenset[str] = frozenset()  # that must come by name
+    needed: frozenset[str] = frozenset()  # of these, those without a default
+    rest: bool = False  # *args
+    more: bool = False  # **kwargs
+
+    def accepts(self, call: Call) -> bool:
+        """Whether Python would bind the arguments."""
+        given, left = self.names[: call.positional], self.names[call.positional :]
+        required = left[: max(0, len(left) - self.optional)]
+        return (
+            (self.rest or call.positional <= len(self.names))
+            and not any(one in given for one in call.keywords)
+            and all(self.more or one in left or one in self.keywords for one in call.keywords)
+            and all(one in call.keywords for one in (*required, *self.needed))
+        )
+
+
+class Signatures(NamedTuple):
+    """By name; None for a definition that may accept anything, as a decorator may change it."""
+
+    methods: Mapping[str, Sequence[Signature | None]]
+    others: Mapping[str, Sequence[Signature | None]]  # functions and classes
+
+    def of(self, name: str, *, attribute: bool) -> Iterator[Signature | None]:
+        """Those that ``name(...)`` or, for an attribute, ``x.name(...)`` may mean."""
+        yield from self.others.get(name, ())
+        if attribute:
+            yield from self.methods.get(name, ())
+
+
+def refuses(tree: SourceTree, start: int, end: int, replacement: str) -> bool:
+    """Whether another name in a call's function cannot be right, by what is defined in sight.
+
+    That is: definitions of that name are known, none accepts the arguments, and it is not so for
+    what stands at these bytes now.
+    """
+    node = tree.root.descendant_for_byte_range(start, end)
+    above = None if node is None else node.parent
+    attribute = above is not None and above.type == "attribute"
+    if attribute:
+        node, above = above, above and above.parent
+    if node is None or above is None or above.type != "call":
+        return False
+    if node.end_byte != end or node != above.child_by_field_name("function"):
+        return False
+    call = _call(tree, above)
+    if call is None:
+        return False
+    before = tree.data[start:end].decode("utf-8", "replace")
+    new, old = (
+        [
+            signature is not None and not signature.accepts(call)
+            for known in signatures(tree)
+            for signature in known.of(name, attribute=attribute)
+        ]
+        for name in (replacement, before)
+    )
+    return bool(new) and all(new) and not (old and all(old))
+
+
+@lru_cache(maxsize=32)  # as many files as are asked of together
+def signatures(tree: SourceTree) -> tuple[Signatures, ...]:
+    """Of the definitions of a file and of each beside it."""
+    return _of_tree(tree), *map(_of_text, tree.beside)
+
+
+@lru_cache(maxsize=256)
+def _of_text(text: bytes) -> Signatures:
+    """Of one file: it stands beside many."""
+    return _of_tree(parse(text))
+
+
+def _of_tree(tree: SourceTree) -> Signatures:
+    methods: dict[str, list[Signature | None]] = defaultdict(list)
+    others: dict[str, list[Signature | None]] = defaultdict(list)
+    classes: list[Definition] = []
+    makers: dict[int, list[Signature | None]] = defaultdict(list)  # by the node of the class
+    for one in definitions(tree):
+        if one.kind == "class":
+            classes.append(one)
+        elif one.parent is None or one.parent.kind != "class":
+            others[one.name].append(_signature(tree, one))
+        else:
+            found = _signature(tree, one)
+            methods[one.name].append(found)
+            if one.name in ("__init__", "__new__"):
+                makers[one.parent.node.id].append(found if one.name == "__init__" else None)
+    for one in classes:
+        bases = one.node.child_by_field_name("superclasses")
+        plain = one.outer is one.node and not (
+            bases and any(base.type == "keyword_argument" for base in bases.named_children)
+        )
+        others[one.name] += makers.get(one.node.id, [None]) if plain else [None]
+    return Signatures(methods, others)
+
+
+def _signature(tree: SourceTree, one: Definition) -> Signature | None:
+    """None where a decorator may have changed it, or it is no longer called."""
+    decorators = {
+        tree.text(node).removeprefix("@").strip().rpartition(".")[2]
+        for node in one.outer.children
+        if node.type == "decorator"
+    }
+    parameters = one.node.child_by_field_name("parameters")
+    if parameters is None or not decorators <= _PLAIN:
+        return None
+    names: list[str] = []
+    keywords: dict[str, bool] = {}  # whether it has a default
+    optional, rest, more, by_name = 0, False, False, False
+    for node in parameters.named_children:
+        if node.type == "comment":
+            continue
+        kind, inner = node.type, node
+        if kind == "typed_parameter":
+            inner = node.named_children[0]
+            kind = inner.type
+        default = kind in ("default_parameter", "typed_default_parameter")
+        name = tree.text(node.child_by_field_name("name") or inner)
+        if kind == "dictionary_splat_pattern":
+            more = True
+        elif kind == "list_splat_pattern":
+            rest = by_name = True
+        elif kind == "keyword_separator":
+            by_name = True
+        elif kind == "positional_separator":
+            names = [""] * len(names)
+        elif kind not in ("identifier", "tuple_pattern") and not default:
+            return None  # broken code
+        elif by_name:
+            keywords[name] = default
+        else:
+            names.append(name)
+            optional += default
+    if one.parent is not None and one.parent.kind == "class" and "staticmethod" not in decorators:
+        if not names and not rest:
+            return None
+        names = names[1:]
+    needed = frozenset(key for key, default in keywords.items() if not default)
+    return Signature(
+        tuple(names), min(optional, len(names)), frozenset(keywords), needed, rest, more
+    )
+
+
+def _call(tree: SourceTree, node: Node) -> Call | None:
+    """None where arguments are spread, or broken."""
+    arguments = node.child_by_field_name("arguments")
+    if arguments is None or arguments.has_error:
+        return None
+    if arguments.type == "generator_expression":
+        return Call(1, ())
+    positional, keywords = 0, []
+    for argument in arguments.named_children:
+        if argument.type in ("list_splat", "dictionary_splat"):
+            return None
+        if argument.type == "keyword_argument":
+            name = argument.child_by_field_name("name")
+            keywords.append("" if name is None else tree.text(name))
+        elif argument.type != "comment":
+            positional += 1
+    return Call(positional, tuple(keywords))
