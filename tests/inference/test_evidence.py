@@ -58,6 +58,14 @@ def test_a_function_gives_way_to_none_that_does_not_accept_the_arguments() -> No
     assert not contradicted(scopes, site, "f")
 
 
+def test_a_variable_gives_way_to_none_that_has_no_value_yet() -> None:
+    text = "def f(x):\n    y = x + 1\n    late = y\n    return late\n"
+    scopes, site = place(text, "x", "name")
+    assert contradicted(scopes, site, "late") and contradicted(scopes, site, "y")
+    scopes, site = place(text, "late", "name")
+    assert not contradicted(scopes, site, "y")
+
+
 def place(
     text: str,
     at: str,
