@@ -16,6 +16,7 @@ from codemtl.inference.parallels import Parallels
 from codemtl.syntax.actions import ATTRIBUTE, NAME, Site
 from codemtl.syntax.assigned_later import assigned_later
 from codemtl.syntax.edits import Edit
+from codemtl.syntax.repetition import repeats
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.signatures import refuses
 from codemtl.syntax.tree import SourceTree
@@ -94,14 +95,15 @@ def contradicted(scopes: Scopes, site: Site, replacement: str) -> bool:
     """Whether a name or attribute cannot take another's place.
 
     That is where it is called, and what is so named in the file and beside it does not accept the
-    arguments; where it is a local variable that has no value yet; or where an import gives way in
-    ``x.attribute``, although the file has that elsewhere too: a model is drawn to names that
-    resemble the attribute. Of the wrong variables that commits repaired in training projects 1.6%
-    stood in such a place.
+    arguments; where it is a local variable that has no value yet; where the same would stand twice;
+    or where an import gives way in ``x.attribute``, although the file has that elsewhere too: a
+    model is drawn to names that resemble the attribute. Of the wrong variables that commits
+    repaired in training projects 1.6% stood in such a place.
     """
     if site.family not in (NAME, ATTRIBUTE):
         return False
-    if refuses(scopes.tree, site.start, site.end, replacement):
+    place = scopes.tree, site.start, site.end, replacement
+    if repeats(*place) or refuses(*place):
         return True
     if site.family != NAME:
         return False

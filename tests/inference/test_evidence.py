@@ -66,6 +66,11 @@ def test_a_variable_gives_way_to_none_that_has_no_value_yet() -> None:
     assert not contradicted(scopes, site, "y")
 
 
+def test_an_operand_gives_way_to_none_that_stands_there_already() -> None:
+    scopes, site = place("def f(low, high, top):\n    return low < high\n", "high", "name")
+    assert contradicted(scopes, site, "low") and not contradicted(scopes, site, "top")
+
+
 def place(
     text: str,
     at: str,
