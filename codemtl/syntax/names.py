@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 MODULE, CLASS, FUNCTION, COMPREHENSION, TYPE_PARAMETERS = range(5)  # kinds of scope
 LOAD, CALLEE, ANNOTATION, STORE, AUGMENTED_STORE, DELETE, PARAMETER, IMPORT, PATTERN = range(9)
+READS = (LOAD, CALLEE, AUGMENTED_STORE, DELETE)
 
 WORD = re.compile(rb"[^\W\d][\w\x80-\xff]*|[\x80-\xff][\w\x80-\xff]*")  # in UTF-8
 

@@ -21,6 +21,7 @@ from codemtl.syntax.names import (
     COMPREHENSION,
     FUNCTION,
     IMPORT,
+    READS,
     TYPE_PARAMETERS,
     WORD,
     Occurrence,
@@ -170,6 +171,22 @@ class Scopes:
     def receivers(self) -> dict[int, str]:
         """The text of the object of each attribute, by the byte at which the attribute begins."""
         return {found.start: found.receiver for found in self.attribute_uses}
+
+    @cached_property
+    def _reads(self) -> Counter[tuple[int, str]]:
+        """How often each name of each scope is read, from inner scopes too."""
+        return Counter(
+            (self.resolve(one.scope, one.name), one.name) for one in self.names if one.role in READS
+        )
+
+    def read_only_at(self, start: int) -> bool:
+        """Whether a local variable or parameter stands at a byte offset, and is read there only."""
+        found = self.occurrence(start)
+        if found is None or found.role not in READS:
+            return False
+        owner = self.resolve(found.scope, found.name)
+        local = owner >= 0 and self.scopes[owner].kind in (FUNCTION, COMPREHENSION)
+        return local and self._reads[owner, found.name] == 1
 
     @cached_property
     def words(self) -> Counter[str]:

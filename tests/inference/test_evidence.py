@@ -59,7 +59,7 @@ def test_a_function_gives_way_to_none_that_does_not_accept_the_arguments() -> No
 
 
 def test_a_variable_gives_way_to_none_that_has_no_value_yet() -> None:
-    text = "def f(x):\n    y = x + 1\n    late = y\n    return late\n"
+    text = "def f(x):\n    use(x)\n    y = x\n    late = y\n    return late, late\n"
     scopes, site = place(text, "x", "name")
     assert contradicted(scopes, site, "late") and contradicted(scopes, site, "y")
     scopes, site = place(text, "late", "name")
@@ -67,8 +67,17 @@ def test_a_variable_gives_way_to_none_that_has_no_value_yet() -> None:
 
 
 def test_an_operand_gives_way_to_none_that_stands_there_already() -> None:
-    scopes, site = place("def f(low, high, top):\n    return low < high\n", "high", "name")
+    text = "def f(low, high, top):\n    use(high)\n    return low < high\n"
+    scopes, site = place(text, "high", "name")
     assert contradicted(scopes, site, "low") and not contradicted(scopes, site, "top")
+
+
+def test_a_variable_that_is_read_once_gives_way_to_none() -> None:
+    text = "def f(low, high):\n    mid = high\n    return high - mid\n"
+    scopes, site = place(text, "mid", "name")
+    assert contradicted(scopes, site, "low")
+    scopes, site = place(text, "high", "name")
+    assert not contradicted(scopes, site, "low")
 
 
 def place(

@@ -149,6 +149,25 @@ def test_visible_names_come_nearest_first() -> None:
     assert scopes.visible_in(inner) == ("c", "a", "b", "g", "os", "f", "len")
 
 
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("def f(x):\n    return HERE", True),
+        ("def f(x):\n    y = x\n    return HERE", False),
+        ("def f(x):\n    def g():\n        return x\n    return HERE", False),
+        ("def f(x):\n    x = 1\n    return HERE", True),
+        ("def f(x):\n    x += 1\n    return HERE", False),
+        ("def f():\n    return [HERE for x in y]", True),
+        ("x = 1\nprint(HERE)", False),  # others may read it
+        ("def f():\n    return HERE", False),
+        ("class A:\n    x = 1\n    y = HERE", False),
+    ],
+)
+def test_variables_that_are_read_once(source: str, answer: bool) -> None:
+    scopes = scopes_of(source.replace("HERE", "x"))
+    assert scopes.read_only_at(source.index("HERE")) == answer
+
+
 def test_bindings_and_categories() -> None:
     source = "import os\ndef f(a):\n    return os, a, len, f\n"
     scopes, names = scopes_of(source), ("os", "a", "len", "f")
