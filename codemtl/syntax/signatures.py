@@ -72,7 +72,7 @@ def refuses(tree: SourceTree, start: int, end: int, replacement: str) -> bool:
         return False
     if node.end_byte != end or node != above.child_by_field_name("function"):
         return False
-    call = _call(tree, above)
+    call = _call(tree, above, attribute=attribute)
     if call is None:
         return False
     before = tree.data[start:end].decode("utf-8", "replace")
@@ -170,8 +170,8 @@ def _signature(tree: SourceTree, one: Definition) -> Signature | None:
     )
 
 
-def _call(tree: SourceTree, node: Node) -> Call | None:
-    """None where arguments are spread, or broken."""
+def _call(tree: SourceTree, node: Node, *, attribute: bool) -> Call | None:
+    """None where arguments are spread or broken, or as in ``Base.method(self)``."""
     arguments = node.child_by_field_name("arguments")
     if arguments is None or arguments.has_error:
         return None
@@ -185,5 +185,7 @@ def _call(tree: SourceTree, node: Node) -> Call | None:
             name = argument.child_by_field_name("name")
             keywords.append("" if name is None else tree.text(name))
         elif argument.type != "comment":
+            if attribute and not positional and tree.text(argument) in ("self", "cls"):
+                return None
             positional += 1
     return Call(positional, tuple(keywords))

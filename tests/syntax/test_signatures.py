@@ -115,6 +115,8 @@ class Either(Made):
         ("f(x, y, z)", "one", False),  # a method is no name
         ("o.f(x)", "one", False),
         ("o.f()", "one", True),
+        ("o.f(self, x)", "one", False),  # of a class
+        ("f(self)", "two", True),
         ("o.f(x, y, z)", "fixed", False),
         ("o.f()", "fixed", True),
         ("o.f(x)", "build", True),
