@@ -98,7 +98,7 @@ def contradicted(scopes: Scopes, site: Site, replacement: str) -> bool:
     arguments; where it is a local variable that has no value yet; where the same would stand twice;
     where nobody would read the variable or parameter any more that stands there; or where an import
     gives way in ``x.attribute``, although the file has that elsewhere too: a model is drawn to
-    names that resemble the attribute. What real fixes say of each: data/LOG.md, 2026-11-30.
+    names that resemble the attribute. What real fixes say: data/LOG.md, 2026-11-30, morning.
     """
     if site.family not in (NAME, ATTRIBUTE):
         return False
