@@ -12,6 +12,7 @@ from codemtl import report
 from codemtl.report.documents import KIND_TEXTS, github_lines, repair_document, sarif_document
 from codemtl.report.output import percent
 from codemtl.syntax.findings import KINDS, Finding
+from codemtl.syntax.imports import Import
 from codemtl.syntax.results import FileResult, Patch
 
 MODEL = report.Model("fake", "0")
@@ -66,6 +67,7 @@ def test_json_has_every_field_of_the_contract() -> None:
                         "confidence": 0.8765,
                         "message": "m",
                         "validated": None,
+                        "missing_import": None,
                         "fixed": False,
                     }
                 ],
@@ -111,6 +113,20 @@ def test_sarif() -> None:
     assert note["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == (
         "file:///tmp/no.py"
     )
+
+
+def test_a_missing_import_is_added_elsewhere_than_it_is_found() -> None:
+    found = result(finding(replacement="leng", missing=Import("leng", "m", "leng")))
+    (row,) = repair_document([found], MODEL, 1.0)["files"][0]["findings"]
+    assert (row["replacement"], row["missing_import"]) == ("leng", "from m import leng")
+    (one,) = sarif_document([found])["runs"][0]["results"]
+    (fix,) = one["fixes"]
+    assert fix["description"]["text"] == "Add 'from m import leng'"
+    (replacement,) = fix["artifactChanges"][0]["replacements"]
+    assert replacement["insertedContent"] == {"text": "\nfrom m import leng\n\n"}
+    assert replacement["deletedRegion"]["startLine"] == 2
+    (line,) = github_lines(found)
+    assert line.endswith("%0AAdd 'from m import leng'")
 
 
 def test_github_annotations_are_escaped() -> None:

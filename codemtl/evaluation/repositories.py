@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -89,11 +89,30 @@ class _Tree:
 
     git: str
     commit: str
-    path: str
+    place: str
+
+    @property
+    def files(self) -> Collection[str]:
+        """The paths of the project's Python files."""
+        return python_files(self.git, self.commit, "-r").keys()
 
     def mentions(self, name: str) -> bool:
         """Whether another Python file of the project holds the word."""
-        files = ("*.py", "*.pyi", f":(exclude,literal){self.path}")
-        return bool(git.output(
-            self.git, "grep", "-l", "-w", "-F", "-e", name, self.commit, "--", *files
-        ))  # fmt: skip
+        return bool(self._holding(name, "*.py", "*.pyi"))
+
+    def holding(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The other files that hold the word; see `Project`."""
+        files = python_files(self.git, self.commit, "-r")
+        with git.reader(self.git) as read:
+            for path in self._holding(name, "*.py"):
+                text = read(files[path][1]) if path in files else None
+                if text is not None:
+                    yield path, text
+
+    def _holding(self, name: str, *patterns: str) -> list[str]:
+        """The paths of the other files of these patterns that hold the word."""
+        found = git.output(
+            self.git, "grep", "-l", "-z", "-w", "-F", "-e", name, self.commit, "--", *patterns,
+            f":(exclude,literal){self.place}",
+        )  # fmt: skip
+        return [one.partition(":")[2] for one in found.split("\0") if one]

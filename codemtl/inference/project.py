@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -32,8 +32,25 @@ LARGEST_BESIDE = 200_000  # bytes of each
 class Project(Protocol):
     """The project around one file."""
 
+    @property
+    def place(self) -> str:
+        """The file's path from the root of the project, with ``/``."""
+        ...
+
+    @property
+    def files(self) -> Collection[str]:
+        """The paths of the project's Python files."""
+        ...
+
     def mentions(self, name: str) -> bool:
         """Whether another Python file of the project holds the word."""
+        ...
+
+    def holding(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The other Python files of the project that hold the word: their paths and texts.
+
+        None of a project that is too large to be read.
+        """
         ...
 
 
@@ -83,19 +100,31 @@ class _Beside:
 
     def __init__(self, projects: Projects, root: Path, place: Path) -> None:
         self._projects, self._root, self._place = projects, root, place
+        self.place = place.relative_to(root).as_posix()
+
+    @property
+    def files(self) -> Collection[str]:
+        """The paths of the project's Python files."""
+        texts = self._projects.texts(self._root) or {}
+        return {
+            path.relative_to(self._root).as_posix()
+            for path in texts
+            if path.is_relative_to(self._root)
+        }
 
     def mentions(self, name: str) -> bool:
         """Whether another Python file of the project holds the word."""
-        texts = self._projects.texts(self._root)
-        if texts is None:
+        if self._projects.texts(self._root) is None:
             return True  # it may
+        return next(self.holding(name), None) is not None
+
+    def holding(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The other files that hold the word; see `Project`."""
         text = name.encode()
         word = re.compile(rb"(?<!\w)" + re.escape(text) + rb"(?!\w)")
-        return any(
-            text in data and word.search(data) is not None
-            for path, data in texts.items()
-            if path != self._place
-        )
+        for path, data in (self._projects.texts(self._root) or {}).items():
+            if path != self._place and text in data and word.search(data) is not None:
+                yield os.path.relpath(path, self._root).replace(os.sep, "/"), data
 
 
 def past(file: SourceFile) -> History:

@@ -30,8 +30,9 @@ from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import KINDS, Finding, is_suppressed, suppressions
+from codemtl.syntax.imports import Import, imports_of
 from codemtl.syntax.positions import Positions
-from codemtl.syntax.results import FileResult, Status, has_fix
+from codemtl.syntax.results import FileResult, Status, edits_of, has_fix
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, errors, parse
 from codemtl.syntax.verify import parse_error, verify
@@ -103,8 +104,8 @@ def repair_source(
     findings, hidden = _select(
         tree, raw, predictor, options, known_in(options.baseline, source.path)
     )
-    edits = [_edit(one) for one in _without_overlaps(filter(has_fix, findings))]
-    patched, applied = apply_verified(tree, edits)
+    together = _without_overlaps(filter(has_fix, findings))
+    patched, applied = apply_verified(tree, edits_of(tree.data, together))
     return FileResult(
         path=str(source.path),
         status=trouble.status,
@@ -114,7 +115,7 @@ def repair_source(
         bom=source.bom,
         findings=findings,
         hidden=hidden,
-        unresolved=[one for one in findings if not any(_touch(one, edit) for edit in applied)],
+        unresolved=[one for one in findings if not _is_resolved(one, applied, patched)],
         applied=list(applied),
         patched=patched,
     )
@@ -178,7 +179,7 @@ def _select(
     suppressed = suppressions(tree)
     positions = Positions(tree.data)
     is_sound = _Soundness(tree)
-    seen: set[Edit] = set()
+    seen: set[Edit | Import] = set()
     kept: list[Finding] = []
     hidden: list[Finding] = []
     for one in sorted(raw, key=lambda one: (-one.confidence, one.start, one.end, one.replacement)):
@@ -186,9 +187,9 @@ def _select(
             break
         if one.confidence < threshold:
             break
-        edit = _edit(one)
+        repair = one.missing or _edit(one)
         if (
-            edit in seen  # a nested function is part of the outer one too
+            repair in seen  # a nested function is part of the outer one too
             or one.kind not in options.kinds
             or sum(_touch(one, _edit(better)) for better in kept) >= options.candidates
             or is_suppressed(one.kind, one.start, one.end, suppressed, positions)
@@ -196,7 +197,7 @@ def _select(
             or not is_sound(one)
         ):
             continue
-        seen.add(edit)
+        seen.add(repair)
         (hidden if take(known, one) else kept).append(one)
     return kept, len(hidden)
 
@@ -222,6 +223,8 @@ class _Soundness:
     def __call__(self, finding: Finding) -> bool:
         if not has_fix(finding):
             return True
+        if finding.missing is not None:
+            return self._is_sound(self.tree, edits_of(self.tree.data, [finding]))
         if finding.kind == UNDEFINED and not finding.function:  # one name is as sound as the next
             pair = (finding.original, finding.replacement)
             if pair not in self.names:
@@ -238,11 +241,22 @@ class _Soundness:
                 self.parsed[start] = parse(tree.data[start:end])
             tree = self.parsed[start]
             edit = Edit(edit.start - start, edit.end - start, edit.replacement)
+        return self._is_sound(tree, [edit])
+
+    @staticmethod
+    def _is_sound(tree: SourceTree, edits: list[Edit]) -> bool:
         try:
-            verify(tree, [edit])
+            verify(tree, edits)
         except EditError:
             return False
         return True
+
+
+def _is_resolved(finding: Finding, applied: Iterable[Edit], patched: bytes | None) -> bool:
+    """Whether a patch repairs a finding, or changes what stands there otherwise."""
+    if finding.missing is not None:
+        return patched is not None and finding.missing in imports_of(patched)
+    return any(_touch(finding, edit) for edit in applied)
 
 
 def _edit(finding: Finding) -> Edit:

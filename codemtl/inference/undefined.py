@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from codemtl.inference.missing_imports import elsewhere
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
 from codemtl.syntax.findings import Finding
+from codemtl.syntax.imports import Import, common_imports
 from codemtl.syntax.lone_attributes import lone_attributes
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.undefined import UndefinedName
@@ -22,8 +24,8 @@ def undefined_findings(
 ) -> list[Finding]:
     """The findings of a file, those of names first.
 
-    A name is replaced by what changes of the file put in its place elsewhere, by the file's own
-    suggestion or by the model's guess. An attribute that
+    A name is imported as other files of the project do, or replaced by what changes of the file put
+    in its place elsewhere, by the file's own suggestion or by the model's guess. An attribute that
     another file of the project mentions is defined there; without a project only those are
     reported of which the file knows enough.
     """
@@ -35,16 +37,47 @@ def undefined_findings(
         found = {one.start: one for one in lone} | attributes
         attributes = {k: one for k, one in found.items() if not project.mentions(one.name)}
     return [
-        *(_of_name(one, guesses.get(one.start), calibration) for one in scopes.undefined_names),
+        *(
+            _of_name(one, guesses.get(one.start), calibration, _elsewhere(one, scopes, project))
+            for one in scopes.undefined_names
+        ),
         *(_of_attribute(attributes[at], where, calibration) for at in sorted(attributes)),
     ]
 
 
+def _elsewhere(one: UndefinedName, scopes: Scopes, project: Project | None) -> str | Import | None:
+    """As the rest of the project has a name, or programs at large have.
+
+    But none ``from`` a module, if the file itself has it as ``x.name``.
+    """
+    found: str | Import | None = None
+    if project is not None:
+        found = elsewhere(one.name, scopes.tree.data, scopes.scopes[0].bound, project)
+    found = found or common_imports().get(one.name)
+    if isinstance(found, Import) and found.member is not None and _is_attribute(one):
+        return None
+    return found
+
+
+def _is_attribute(one: UndefinedName) -> bool:
+    return bool(one.suggestions) and one.suggestions[0].endswith(f".{one.name}")
+
+
 def _of_name(
-    one: UndefinedName, guess: tuple[str, float] | None, calibration: Calibration
+    one: UndefinedName,
+    guess: tuple[str, float] | None,
+    calibration: Calibration,
+    elsewhere: str | Import | None,
 ) -> Finding:
+    message = f"{one.name!r} is defined nowhere in reach"
+    if isinstance(elsewhere, Import):
+        found = _finding(one, message, one.name, calibration.missing_import)
+        message += f"; {elsewhere.statement!r} is missing"
+        return replace(found, message=message, missing=elsewhere)
+    if elsewhere is not None:
+        return _finding(one, message, elsewhere, calibration.missing_import)
     replacement, confidence = _meant(one, guess, calibration)
-    found = _finding(one, f"{one.name!r} is defined nowhere in reach", replacement, confidence)
+    found = _finding(one, message, replacement, confidence)
     if replacement == one.renamed:
         found = replace(found, message=f"{found.message} A change of this file renamed it so")
     return found
@@ -59,7 +92,7 @@ def _meant(
     sure = guess is not None and guess[1] > SURE and "." not in (suggested or "")
     if sure and suggested is not None and guessed == suggested:
         return suggested, calibration.undefined_name_agreed
-    if one.renamed is not None and not (suggested or "").endswith(f".{one.name}"):
+    if one.renamed is not None and not _is_attribute(one):
         agreed = one.renamed in (suggested, guessed)
         return one.renamed, (
             calibration.undefined_name_agreed if agreed else calibration.undefined_name

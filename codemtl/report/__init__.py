@@ -40,9 +40,9 @@ from codemtl.report.output import (
     search_progress,
 )
 from codemtl.report.tables import compared, evaluated, planned
-from codemtl.syntax.edits import Edit, apply, unified_diff
+from codemtl.syntax.edits import apply, unified_diff
 from codemtl.syntax.positions import Positions
-from codemtl.syntax.results import FileResult, Generated, Patch, has_fix
+from codemtl.syntax.results import FileResult, Generated, Patch, edits_of, has_fix
 
 __all__ = [
     "Model", "compared", "complain", "evaluated", "exit_code", "file_diff",
@@ -244,7 +244,7 @@ def _repaired_text(result: FileResult, mode: Mode, stdin: bool) -> None:
         print_line(f"{head}{where}{fixed}", "bold")
         print_line(f"    {one.message}")
         if has_fix(one):
-            new = apply(result.data, [Edit(one.start, one.end, one.replacement)])
+            new = apply(result.data, edits_of(result.data, [one]))
             _print_change(result.data, new)
         print_line("")
     if result.written:

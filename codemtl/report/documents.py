@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from codemtl.report.output import percent
-from codemtl.syntax.edits import unified_diff
+from codemtl.syntax.edits import Edit, unified_diff
 from codemtl.syntax.findings import KINDS, Finding
 from codemtl.syntax.positions import Positions
-from codemtl.syntax.results import FileResult, Generated, has_fix
+from codemtl.syntax.results import FileResult, Generated, edits_of, has_fix
 
 KIND_TEXTS: Mapping[str, str] = {
     "variable-misuse": "Another variable in reach is meant.",
@@ -56,8 +56,8 @@ class Span(NamedTuple):
     end_column: int
 
 
-def span(positions: Positions, finding: Finding) -> Span:
-    """Where a finding stands."""
+def span(positions: Positions, finding: Finding | Edit) -> Span:
+    """Where a finding stands, or what an edit replaces."""
     return Span(*positions.line_column(finding.start), *positions.line_column(finding.end))
 
 
@@ -80,6 +80,7 @@ def repair_document(results: Sequence[FileResult], model: Model, seconds: float)
                 "confidence": round(one.confidence, 4),
                 "message": one.message,
                 "validated": one.validated,
+                "missing_import": one.missing.statement if one.missing else None,
                 "fixed": result.written and one not in result.unresolved,
             }
             for one in result.findings
@@ -214,13 +215,7 @@ def _sarif_results(result: FileResult) -> Iterator[dict[str, Any]]:
     positions = Positions(data)
     artifact = {"uri": _uri(result.path)}
     for one in remaining:
-        place = span(positions, one)
-        region = {
-            "startLine": place.line,
-            "startColumn": place.column + 1,
-            "endLine": place.end_line,
-            "endColumn": place.end_column + 1,
-        }
+        region = _region(span(positions, one))
         found: dict[str, Any] = {
             "ruleId": one.kind,
             "ruleIndex": KINDS.index(one.kind),
@@ -231,14 +226,31 @@ def _sarif_results(result: FileResult) -> Iterator[dict[str, Any]]:
             "properties": {"confidence": round(one.confidence, 4), "function": one.function},
         }
         if has_fix(one):
-            content = {"deletedRegion": region, "insertedContent": {"text": one.replacement}}
-            change = {"artifactLocation": artifact, "replacements": [content]}
+            changes = [
+                {
+                    "deletedRegion": _region(span(positions, edit)),
+                    "insertedContent": {"text": edit.replacement},
+                }
+                for edit in edits_of(data, [one])
+            ]
+            change = {"artifactLocation": artifact, "replacements": changes}
             description = {"text": _change(one)}
             found["fixes"] = [{"description": description, "artifactChanges": [change]}]
         yield found
 
 
+def _region(place: Span) -> dict[str, int]:
+    return {
+        "startLine": place.line,
+        "startColumn": place.column + 1,
+        "endLine": place.end_line,
+        "endColumn": place.end_column + 1,
+    }
+
+
 def _change(one: Finding) -> str:
+    if one.missing is not None:
+        return f"Add {one.missing.statement!r}"
     if not one.original:
         return f"Insert {one.replacement!r}"
     if not one.replacement:

@@ -31,7 +31,7 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.positions import Encoding, Positions
-from codemtl.syntax.results import FileResult, has_fix
+from codemtl.syntax.results import FileResult, edits_of
 
 NAME = "codemtl"
 AT_ONCE = 4  # texts that are looked at; others wait
@@ -46,7 +46,8 @@ class _Found(NamedTuple):
 
     version: int | None
     diagnostics: Sequence[types.Diagnostic] = ()
-    fixes: Sequence[types.TextEdit | None] = ()  # of each diagnostic
+    fixes: Sequence[Sequence[types.TextEdit]] = ()  # of each diagnostic
+    titles: Sequence[str] = ()
     together: Sequence[types.TextEdit] = ()  # those that do not touch each other
 
 
@@ -171,11 +172,12 @@ class _Documents:
             return
         if _wanted(_QUICK, params.context.only):
             best = True
-            for one, edit in zip(found.diagnostics, found.fixes, strict=True):
-                if edit is not None and _overlap(one.range, params.range):
+            known = zip(found.diagnostics, found.fixes, found.titles, strict=True)
+            for one, edits, title in known:
+                if edits and _overlap(one.range, params.range):
                     yield types.CodeAction(
-                        _title(edit), kind=_QUICK, diagnostics=[one], is_preferred=best,
-                        edit=self._change(uri, found.version, [edit]),
+                        title, kind=_QUICK, diagnostics=[one], is_preferred=best,
+                        edit=self._change(uri, found.version, edits),
                     )  # fmt: skip
                     best = False
         if found.together and _wanted(_ALL, params.context.only):
@@ -227,7 +229,7 @@ def _found(result: FileResult, version: int | None, encoding: Encoding) -> _Foun
         ends = (positions.units(len(mark) + at, encoding) for at in (one.start, one.end))
         return types.Range(*(types.Position(*end) for end in ends))
 
-    def edit(one: Finding | Edit) -> types.TextEdit:
+    def edit(one: Edit) -> types.TextEdit:
         return types.TextEdit(place(one), one.replacement)
 
     diagnostics = [
@@ -237,8 +239,9 @@ def _found(result: FileResult, version: int | None, encoding: Encoding) -> _Foun
         )
         for one in result.findings
     ]  # fmt: skip
-    fixes = [edit(one) if has_fix(one) else None for one in result.findings]
-    return _Found(version, diagnostics, fixes, [edit(one) for one in result.applied])
+    fixes = [[*map(edit, edits_of(result.data, [one]))] for one in result.findings]
+    titles = [*map(_title, result.findings)]
+    return _Found(version, diagnostics, fixes, titles, [edit(one) for one in result.applied])
 
 
 def _wanted(kind: str, only: Sequence[str] | None) -> bool:
@@ -246,11 +249,13 @@ def _wanted(kind: str, only: Sequence[str] | None) -> bool:
     return only is None or any(one in ("", kind) or kind.startswith(one + ".") for one in only)
 
 
-def _title(edit: types.TextEdit) -> str:
-    if not edit.new_text:
+def _title(one: Finding) -> str:
+    if one.missing is not None:
+        return f"Add {one.missing.statement!r}"
+    if not one.replacement:
         return "Remove"
-    verb = "Insert" if edit.range.start == edit.range.end else "Replace by"
-    return f"{verb} {edit.new_text!r}"
+    verb = "Insert" if one.start == one.end else "Replace by"
+    return f"{verb} {one.replacement!r}"
 
 
 def _overlap(one: types.Range, other: types.Range) -> bool:

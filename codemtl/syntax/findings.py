@@ -9,6 +9,7 @@ from functools import cache
 
 from tree_sitter import Query
 
+from codemtl.syntax.imports import Import
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.tree import SourceTree, captures, language
 
@@ -34,7 +35,10 @@ _COMMENT = re.compile(r"#\s*codemtl:\s*ignore\b(?:\s*\[(?P<kinds>[^\]]*)\])?", r
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A probable bug: the bytes from ``start`` to ``end`` should read ``replacement``."""
+    """A probable bug: the bytes from ``start`` to ``end`` should read ``replacement``.
+
+    Where an import is missing they are right as they stand, so that ``replacement`` repeats them.
+    """
 
     function: str | None  # qualified name of the function around it
     kind: str  # one of KINDS
@@ -45,6 +49,7 @@ class Finding:
     confidence: float  # calibrated probability that the finding is right, 0 to 1
     message: str
     validated: bool | None = None  # by the user's tests; None if they were not run
+    missing: Import | None = None  # what the file should import
 
 
 def suppressions(tree: SourceTree) -> dict[int, frozenset[str] | None]:

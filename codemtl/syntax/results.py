@@ -6,11 +6,14 @@ other's vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.findings import Finding
+from codemtl.syntax.imports import insertions
+from codemtl.syntax.tree import parse
 
 Status = Literal["ok", "skipped", "error"]
 Style = Literal["google", "numpy", "sphinx", "plain"]  # of docstrings
@@ -109,5 +112,16 @@ class Generated:
 
 
 def has_fix(finding: Finding) -> bool:
-    """Whether a replacement is known; a finding without one repeats its original."""
-    return finding.replacement != finding.original
+    """Whether a repair is known; a finding without one repeats its original."""
+    return finding.missing is not None or finding.replacement != finding.original
+
+
+def edits_of(data: bytes, findings: Iterable[Finding]) -> list[Edit]:
+    """What repairs findings of a text together: replacements, and the imports that are missing."""
+    found, missing = [], []
+    for one in filter(has_fix, findings):
+        if one.missing is None:
+            found.append(Edit(one.start, one.end, one.replacement))
+        elif one.missing not in missing:
+            missing.append(one.missing)
+    return [*found, *insertions(parse(data), missing)] if missing else found

@@ -331,6 +331,23 @@ def test_a_repair_that_only_adds_says_so(tmp_path: Path) -> None:
     run(dialogue())
 
 
+def test_an_import_that_is_missing_is_added_above(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with Editor(tmp_path) as editor:
+            editor.open("import sys\n\n\ndef f(a):\n    return os.sep + json.dumps(a)\n")
+            shown = await editor.diagnostics()
+            assert [one.range.start for one in shown.diagnostics] == [
+                types.Position(4, 11), types.Position(4, 20),
+            ]  # fmt: skip
+            first, second, everything = await editor.actions(WHOLE)
+            assert [first.title, second.title] == ["Add 'import os'", "Add 'import json'"]
+            top = types.Range(types.Position(0, 0), types.Position(0, 0))
+            assert edits(first) == [types.TextEdit(top, "import os\n")]
+            assert edits(everything) == [types.TextEdit(top, "import json\nimport os\n")]
+
+    run(dialogue())
+
+
 def test_a_save_of_what_is_not_open_is_no_fault(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with Editor(tmp_path) as editor:

@@ -1,0 +1,105 @@
+"""Real bugs that an import cures: commits after which a file imports what it had used undefined.
+
+Taken is what a commit does to a file where nothing but imports changes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import NamedTuple
+
+from codemtl.corpus import git
+from codemtl.errors import DataError
+from codemtl.syntax.imports import Import, imports_of
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.tree import parse
+
+MOST_LINES = 12  # that change, of one file
+LARGEST = 400_000  # bytes of a file
+_LOG = (
+    "log", "-p", "-U0", "--no-merges", "--diff-filter=M", "--no-renames", "--no-color",
+    "--no-ext-diff", "--format=%x02%H %P",
+)  # fmt: skip
+_PART = re.compile(  # of an import over one line or several
+    rb"\s*(?:(?:from\s+\S+\s+)?import\b.*"
+    rb"|\(?[\w., ]+(?:\s+as\s+\w+)?\s*,?\)?\s*\\?|\)|\\)?\s*(?:#.*)?"
+)
+
+
+class ImportFix(NamedTuple):
+    """A name that a file used and did not define, and the import that a commit gave it."""
+
+    commit: str
+    parent: str
+    path: str
+    before: bytes
+    wanted: Import
+
+
+def import_fixes(repository: str, most_commits: int) -> Iterator[ImportFix]:
+    """Those of the last commits of a git directory; one for each name."""
+    with git.reader(repository) as read:
+        for commit, parent, path in _candidates(repository, most_commits):
+            before, after = read(f"{parent}:{path}"), read(f"{commit}:{path}")
+            if before is None or after is None or len(before) > LARGEST:
+                continue
+            added = set(imports_of(after)) - set(imports_of(before))
+            if not added or not _differ_in_imports(before, after):
+                continue
+            undefined = {one.name for one in analyze(parse(before)).undefined_names}
+            for wanted in sorted(added):
+                if wanted.name in undefined:
+                    yield ImportFix(commit, parent, path, before, wanted)
+
+
+def _candidates(repository: str, most_commits: int) -> Iterator[tuple[str, str, str]]:
+    """Commits with their parents, and the files in which, by the look of it, imports change."""
+    commit, path, lines = b"", b"", list[bytes]()
+    command = (*_LOG, "-n", str(most_commits), "--", "*.py")
+    with suppress(DataError):  # a damaged commit hides what is behind it
+        for line in chain(git.records(repository, *command, end=b"\n"), (b"\x02",)):
+            if line[:1] in (b"\x02", b"d"):  # "diff --git"
+                names = commit.decode().split()
+                if path and len(names) == 2 and _are_imports(lines):
+                    yield names[0], names[1], path.decode("utf-8", "replace")
+                path, lines = b"", []
+                commit = line[1:] if line[:1] == b"\x02" else commit
+            elif line.startswith(b"+++ b/"):
+                path = line[6:].rstrip(b"\t\r")
+            elif line[:1] in (b"+", b"-") and not line.startswith(b"--- a/"):
+                lines.append(line)
+
+
+def _are_imports(lines: list[bytes]) -> bool:
+    return (
+        len(lines) <= MOST_LINES
+        and any(line[:1] == b"+" for line in lines)
+        and all(_PART.fullmatch(line[1:]) for line in lines)
+    )
+
+
+def _differ_in_imports(before: bytes, after: bytes) -> bool:
+    """Whether two files that Python reads differ in imports and nothing else."""
+    try:
+        return _without_imports(before) == _without_imports(after)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+def _without_imports(data: bytes) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.dump(_Others().visit(ast.parse(data)))
+
+
+class _Others(ast.NodeTransformer):
+    def visit_Import(self, node: ast.Import) -> None:
+        """Leave it out."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Leave it out."""
