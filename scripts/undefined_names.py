@@ -4,13 +4,14 @@
         [--repositories FOLDER]
 
 Each fix of the kind in the split is asked for the suggestion of the scope analysis, for what
-changes of the file put in the place of the name, and for the model's guess
-(`codemtl.inference.undefined` chooses between them). The constants of a model's calibration whose
-names begin with ``undefined_name`` are what comes out on validation; the probability from which a
-guess is sure was chosen on training projects. Then the fixes of attributes and calls: in how many
-nothing defines the attribute, what of these is right, and in how many clean functions that is said
-too. With ``--repositories``, where the corpus was mined, changes are known and the other files of a
-project are asked, as `codemtl repair` asks them.
+changes of the file put in the place of the name, for the model's guess, and for what the name is
+elsewhere in the project (`codemtl.inference.undefined` chooses between them; that an import is
+missing is wrong here: `scripts/missing_imports.py` asks where it was right). The constants of a
+model's calibration whose names begin with ``undefined_name`` are what comes out on validation; the
+probability from which a guess is sure was chosen on training projects. Then the fixes of attributes
+and calls: in how many nothing defines the attribute, what of these is right, and in how many clean
+functions that is said too. With ``--repositories``, where the corpus was mined, changes are known
+and the other files of a project are asked, as `codemtl repair` asks them.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ GROUPS = (
     "suggested by the file or its changes, or the model is sure",
     "guessed by the model",
     "nobody suggests anything",
+    "elsewhere the name is imported, or a module of the file has it",
 )
 MARKS = Calibration(  # tell the groups apart
-    undefined_name_agreed=0, undefined_name=1, undefined_name_guessed=2, undefined_name_alone=3
-)
+    undefined_name_agreed=0, undefined_name=1, undefined_name_guessed=2, undefined_name_alone=3,
+    missing_import=4,
+)  # fmt: skip
 
 
 def main() -> None:
@@ -71,8 +74,9 @@ def main() -> None:
                 one.edit.start: (one.edit.replacement, one.p_edit)
                 for one, _ in scored if one.kind == UNDEFINED
             }  # fmt: skip
+        project = repositories.around(_origin(row))
         (said,) = (
-            one for one in undefined_findings(scopes, guesses, MARKS, None)
+            one for one in undefined_findings(scopes, guesses, MARKS, project)
             if one.start == name.start
         )  # fmt: skip
         group = GROUPS[round(said.confidence)]

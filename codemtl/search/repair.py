@@ -19,9 +19,9 @@ from codemtl.search.naturalness import naturalness
 from codemtl.search.outcomes import WHOLE_COMMAND, Baseline, TestOutcome
 from codemtl.search.patches import Passing, best_first
 from codemtl.search.pool import Validator
-from codemtl.search.search import Outcome, search
+from codemtl.search.search import Outcome, first_candidates, search
 from codemtl.search.singles import SearchFile
-from codemtl.search.undone import ADDED, RULE, undone
+from codemtl.search.undone import ADDED, RULE
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import Finding
@@ -86,7 +86,7 @@ def repair_with_tests(
             return results
         files = _searched(files, baseline)
         beyond = _beyond(files, baseline)
-        if beyond and not undone(list(files.values()), baseline):
+        if beyond and not first_candidates(list(files.values()), baseline):
             _settle(by_path, Patch("not-fixed", beyond, 0, time.monotonic() - started))
             return results
         predictor = load()

@@ -21,6 +21,7 @@ from codemtl.search.outcomes import Baseline, Verdict
 from codemtl.search.patches import Passing
 from codemtl.search.queue import MENDING, PROMISING, CandidateQueue, Item
 from codemtl.search.singles import SearchFile, Singles, single_edits
+from codemtl.search.undefined import undefined
 from codemtl.search.undone import undone
 from codemtl.search.written import written
 from codemtl.syntax.edits import Edit
@@ -93,10 +94,10 @@ def search(
         if order == "random":
             run.begin(_shuffled(single_edits(files, baseline, None)))
         else:
-            singles, changed = Singles(files, baseline), undone(files, baseline)
+            singles, first = Singles(files, baseline), first_candidates(files, baseline)
             everything = singles.look(LOOKING)
-            more = _rest(singles, changed, everything, model)
-            run.begin([*changed, *singles.items()], more)
+            more = _rest(singles, first, everything, model)
+            run.begin([*first, *singles.items()], more)
         if model is not None:
             run.writer = lambda: (
                 _Found(items, False) for items in written(files, baseline, model, deadline)
@@ -104,6 +105,11 @@ def search(
         return run.go()
     finally:
         run.close()
+
+
+def first_candidates(files: Sequence[SearchFile], baseline: Baseline) -> list[Item]:
+    """What needs no template: undefined names, and what changed since the last commit."""
+    return [*undefined(files, baseline), *undone(files, baseline)]
 
 
 def _shuffled(items: list[Item]) -> list[Item]:
@@ -115,16 +121,16 @@ def _shuffled(items: list[Item]) -> list[Item]:
 
 
 def _rest(
-    singles: Singles, changed: list[Item], everything: bool, predictor: Predictor | None
+    singles: Singles, first: list[Item], everything: bool, predictor: Predictor | None
 ) -> Iterator[_Found | None]:
     """The candidates that were not looked for yet, and then the order in which the model helps."""
     if not everything:
         while not singles.look(LOOKING):
             yield None
-        yield _Found([*changed, *singles.items()], True)
+        yield _Found([*first, *singles.items()], True)
     if predictor is not None:
         yield from singles.ask(predictor)
-        yield _Found([*changed, *singles.items()], True)
+        yield _Found([*first, *singles.items()], True)
 
 
 class _Wanted:
