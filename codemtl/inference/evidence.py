@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import NamedTuple
 
 from codemtl.inference.parallels import Parallels
@@ -53,7 +54,8 @@ def evidence(scopes: Scopes, site: Site, edit: Edit, parallels: Parallels) -> Ev
 
 
 def _age(tree: SourceTree, edit: Edit) -> float:
-    line, ages = tree.data.count(b"\n", 0, edit.start), tree.history.ages
+    ages = tree.history.ages
+    line = tree.data.count(b"\n", 0, edit.start) if ages else 0
     if line >= len(ages) or math.isnan(ages[line]):
         return 0.0
     return min(OLD, math.log1p(ages[line])) - TYPICAL
@@ -86,6 +88,7 @@ def _of_names(scopes: Scopes, site: Site, edit: Edit) -> Evidence:
     )
 
 
+@lru_cache(maxsize=1 << 14)  # a function has few names, and many edits
 def alike(one: str, two: str) -> float:
     """How alike two names are spelled, 0 to 1 (Ratcliff and Obershelp); case does not count."""
     return SequenceMatcher(None, one.lower(), two.lower(), autojunk=False).ratio()

@@ -97,7 +97,9 @@ class Places:
     def similar(self, line: int) -> Iterator[Place]:
         """The same for one line, those longer than LONGEST left out, with what is around them."""
         text, function, scores = self.lines.text, self.lines.function, self.scores(line)
-        for place in _order(scores):
+        for place in map(int, np.argsort(-scores, kind="stable")):
+            if scores[place] <= 0:
+                return
             around = [
                 (text[place + offset], self.own[line + offset])
                 for offset in sorted(WEIGHTS, key=abs)
