@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # training from prepared shards needs no tree-sitter
     from codemtl.tasks.repair import ScoredEdit
 
 
-TOP_EDITS = 20  # of a function, unless the caller wants more
+TOP_EDITS = 60  # of a window of a function, unless the caller wants more
 MOST_CANDIDATES = 100  # of generated texts
 LEAST = 1e-6  # a smaller probability is taken for this one
 
