@@ -31,30 +31,43 @@ _PART = re.compile(  # of an import over one line or several
 )
 
 
-class ImportFix(NamedTuple):
-    """A name that a file used and did not define, and the import that a commit gave it."""
+class ImportChange(NamedTuple):
+    """A file before and after a commit that changes nothing in it but imports."""
 
     commit: str
     parent: str
     path: str
     before: bytes
+    after: bytes
+
+
+class ImportFix(NamedTuple):
+    """A name that a file used and did not define, and the import that a commit gave it."""
+
+    change: ImportChange
     wanted: Import
 
 
-def import_fixes(repository: str, most_commits: int) -> Iterator[ImportFix]:
-    """Those of the last commits of a git directory; one for each name."""
+def import_changes(repository: str, most_commits: int) -> Iterator[ImportChange]:
+    """What the last commits of a git directory do to files where nothing but imports changes."""
     with git.reader(repository) as read:
         for commit, parent, path in _candidates(repository, most_commits):
             before, after = read(f"{parent}:{path}"), read(f"{commit}:{path}")
             if before is None or after is None or len(before) > LARGEST:
                 continue
-            added = set(imports_of(after)) - set(imports_of(before))
-            if not added or not _differ_in_imports(before, after):
-                continue
-            undefined = {one.name for one in analyze(parse(before)).undefined_names}
-            for wanted in sorted(added):
-                if wanted.name in undefined:
-                    yield ImportFix(commit, parent, path, before, wanted)
+            if _differ_in_imports(before, after):
+                yield ImportChange(commit, parent, path, before, after)
+
+
+def import_fixes(change: ImportChange) -> Iterator[ImportFix]:
+    """The names that were undefined before and are imported after."""
+    added = set(imports_of(change.after)) - set(imports_of(change.before))
+    if not added:
+        return
+    undefined = {one.name for one in analyze(parse(change.before)).undefined_names}
+    for wanted in sorted(added, key=str):
+        if wanted.name in undefined:
+            yield ImportFix(change, wanted)
 
 
 def _candidates(repository: str, most_commits: int) -> Iterator[tuple[str, str, str]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from codemtl.corpus import git
 from codemtl.corpus.build import sources_at
@@ -78,6 +79,23 @@ def python_files(folder: str, tree: str, *options: str) -> dict[str, tuple[int, 
     return found
 
 
+@lru_cache(maxsize=8)
+def _entries(folder: str, tree: str) -> dict[str, frozenset[str]]:
+    """What stands in each folder of a tree, "." the root."""
+    found = defaultdict(set)
+    for path in git.output(folder, "ls-tree", "-r", "-z", "--name-only", tree).split("\0"):
+        place = PurePosixPath(path)
+        for one in (place, *place.parents[:-1]):
+            found[str(one.parent)].add(one.name)
+    return {name: frozenset(entries) for name, entries in found.items()}
+
+
+@lru_cache(maxsize=256)
+def _text(folder: str, name: str) -> bytes:
+    with git.reader(folder) as read:
+        return read(name) or b""
+
+
 @cache
 def _holds(folder: str, commit: str) -> bool:
     return bool(git.output(folder, "rev-parse", "-q", "--verify", f"{commit}^{{commit}}"))
@@ -95,6 +113,14 @@ class _Tree:
     def files(self) -> Collection[str]:
         """The paths of the project's Python files."""
         return python_files(self.git, self.commit, "-r").keys()
+
+    def names(self, folder: str) -> frozenset[str]:
+        """What stands in a folder; see `Project`."""
+        return _entries(self.git, self.commit).get(folder, frozenset())
+
+    def text(self, path: str) -> bytes:
+        """What a file holds; see `Project`."""
+        return _text(self.git, f"{self.commit}:{path}")
 
     def mentions(self, name: str) -> bool:
         """Whether another Python file of the project holds the word."""

@@ -60,7 +60,7 @@ def elsewhere(
         if asked and asked & _attributes(text, name):
             alike.update(ways.keys())
         relative.update(source for source, dotted in ways.items() if dotted)
-        if _offers(text, name) and _is_near(path, there, project.place):
+        if offers(text, name) and _is_near(path, there, project.place):
             defined[_Source(there.name, name)] += 1
     modules = {
         source.full: one.name for one in imports_of(data)
@@ -121,7 +121,7 @@ def _leads_back(module: Parts, here: _Module, there: _Module) -> bool:
     return module == here.name or (inside and there.package[: len(module)] != module)
 
 
-def _offers(text: bytes, name: str) -> bool:
+def offers(text: bytes, name: str) -> bool:
     """Whether a file defines a function, class or constant of a name for all who import it."""
     word = re.escape(name.encode())
     kinds = [rb"(?:(?:async[ \t]+)?def|class)[ \t]+" + word + rb"\b"]

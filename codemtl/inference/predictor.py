@@ -51,6 +51,7 @@ class Calibration:
     undefined_name_guessed: float = 0.4  # one of which the model is not sure: the guess is right
     undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug
     missing_import: float = 0.9  # an undefined name that other files import: so must this one
+    stale_import: float = 0.8  # an import of an own module that is not there: so it is
     undefined_attribute: float = 0.5  # an attribute that nothing defines: the suggestion is right
 
     def confidence(

@@ -42,6 +42,14 @@ class Project(Protocol):
         """The paths of the project's Python files."""
         ...
 
+    def names(self, folder: str) -> frozenset[str]:
+        """What stands in a folder of the project, files and folders; "." is the root."""
+        ...
+
+    def text(self, path: str) -> bytes:
+        """What a file holds; nothing if it cannot be read."""
+        ...
+
     def mentions(self, name: str) -> bool:
         """Whether another Python file of the project holds the word."""
         ...
@@ -60,6 +68,7 @@ class Projects:
     def __init__(self) -> None:
         self._texts: dict[Path, Mapping[Path, bytes] | None] = {}
         self._beside: dict[Path, bytes] = {}
+        self._names: dict[Path, frozenset[str]] = {}
 
     def around(self, file: SourceFile) -> Project | None:
         """The project of a file; None where there is none, as of text without a name."""
@@ -78,10 +87,19 @@ class Projects:
             for entry in entries:
                 if entry.name.endswith(".py") and entry.is_file(follow_symlinks=False):
                     sizes[entry.name] = entry.stat().st_size
-        found = (self._read(place.parent / name) for name in beside(place.name, sizes))
+        found = (self.text(place.parent / name) for name in beside(place.name, sizes))
         return tuple(text for text in found if text)
 
-    def _read(self, path: Path) -> bytes:
+    def names(self, folder: Path) -> frozenset[str]:
+        """What stands in a folder."""
+        if folder not in self._names:
+            self._names[folder] = frozenset()
+            with suppress(OSError):
+                self._names[folder] = frozenset(os.listdir(folder))
+        return self._names[folder]
+
+    def text(self, path: Path) -> bytes:
+        """What a file held when it was first asked for; nothing if it cannot be read."""
         if path not in self._beside:
             self._beside[path] = b""
             with suppress(OSError):  # it tells nothing then
@@ -111,6 +129,14 @@ class _Beside:
             for path in texts
             if path.is_relative_to(self._root)
         }
+
+    def names(self, folder: str) -> frozenset[str]:
+        """What stands in a folder; see `Project`."""
+        return self._projects.names(self._root / folder)
+
+    def text(self, path: str) -> bytes:
+        """What a file holds; see `Project`."""
+        return self._projects.text(self._root / path)
 
     def mentions(self, name: str) -> bool:
         """Whether another Python file of the project holds the word."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from codemtl.inference.missing_imports import elsewhere
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
+from codemtl.inference.stale_imports import StaleImport, stale_imports
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.imports import Import, common_imports
 from codemtl.syntax.lone_attributes import lone_attributes
@@ -22,12 +23,13 @@ SURE = 0.9  # from here on the model's guess counts more than a name that is onl
 def undefined_findings(
     scopes: Scopes, guesses: Guesses, calibration: Calibration, project: Project | None
 ) -> list[Finding]:
-    """The findings of a file, those of names first.
+    """The findings of a file: names, attributes, imports.
 
     A name is imported as other files of the project do, or replaced by what changes of the file put
     in its place elsewhere, by the file's own suggestion or by the model's guess. An attribute that
     another file of the project mentions is defined there; without a project only those are
-    reported of which the file knows enough.
+    reported of which the file knows enough. An import of the project's own modules must lead
+    somewhere.
     """
     attributes = {one.start: one for one in scopes.undefined_attributes}
     where = "the file"
@@ -42,7 +44,21 @@ def undefined_findings(
             for one in scopes.undefined_names
         ),
         *(_of_attribute(attributes[at], where, calibration) for at in sorted(attributes)),
+        *(_of_import(one, calibration) for one in _stale(scopes, project)),
     ]
+
+
+def _stale(scopes: Scopes, project: Project | None) -> list[StaleImport]:
+    return [] if project is None else stale_imports(scopes, project)
+
+
+def _of_import(one: StaleImport, calibration: Calibration) -> Finding:
+    message = (
+        f"there is no module {one.module!r}" if one.lacks is None
+        else f"the module {one.module!r} has no {one.lacks!r}"
+    )  # fmt: skip
+    name = UndefinedName(one.start, one.end, one.module, one.function, ())
+    return _finding(name, message, one.instead or one.module, calibration.stale_import)
 
 
 def _elsewhere(one: UndefinedName, scopes: Scopes, project: Project | None) -> str | Import | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.corpus.import_fixes import import_fixes
+from codemtl.corpus.import_fixes import import_changes, import_fixes
 
 from .conftest import Repository
 
@@ -19,9 +19,9 @@ def found(tmp_path: Path, before: str, after: str, **others: str) -> list[tuple[
     repository.commit("one", {"a.py": before, "b.py": "x = 1\n"})
     repository.commit("two", {"a.py": after, **others})
     repository.finish()
-    fixes = list(import_fixes(str(tmp_path / "one"), 10))
-    assert all(one.before == before.encode() and one.commit != one.parent for one in fixes)
-    return [(one.path, one.wanted.statement) for one in fixes]
+    changes = list(import_changes(str(tmp_path / "one"), 10))
+    assert all(one.before == before.encode() and one.commit != one.parent for one in changes)
+    return [(one.path, fix.wanted.statement) for one in changes for fix in import_fixes(one)]
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_other_files_may_change_otherwise(tmp_path: Path) -> None:
 
 
 def test_a_damaged_repository_ends_nothing(tmp_path: Path) -> None:
-    assert list(import_fixes(str(tmp_path), 10)) == []
+    assert list(import_changes(str(tmp_path), 10)) == []
