@@ -1,0 +1,95 @@
+"""The modules of the package around a file: which are on the disk, and what they hold.
+
+What may be otherwise counts as unknown: files that are made by a build, compiled modules, packages
+that lie in several places, what a module binds while it runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from codemtl.inference.project import Project
+
+_OPEN = re.compile(
+    rb"import[ \t]*\(?[ \t]*\*|__getattr__|globals\(|exec\(|vars\(|locals\(|sys\.modules|setattr"
+    rb"|__path__|extend_path|declare_namespace|(?i:lazy_?(?:load|import|module))"
+)
+_SETUP = (".gitignore", "pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "meson.build")
+_MADE = re.compile(r"version|_pb2|generated")
+
+Folder = PurePosixPath
+Parts = tuple[str, ...]
+
+
+class Gone(NamedTuple):
+    """A module that is not there: the part of its name that is not in a folder."""
+
+    folder: Folder
+    part: str
+
+
+class Found(NamedTuple):
+    """A module that is there: its file, and the folder of a package."""
+
+    file: Folder
+    folder: Folder | None = None
+
+
+class OwnModules:
+    """The modules of the outermost package around a file."""
+
+    def __init__(self, project: Project) -> None:
+        self.project, self.here = project, Folder(project.place)
+        self.root, self.top = self.here.parent, ""  # what holds the package; "" without one
+        while self.root.name and "__init__.py" in project.names(str(self.root)):
+            self.root, self.top = self.root.parent, self.root.name
+
+    def base(self, module: str) -> tuple[Folder, Parts] | None:
+        """Where to look for a module as an import names it, with dots or by its full name."""
+        name = module.lstrip(".")
+        dots, parts = len(module) - len(name), tuple(filter(None, name.split(".")))
+        if not self.top:
+            return None
+        if dots:
+            inside = dots < len(self.here.relative_to(self.root).parts)
+            return (self.here.parents[dots - 1], parts) if inside else None
+        return (self.root, parts) if parts[:1] == (self.top,) else None
+
+    def look(self, base: Folder, parts: Parts) -> Found | Gone | None:
+        """What is there; None where nobody knows."""
+        project, folder = self.project, base
+        for at, part in enumerate(parts):
+            entries = project.names(str(folder))
+            if part in entries:
+                folder /= part
+            elif any(one.partition(".")[0] == part for one in entries):
+                plain = at == len(parts) - 1 and f"{part}.py" in entries
+                return Found(folder / f"{part}.py") if plain else None
+            else:
+                package = project.text(f"{folder}/__init__.py")
+                made = _MADE.search(part) or any(holds(project.text(one), part) for one in _SETUP)
+                return None if made or _OPEN.search(package) else Gone(folder, part)
+        plain = "__init__.py" in project.names(str(folder))
+        return Found(folder / "__init__.py", folder) if plain else None
+
+    def lacks(self, module: Found, members: Sequence[str]) -> str | None:
+        """The first name that a module cannot have."""
+        text = self.project.text(str(module.file))
+        inside = self.project.names(str(module.folder)) if module.folder is not None else ()
+        known = {one.partition(".")[0] for one in inside}
+        if _OPEN.search(text):
+            return None
+        for one in members:
+            special = one.startswith("__") and one.endswith("__")
+            if not (special or one in known or holds(text, one)):
+                return one
+        return None
+
+
+def holds(text: bytes, name: str) -> bool:
+    """Whether a text has a word."""
+    word = rb"(?<!\w)" + re.escape(name.encode()) + rb"(?!\w)"
+    return re.search(word, text) is not None
