@@ -16,8 +16,10 @@ from codemtl.inference.project import Project
 _OPEN = re.compile(
     rb"import[ \t]*\(?[ \t]*\*|__getattr__|globals\(|exec\(|vars\(|locals\(|sys\.modules|setattr"
     rb"|__path__|extend_path|declare_namespace|(?i:lazy_?(?:load|import|module))"
+    rb"|inspect\.(?:getmodule|currentframe)|__dict__"
 )
-_SETUP = (".gitignore", "pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "meson.build")
+_BUILD = ("meson.build", "CMakeLists.txt", "setup_package.py")
+_SETUP = (".gitignore", "pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", *_BUILD)
 _MADE = re.compile(r"version|_pb2|generated")
 
 Folder = PurePosixPath
@@ -70,8 +72,8 @@ class OwnModules:
                 return Found(folder / f"{part}.py") if plain else None
             else:
                 package = project.text(f"{folder}/__init__.py")
-                made = _MADE.search(part) or any(holds(project.text(one), part) for one in _SETUP)
-                return None if made or _OPEN.search(package) else Gone(folder, part)
+                known = not self._is_made(part, folder) and not _OPEN.search(package)
+                return Gone(folder, part) if known else None
         plain = "__init__.py" in project.names(str(folder))
         return Found(folder / "__init__.py", folder) if plain else None
 
@@ -85,8 +87,15 @@ class OwnModules:
         for one in members:
             special = one.startswith("__") and one.endswith("__")
             if not (special or one in known or holds(text, one)):
-                return one
+                return None if self._is_made(one, module.file.parent) else one
         return None
+
+    def _is_made(self, part: str, folder: Folder) -> bool:
+        """Whether what builds the project, or what git ignores, names a module."""
+        files = (*_SETUP, *(str(folder / one) for one in _BUILD))
+        return _MADE.search(part) is not None or any(
+            holds(self.project.text(one), part) for one in files
+        )
 
 
 def holds(text: bytes, name: str) -> bool:
