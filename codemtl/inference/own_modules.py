@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class OwnModules:
                 return Found(folder / f"{part}.py") if plain else None
             else:
                 package = project.text(f"{folder}/__init__.py")
-                known = not self._is_made(part, folder) and not _OPEN.search(package)
+                known = not self._is_made(part, folder) and not _is_open(package)
                 return Gone(folder, part) if known else None
         plain = "__init__.py" in project.names(str(folder))
         return Found(folder / "__init__.py", folder) if plain else None
@@ -82,7 +83,7 @@ class OwnModules:
         text = self.project.text(str(module.file))
         inside = self.project.names(str(module.folder)) if module.folder is not None else ()
         known = {one.partition(".")[0] for one in inside}
-        if _OPEN.search(text):
+        if _is_open(text):
             return None
         for one in members:
             special = one.startswith("__") and one.endswith("__")
@@ -98,7 +99,15 @@ class OwnModules:
         )
 
 
+@lru_cache(maxsize=1 << 10)  # the same modules are imported by many files
+def _is_open(text: bytes) -> bool:
+    """Whether a module may bind what its text does not say."""
+    return _OPEN.search(text) is not None
+
+
 def holds(text: bytes, name: str) -> bool:
     """Whether a text has a word."""
-    word = rb"(?<!\w)" + re.escape(name.encode()) + rb"(?!\w)"
-    return re.search(word, text) is not None
+    word = name.encode()
+    if word not in text:
+        return False
+    return re.search(rb"(?<!\w)" + re.escape(word) + rb"(?!\w)", text) is not None
