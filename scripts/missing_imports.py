@@ -105,10 +105,12 @@ def _told(_: None, source: tuple[str, str]) -> list[Told]:
 
 def _stale(name: str, change: ImportChange, before: Project, after: Project) -> Iterator[Told]:
     """What is said of imports that the commit mends, or takes away."""
-    scopes = analyze(parse(change.before))
+    stale = stale_imports(analyze(parse(change.before)), before)
+    if not stale:
+        return
     left = {one.module for one in stale_imports(analyze(parse(change.after)), after)}
     now = [*imports_of(change.after)]
-    for one in stale_imports(scopes, before):
+    for one in stale:
         if one.module in left or one.module in (new.module for new in now):
             continue
         instead = Import("x", one.instead, "x") if one.instead else None

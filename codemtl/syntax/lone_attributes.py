@@ -2,14 +2,19 @@
 
 Reported is an attribute whose name stands once in the file, one keystroke from a name that the file
 uses of the same object, and more than once; methods of builtin types are right, and so are pairs
-such as ``getX`` and ``setX`` or ``uuid1`` and ``uuid4``. Whether it is a slip the file alone cannot
+such as ``getX`` and ``setX`` or ``uuid1`` and ``uuid4``, and what one of Python's own modules has.
+Whether it is a slip the file alone cannot
 tell: the name must stand nowhere else in the project either (``codemtl.inference.project``).
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from codemtl.syntax.names import CALLEE, LOAD
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 _KEYSTROKES = 1.0
 _MOST = 200  # names of one object; more are a library's constants, and take long to compare
 _PAIRS = re.compile("[gs]et|[0-9]")
+_ACTING = {"antigravity", "idlelib", "test", "this", "turtle", "turtledemo"}
 _METHODS = {
     name for kind in (object, str, bytes, int, float, list, dict, set) for name in dir(kind)
 }
@@ -52,8 +58,20 @@ def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
         meant = _nearest(name, often[found.receiver])
         if meant is None or _nearest(name, of_object[found.receiver]) != meant:
             continue
+        if found.receiver in scopes.imports and name in _of_python(found.receiver):
+            continue
         out.append(report_attribute(scopes, found, (meant,)))
     return out
+
+
+@cache
+def _of_python(module: str) -> frozenset[str]:
+    """What one of Python's modules has; nothing of others, nor of those that act when imported."""
+    if module not in sys.stdlib_module_names or module in _ACTING or module.startswith("_"):
+        return frozenset()
+    with suppress(ImportError):
+        return frozenset(dir(import_module(module)))
+    return frozenset()
 
 
 def _nearest(name: str, others: set[str]) -> str | None:

@@ -22,6 +22,12 @@ def test_a_slip_is_found_with_what_was_meant() -> None:
     assert found("return sys.platforms()") == [("platforms", ("platform",), "call-misuse", "f")]
 
 
+def test_what_python_has_is_no_slip_but_another_object_may_be_called_so() -> None:
+    uses = "os.chmod(2), os.chmod(3), os.fchmod(1)"
+    assert found(f"import os; return {uses}") == []
+    assert found(f"return {uses}") == [("fchmod", ("chmod",), "call-misuse", "f")]
+
+
 def test_an_object_of_very_many_names_is_no_place_to_look() -> None:
     many = ", ".join(f"sys.name_{number}_" for number in range(300))
     assert found(f"return sys.paltform, {many}") == []
@@ -42,6 +48,7 @@ def test_an_object_of_very_many_names_is_no_place_to_look() -> None:
         "sys.paltform = 1",
         "return block.getSize(), block.setSize(1), block.setSize(2)",
         "return block.uuid1(), block.uuid4(), block.uuid4()",
+        "import os; return os.fchmod(1), os.chmod(2), os.chmod(3)",  # Python has both
         "return block.lstrip(), block.rstrip(), block.rstrip()",
     ],
 )
