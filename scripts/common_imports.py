@@ -3,9 +3,10 @@
     python scripts/common_imports.py --repositories FOLDER [--out FILE]
 
 Counted in the Python files of each training project (`data/sources.tsv`, `data/sources_real.tsv`)
-in FOLDER at its last commit. Kept is, for each name, the import that it has in most projects, by
-the one that is commonest in each: those of at least 10 projects and six in ten of all that import
-the name. What a project imports of itself does not count.
+in FOLDER at its last commit, in no function and under no condition. Kept is, for each name, the
+import that it has in most projects, by the one that is commonest in each: those of at least 10
+projects and six in ten of all that import the name. What a project imports of itself does not
+count.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _imports(folder: str) -> Iterator[Import]:
     own = {part.removesuffix(".py") for path in files for part in path.split("/")[:2]}
     with git.reader(folder) as read:
         for size, blob in [*files.values()][:MOST_FILES]:
-            for one in imports_of(read(blob) or b"") if size <= LARGEST else ():
+            for one in imports_of(read(blob) or b"", top=True) if size <= LARGEST else ():
                 root = one.module.partition(".")[0]
                 if root and root not in own and root != "__future__" and one.name.isidentifier():
                     yield one

@@ -1,6 +1,7 @@
 """Findings that are known already: what ``repair --format json`` printed earlier, as a file.
 
-They are told by file, function, kind and what stands there, not by lines, which move.
+They are told by file, function, kind and what stands there, not by lines, which move; missing
+imports, which are said where a name is used first, without the function.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def read_baseline(file: Path) -> Known:
             for row in _list(one["findings"]):
                 if row.get("fixed"):
                     continue
-                key = row["function"], str(row["kind"]), str(row["original"])
+                function = None if row.get("missing_import") else row["function"]
+                key = function, str(row["kind"]), str(row["original"])
                 place = row["line"], row["column"], row["end_line"], row["end_column"]
                 if (key, place) not in places:  # else another candidate for the same
                     places.add((key, place))
@@ -58,7 +60,8 @@ def known_in(baseline: Known, path: Path) -> Counter[Key]:
 
 def take(known: Counter[Key], finding: Finding) -> bool:
     """Whether the finding is known; each that is there hides one."""
-    key = finding.function, finding.kind, finding.original
+    function = None if finding.missing is not None else finding.function
+    key = function, finding.kind, finding.original
     if known[key] < 1:
         return False
     known[key] -= 1

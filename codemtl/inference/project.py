@@ -69,6 +69,7 @@ class Projects:
         self._texts: dict[Path, Mapping[Path, bytes] | None] = {}
         self._beside: dict[Path, bytes] = {}
         self._names: dict[Path, frozenset[str]] = {}
+        self._files: dict[Path, frozenset[str]] = {}
 
     def around(self, file: SourceFile) -> Project | None:
         """The project of a file; None where there is none, as of text without a name."""
@@ -89,6 +90,13 @@ class Projects:
                     sizes[entry.name] = entry.stat().st_size
         found = (self.text(place.parent / name) for name in beside(place.name, sizes))
         return tuple(text for text in found if text)
+
+    def files(self, root: Path) -> frozenset[str]:
+        """The paths of the Python files of a project, from its root."""
+        if root not in self._files:
+            inside = (path for path in self.texts(root) or () if path.is_relative_to(root))
+            self._files[root] = frozenset(path.relative_to(root).as_posix() for path in inside)
+        return self._files[root]
 
     def names(self, folder: Path) -> frozenset[str]:
         """What stands in a folder."""
@@ -123,12 +131,7 @@ class _Beside:
     @property
     def files(self) -> Collection[str]:
         """The paths of the project's Python files."""
-        texts = self._projects.texts(self._root) or {}
-        return {
-            path.relative_to(self._root).as_posix()
-            for path in texts
-            if path.is_relative_to(self._root)
-        }
+        return self._projects.files(self._root)
 
     def names(self, folder: str) -> frozenset[str]:
         """What stands in a folder; see `Project`."""

@@ -10,7 +10,7 @@ import platform
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from codemtl.errors import EditError
@@ -30,7 +30,7 @@ from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import KINDS, Finding, is_suppressed, suppressions
-from codemtl.syntax.imports import Import, imports_of
+from codemtl.syntax.imports import Import
 from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Status, edits_of, has_fix
 from codemtl.syntax.scopes import analyze
@@ -106,6 +106,8 @@ def repair_source(
     )
     together = _without_overlaps(filter(has_fix, findings))
     patched, applied = apply_verified(tree, edits_of(tree.data, together))
+    added = edits_of(tree.data, [one for one in together if one.missing is not None])
+    imported = all(edit in applied for edit in added)
     return FileResult(
         path=str(source.path),
         status=trouble.status,
@@ -115,7 +117,7 @@ def repair_source(
         bom=source.bom,
         findings=findings,
         hidden=hidden,
-        unresolved=[one for one in findings if not _is_resolved(one, applied, patched)],
+        unresolved=[one for one in findings if not _is_resolved(one, applied, imported)],
         applied=list(applied),
         patched=patched,
     )
@@ -194,11 +196,16 @@ def _select(
             or sum(_touch(one, _edit(better)) for better in kept) >= options.candidates
             or is_suppressed(one.kind, one.start, one.end, suppressed, positions)
             or any(_touch(one, _edit(old)) for old in hidden)
-            or not is_sound(one)
         ):
             continue
+        if is_sound(one):
+            found = one
+        elif one.missing is not None:
+            found = replace(one, missing=None)  # it is a finding, whatever repairs it
+        else:
+            continue
         seen.add(repair)
-        (hidden if take(known, one) else kept).append(one)
+        (hidden if take(known, one) else kept).append(found)
     return kept, len(hidden)
 
 
@@ -252,10 +259,13 @@ class _Soundness:
         return True
 
 
-def _is_resolved(finding: Finding, applied: Iterable[Edit], patched: bytes | None) -> bool:
-    """Whether a patch repairs a finding, or changes what stands there otherwise."""
+def _is_resolved(finding: Finding, applied: Iterable[Edit], imported: bool) -> bool:
+    """Whether a patch repairs a finding, or changes what stands there otherwise.
+
+    ``imported``: all that was missing is imported by it.
+    """
     if finding.missing is not None:
-        return patched is not None and finding.missing in imports_of(patched)
+        return imported
     return any(_touch(finding, edit) for edit in applied)
 
 

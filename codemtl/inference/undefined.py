@@ -10,7 +10,7 @@ from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
 from codemtl.inference.stale_imports import StaleImport, stale_imports
 from codemtl.syntax.findings import Finding
-from codemtl.syntax.imports import Import, common_imports
+from codemtl.syntax.imports import Import
 from codemtl.syntax.lone_attributes import lone_attributes
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.undefined import UndefinedName
@@ -66,10 +66,9 @@ def _elsewhere(one: UndefinedName, scopes: Scopes, project: Project | None) -> s
 
     But none ``from`` a module, if the file itself has it as ``x.name``.
     """
-    found: str | Import | None = None
-    if project is not None:
-        found = elsewhere(one.name, scopes.tree.data, scopes.scopes[0].bound, project)
-    found = found or common_imports().get(one.name)
+    if one.added:
+        return None
+    found = elsewhere(one, scopes, project)
     if isinstance(found, Import) and found.member is not None and _is_attribute(one):
         return None
     return found

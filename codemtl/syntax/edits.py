@@ -41,7 +41,9 @@ def apply(data: bytes, edits: Iterable[Edit]) -> bytes:
                 f"the edit of bytes {edit.start} to {edit.end} lies outside the text "
                 f"of {len(data)} bytes"
             )
-        if previous is not None and (edit.start < position or edit.start == previous.start):
+        if previous is not None and (
+            edit.start < position or edit.end == previous.start  # two insertions
+        ):
             raise EditError(
                 f"the edits of bytes {previous.start} to {previous.end} and {edit.start} to "
                 f"{edit.end} overlap; apply one of them, then look again"

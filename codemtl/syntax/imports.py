@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,18 +17,26 @@ from codemtl.syntax.tree import SourceTree, parse
 
 LINE_LENGTH = 88  # beyond it names get a statement or line of their own
 _FROM = re.compile(
-    rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|(?:[^\n#;\\]|\\\r?\n)*)", re.M
+    rb"(?:^|;)([ \t\f]*)from[ \t]+([.\w]+)[ \t]+import[ \t]*"
+    rb"(\((?:[^()#]|#[^\n]*)*\)|(?:[^\n#;\\]|\\\r?\n)*)",
+    re.M,
 )
-_PLAIN = re.compile(rb"^[ \t]*import[ \t]+((?:[^\n#;\\(]|\\\r?\n)*)", re.M)
+_PLAIN = re.compile(rb"(?:^|;)([ \t\f]*)import[ \t]+((?:[^\n#;\\(]|\\\r?\n)*)", re.M)
+_TEXT = re.compile(rb'"""(?:[^"\\]|\\.|"(?!""))*"""|' rb"'''(?:[^'\\]|\\.|'(?!''))*'''", re.S)
 _COMMENT = re.compile(rb"#[^\n]*")
 _NAMED = re.compile(r"([.\w]+)(?:\s+as\s+(\w+))?")
+_CODING = re.compile(r"#!|#.*coding[:=]")
 _STATEMENTS = ("import_statement", "import_from_statement")
 _FUTURE = "future_import_statement"
 _DEFINITIONS = ("function_definition", "class_definition", "decorated_definition")
+_STRINGS = ("string", "concatenated_string", "parenthesized_expression")
 
 
 class Import(NamedTuple):
-    """What binds a name: ``import module``, or ``from module import member``, perhaps ``as`` it."""
+    """What binds a name: ``import module``, or ``from module import member``, perhaps ``as`` it.
+
+    ``import a.b`` binds ``a``.
+    """
 
     name: str
     module: str  # with the dots of a relative one
@@ -38,23 +45,36 @@ class Import(NamedTuple):
     @property
     def statement(self) -> str:
         """As it is written, without a line end."""
-        source = self.module if self.member is None else self.member
+        source = self.module.partition(".")[0] if self.member is None else self.member
         alias = "" if source == self.name else f" as {self.name}"
         if self.member is None:
             return f"import {self.module}{alias}"
         return f"from {self.module} import {self.member}{alias}"
 
 
-def imports_of(data: bytes) -> Iterator[Import]:
-    """The imports of a file, wherever they stand; by expressions, not parsed."""
+@lru_cache(maxsize=256)
+def imports_of(data: bytes, *, top: bool = False) -> tuple[Import, ...]:
+    """The imports of a file, by expressions, not parsed; with ``top`` those of its first column.
+
+    That is, neither within functions nor under conditions. Those in longer strings do not count.
+    """
+    return tuple(_imports(_TEXT.sub(b"", data), top=top))
+
+
+def _imports(data: bytes, *, top: bool) -> Iterator[Import]:
     for match in _FROM.finditer(data):
-        module = match[1].decode("utf-8", "replace")
-        for member, alias in _names(match[2].strip(b"()")):
+        if top and match[1]:
+            continue
+        module = match[2].decode("utf-8", "replace")
+        for member, alias in _names(match[3].strip(b"()")):
             yield Import(alias or member, module, member)
     for match in _PLAIN.finditer(data):
-        for module, alias in _names(match[1]):
+        if top and match[1]:
+            continue
+        for module, alias in _names(match[2]):
             root = module.partition(".")[0]
-            yield Import(alias or root, module if alias else root)
+            if alias != root or alias == module:  # ``import a.b as a`` is beyond us
+                yield Import(alias or root, module)
 
 
 def _names(text: bytes) -> Iterator[tuple[str, str]]:
@@ -73,44 +93,77 @@ def common_imports() -> Mapping[str, Import]:
 
 
 def insertions(tree: SourceTree, wanted: Iterable[Import]) -> list[Edit]:
-    """The edits that add imports to a file, each where its like stand."""
-    new = tree.data
+    """The edits that add imports to a file, each where its like stand; they only insert."""
+    data, placed = tree.data, list[Edit]()
     for one in wanted:
-        new = apply(new, [_insertion(parse(new), one)])
-    return _by_line(tree.data, new)
+        edit = _insertion(parse(apply(data, placed)), one)
+        placed = _with(placed, edit)
+    return placed
+
+
+def _with(placed: Sequence[Edit], new: Edit) -> list[Edit]:
+    """Insertions into a text, and one more into what they make of it."""
+    shift, out, at = 0, list(placed), new.start
+    for index, one in enumerate(placed):
+        text = one.replacement.encode()
+        begin = one.start + shift
+        if at < begin:
+            break
+        if at <= begin + len(text):  # into what was inserted
+            both = text[: at - begin] + new.replacement.encode() + text[at - begin :]
+            out[index] = Edit(one.start, one.start, both.decode())
+            return out
+        shift += len(text)
+    return sorted([*out, Edit(at - shift, at - shift, new.replacement)])
 
 
 def _insertion(tree: SourceTree, wanted: Import) -> Edit:
     """One more import: beside what comes of the same module, else in its section, in order."""
-    newline = "\r\n" if b"\r\n" in tree.data else "\n"
-    head = list(_head(tree.root))
+    newline = "\r\n" if 2 * tree.data.count(b"\r\n") > tree.data.count(b"\n") else "\n"
+    head = _head(tree, wanted.name)
     if wanted.member is not None:
-        for node in head:
-            edit = _longer(tree, node, wanted, newline)
-            if edit is not None:
-                return edit
+        same = [node for node in head if _module_name(tree, node) == wanted.module]
+        edit = _longer(tree, same[0], wanted, newline) if len(same) == 1 else None
+        if edit is not None:
+            return edit
     statement, (section, *_) = wanted.statement + newline, _order_of(wanted)
     alike = [node for node in head if _order(tree, node)[0] == section]
     before = [node for node in alike if _order(tree, node) <= _order_of(wanted)]
     if before:
-        return _below(tree.data, before[-1], statement, newline)
+        return _below(tree, before[-1], statement, newline)
     if alike:
         return Edit(alike[0].start_byte, alike[0].start_byte, statement)
     before = [node for node in head if _order(tree, node)[0] < section]
     if before:
-        return _below(tree.data, before[-1], newline + statement, newline)
+        return _below(tree, before[-1], newline + statement, newline)
     if head:
         return Edit(head[0].start_byte, head[0].start_byte, statement + newline)
     return _first(tree, statement, newline)
 
 
-def _head(root: Node) -> Iterator[Node]:
-    """The imports of a module before its first definition."""
-    for node in root.named_children:
+def _head(tree: SourceTree, name: str) -> list[Node]:
+    """The imports of a module before its first definition, and before it needs the name."""
+    found = list[Node]()
+    word = re.compile(rb"(?<!\w)" + re.escape(name.encode()) + rb"(?!\w)")
+    for node in tree.root.named_children:
         if node.type in _DEFINITIONS:
-            return
+            break
         if node.type in (*_STATEMENTS, _FUTURE):
-            yield node
+            begins = not tree.data[
+                tree.data.rfind(b"\n", 0, node.start_byte) + 1 : node.start_byte
+            ].strip()
+            found += [node] if begins or found else []
+        elif node.type != "comment" and word.search(tree.data, node.start_byte, node.end_byte):
+            break
+    return found
+
+
+def _module_name(tree: SourceTree, node: Node) -> str | None:
+    """The module of ``from module import``, unless all of it is imported."""
+    module = node.child_by_field_name("module_name")
+    if module is None or not node.children_by_field_name("name"):
+        return None
+    return tree.text(module)
 
 
 def _order(tree: SourceTree, node: Node) -> tuple[int, int, str]:
@@ -140,33 +193,49 @@ def _rank(module: str, *, plain: bool) -> tuple[int, int, str]:
 
 def _longer(tree: SourceTree, node: Node, wanted: Import, newline: str) -> Edit | None:
     """One name more in ``from module import ...`` of the same module; None if there is no room."""
-    module = node.child_by_field_name("module_name")
     names = node.children_by_field_name("name")
-    if module is None or tree.text(module) != wanted.module or not names:
-        return None
+    together = b"(" in tree.data[node.start_byte : names[0].start_byte]
+    if not together and node.start_point.row != node.end_point.row:
+        return None  # a backslash
     new = wanted.statement.rpartition(" import ")[2]
     place = _place(wanted.member or "", [tree.text(one).split()[0] for one in names])
-    line = names[min(place, len(names) - 1)]
-    indent = _indent(tree.data, line.start_byte)
-    edit = (
-        Edit(names[place].start_byte, names[place].start_byte,
-             f"{new}," + (" " if indent is None else newline + indent))
-        if place < len(names)
-        else Edit(names[-1].end_byte, names[-1].end_byte,
-                  "," + (" " if indent is None else newline + indent) + new)
-    )  # fmt: skip
-    start = tree.data.rfind(b"\n", 0, edit.start) + 1
-    end = tree.data.find(b"\n", edit.start)
+    if place < len(names):
+        at = names[place].start_byte
+        indent = _indent(tree.data, at)
+        return (
+            _fits(tree, at, f"{new}, ")
+            if indent is None
+            else Edit(at, at, f"{new},{newline}{indent}")
+        )
+    at = names[-1].end_byte
+    indent = _indent(tree.data, names[-1].start_byte)
+    if indent is None or not together:
+        return _fits(tree, at, f", {new}")
+    end = tree.data.find(b"\n", at)
+    if re.fullmatch(rb"[ \t]*,[ \t]*#.*", tree.data[at:end].rstrip(b"\r")):  # of that name
+        return Edit(end + 1, end + 1, f"{indent}{new},{newline}")
+    return Edit(at, at, f",{newline}{indent}{new}")
+
+
+def _fits(tree: SourceTree, at: int, text: str) -> Edit | None:
+    """An insertion into a line that does not get too long."""
+    start, end = tree.data.rfind(b"\n", 0, at) + 1, tree.data.find(b"\n", at)
     length = (end if end >= 0 else len(tree.data)) - start
-    return None if indent is None and length + len(new) + 2 > LINE_LENGTH else edit
+    return Edit(at, at, text) if length + len(text) <= LINE_LENGTH else None
 
 
 def _place(member: str, members: Sequence[str]) -> int:
     """Where a name belongs among others: in their order, if they have one, else last."""
-    for key in (str.casefold, str):
+    for key in (_by_type, str.casefold):
         if all(key(one) <= key(other) for one, other in pairwise(members)):
             return sum(key(one) <= key(member) for one in members)
     return len(members)
+
+
+def _by_type(name: str) -> str:
+    """Constants, classes, and what is written small, as isort and ruff order names by default."""
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
+    return f"{kind}{name.casefold()}"
 
 
 def _indent(data: bytes, start: int) -> str | None:
@@ -175,53 +244,49 @@ def _indent(data: bytes, start: int) -> str | None:
     return None if before.strip() else before.decode()
 
 
-def _below(data: bytes, node: Node, text: str, newline: str) -> Edit:
-    """An insertion below the line in which a statement ends."""
-    end = data.find(b"\n", node.end_byte)
-    if end < 0:
-        return Edit(len(data), len(data), newline + text.removesuffix(newline))
-    return Edit(end + 1, end + 1, text)
+def _below(tree: SourceTree, node: Node, text: str, newline: str) -> Edit:
+    """An insertion below the line in which a statement ends, and all that ends in it."""
+    end, row = node.end_byte, node.end_point.row
+    for other in tree.root.children:
+        if other.start_byte >= end and other.start_point.row == row:
+            end, row = other.end_byte, other.end_point.row
+    line_end = tree.data.find(b"\n", end)
+    if line_end < 0:
+        return Edit(len(tree.data), len(tree.data), newline + text.removesuffix(newline))
+    return Edit(line_end + 1, line_end + 1, text)
 
 
 def _first(tree: SourceTree, statement: str, newline: str) -> Edit:
     """The first import of a file: below its docstring, or what its first comments say."""
     nodes = tree.root.named_children
-    above = _preface(nodes)
+    above = _preface(tree, nodes)
     below = nodes[above] if above < len(nodes) else None
     if above:
         crowded = below is not None and below.start_point.row == nodes[above - 1].end_point.row + 1
-        return _below(tree.data, nodes[above - 1], newline + statement + newline * crowded, newline)
-    apart = 2 if below is not None and below.type in _DEFINITIONS else 1
+        text = newline + statement + newline * crowded
+        return _below(tree, nodes[above - 1], text, newline)
+    code = next((one for one in nodes if one.type != "comment"), None)
+    apart = 2 if code is not None and code.type in _DEFINITIONS else 1
     return Edit(0, 0, statement + newline * apart)
 
 
-def _preface(nodes: Sequence[Node]) -> int:
+def _preface(tree: SourceTree, nodes: Sequence[Node]) -> int:
     """How many nodes at the top of a module are its docstring and what stands above it.
 
-    Without a docstring, the comments up to the first empty line.
+    Without a docstring, the comments up to the first empty line, unless they are of a definition.
     """
     comments = next((at for at, one in enumerate(nodes) if one.type != "comment"), len(nodes))
     if comments < len(nodes):
         first = nodes[comments]
-        if first.type == "expression_statement" and first.named_children[0].type == "string":
+        if first.type == "expression_statement" and first.named_children[0].type in _STRINGS:
             return comments + 1
     together = 0
     while together < comments and (
         not together or nodes[together].start_point.row == nodes[together - 1].end_point.row + 1
     ):
         together += 1
+    if together and together < len(nodes) and not _CODING.match(tree.text(nodes[0])):
+        below, last = nodes[together], nodes[together - 1]
+        if below.type in _DEFINITIONS and below.start_point.row == last.end_point.row + 1:
+            return 0
     return together
-
-
-def _by_line(old: bytes, new: bytes) -> list[Edit]:
-    """The edits of lines from one text to another."""
-    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    starts = [0]
-    for line in before:
-        starts.append(starts[-1] + len(line))
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    return [
-        Edit(starts[i], starts[j], b"".join(after[k:m]).decode())
-        for tag, i, j, k, m in matcher.get_opcodes()
-        if tag != "equal"
-    ]

@@ -10,14 +10,11 @@ tell: the name must stand nowhere else in the project either (``codemtl.inferenc
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
-from contextlib import suppress
-from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from codemtl.syntax.names import CALLEE, LOAD
+from codemtl.syntax.python_modules import members_of
 from codemtl.syntax.suggestions import spelling_distance
 from codemtl.syntax.undefined import UndefinedName, report_attribute
 
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 _KEYSTROKES = 1.0
 _MOST = 200  # names of one object; more are a library's constants, and take long to compare
 _PAIRS = re.compile("[gs]et|[0-9]")
-_ACTING = {"antigravity", "idlelib", "test", "this", "turtle", "turtledemo"}
 _METHODS = {
     name for kind in (object, str, bytes, int, float, list, dict, set) for name in dir(kind)
 }
@@ -58,20 +54,11 @@ def lone_attributes(scopes: Scopes) -> list[UndefinedName]:
         meant = _nearest(name, often[found.receiver])
         if meant is None or _nearest(name, of_object[found.receiver]) != meant:
             continue
-        if found.receiver in scopes.imports and name in _of_python(found.receiver):
+        root = found.receiver.partition(".")[0]
+        if root in scopes.imports and name in members_of(found.receiver):
             continue
         out.append(report_attribute(scopes, found, (meant,)))
     return out
-
-
-@cache
-def _of_python(module: str) -> frozenset[str]:
-    """What one of Python's modules has; nothing of others, nor of those that act when imported."""
-    if module not in sys.stdlib_module_names or module in _ACTING or module.startswith("_"):
-        return frozenset()
-    with suppress(ImportError):
-        return frozenset(dir(import_module(module)))
-    return frozenset()
 
 
 def _nearest(name: str, others: set[str]) -> str | None:

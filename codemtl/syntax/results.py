@@ -124,4 +124,4 @@ def edits_of(data: bytes, findings: Iterable[Finding]) -> list[Edit]:
             found.append(Edit(one.start, one.end, one.replacement))
         elif one.missing not in missing:
             missing.append(one.missing)
-    return [*found, *insertions(parse(data), missing)] if missing else found
+    return [*insertions(parse(data), missing), *found] if missing else found

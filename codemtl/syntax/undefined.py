@@ -59,6 +59,7 @@ class UndefinedName(NamedTuple):
     suggestions: tuple[str, ...]
     kind: str = UNDEFINED
     renamed: str | None = None
+    added: bool = False  # a function only adds to it (``n += 1``), so that no import could help
 
 
 def undefined_names(scopes: Scopes) -> list[UndefinedName]:
@@ -82,7 +83,8 @@ def undefined_names(scopes: Scopes) -> list[UndefinedName]:
         return []
     return [
         report(scopes, found, suggest(scopes, found), UNDEFINED)._replace(
-            renamed=suggest_renamed(scopes, found)
+            renamed=suggest_renamed(scopes, found),
+            added=scopes.resolve(found.scope, found.name) != -2,
         )
         for found in kept
     ]

@@ -30,7 +30,7 @@ def test_no_edits() -> None:
     [
         ([Edit(0, 2, ""), Edit(1, 3, "")], "overlap"),
         ([Edit(1, 1, "a"), Edit(1, 1, "b")], "overlap"),
-        ([Edit(1, 1, "a"), Edit(1, 2, "b")], "overlap"),
+        ([Edit(1, 2, "a"), Edit(1, 2, "b")], "overlap"),
         ([Edit(2, 9, "")], "outside the text of 3 bytes"),
         ([Edit(-1, 1, "")], "outside"),
         ([Edit(2, 1, "")], "outside"),
