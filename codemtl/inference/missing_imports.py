@@ -13,7 +13,7 @@ from typing import NamedTuple
 from codemtl.inference.project import Project
 from codemtl.syntax.discovery import is_test
 from codemtl.syntax.imports import Import, common_imports, imports_of
-from codemtl.syntax.python_modules import members_of, submodule
+from codemtl.syntax.python_modules import has, members_of, submodule
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.undefined import UndefinedName
 
@@ -67,8 +67,8 @@ def elsewhere(one: UndefinedName, scopes: Scopes, project: Project | None) -> st
     uses = _uses(one.name, scopes)
     found = None if project is None else _in_project(one, scopes.tree.data, uses, project)
     common = common_imports().get(one.name)
-    if common is None and uses.chains and uses.first <= members_of(one.name):
-        common = Import(one.name, one.name)  # one of Python's modules
+    if common is None and uses.chains and all(has(one.name, part) for part in uses.first):
+        common = Import(one.name, one.name)
     return found or (_fitting(common, uses) if common is not None else None)
 
 

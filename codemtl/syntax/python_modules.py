@@ -25,6 +25,11 @@ def members_of(name: str) -> frozenset[str]:
     return frozenset(dir(found))
 
 
+def has(name: str, member: str) -> bool:
+    """Whether one of Python's modules has a member, or is a package with a module of that name."""
+    return member in members_of(name) or submodule(name, (member,)) != name
+
+
 def submodule(name: str, chain: tuple[str, ...]) -> str:
     """The module of one of Python's packages that attributes of it name: ``urllib.parse``."""
     module = name
