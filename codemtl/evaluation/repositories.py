@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from codemtl.corpus import git
 from codemtl.corpus.build import sources_at
@@ -79,15 +78,12 @@ def python_files(folder: str, tree: str, *options: str) -> dict[str, tuple[int, 
     return found
 
 
-@lru_cache(maxsize=8)
-def _entries(folder: str, tree: str) -> dict[str, frozenset[str]]:
-    """What stands in each folder of a tree, "." the root."""
-    found = defaultdict(set)
-    for path in git.output(folder, "ls-tree", "-r", "-z", "--name-only", tree).split("\0"):
-        place = PurePosixPath(path)
-        for one in (place, *place.parents[:-1]):
-            found[str(one.parent)].add(one.name)
-    return {name: frozenset(entries) for name, entries in found.items()}
+@lru_cache(maxsize=1 << 10)
+def _entries(folder: str, tree: str) -> frozenset[str]:
+    """What stands in a tree."""
+    return frozenset(
+        filter(None, git.output(folder, "ls-tree", "-z", "--name-only", tree).split("\0"))
+    )
 
 
 @lru_cache(maxsize=256)
@@ -116,7 +112,7 @@ class _Tree:
 
     def names(self, folder: str) -> frozenset[str]:
         """What stands in a folder; see `Project`."""
-        return _entries(self.git, self.commit).get(folder, frozenset())
+        return _entries(self.git, f"{self.commit}:{'' if folder == '.' else folder}")
 
     def text(self, path: str) -> bytes:
         """What a file holds; see `Project`."""
