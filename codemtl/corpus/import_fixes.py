@@ -55,7 +55,9 @@ def import_changes(repository: str, most_commits: int) -> Iterator[ImportChange]
             before, after = read(f"{parent}:{path}"), read(f"{commit}:{path}")
             if before is None or after is None or len(before) > LARGEST:
                 continue
-            if _differ_in_imports(before, after):
+            if set(imports_of(before)) != set(imports_of(after)) and _differ_in_imports(
+                before, after
+            ):
                 yield ImportChange(commit, parent, path, before, after)
 
 
