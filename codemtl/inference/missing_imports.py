@@ -142,14 +142,11 @@ def _modules(text: bytes, here: _Module) -> dict[Parts, str]:
 
 def _beside(name: str, uses: _Uses, here: _Module, project: Project) -> list[_Source]:
     """The module of a package that is called so, if it cannot be one that others have too."""
+    if not here.package or not uses.only or name in sys.stdlib_module_names:
+        return []
     beside = str(PurePosixPath(project.place).parent / name)
-    if not here.package or not uses.only or f"{beside}.py" == project.place:
-        return []
-    if name in sys.stdlib_module_names or not {f"{beside}.py", f"{beside}/__init__.py"} & {
-        *project.files
-    }:
-        return []
-    return [_Source(here.package, name)]
+    there = {f"{beside}.py", f"{beside}/__init__.py"}.intersection(project.files)
+    return [_Source(here.package, name)] if there - {project.place} else []
 
 
 def _fitting(one: Import, uses: _Uses) -> Import | None:
@@ -239,7 +236,7 @@ def _is_free(source: _Source, project: Project) -> bool:
         path = paths.get(one.full) or paths.get(one.module)
         if path == project.place and one.full != here:
             return False
-        if path is None or path in seen:
+        if path is None or path == project.place or path in seen:
             continue
         seen.add(path)
         there = _module(path, files)
@@ -253,16 +250,12 @@ def _is_free(source: _Source, project: Project) -> bool:
 def offers(text: bytes, name: str) -> bool:
     """Whether a file defines a function, class or constant of a name for all who import it."""
     word = re.escape(name.encode())
-    kinds = (
-        rb"(?:(?:async[ \t]+)?def[ \t]+"
-        + word
-        + rb"[ \t]*[(\[]|class[ \t]+"
-        + word
-        + rb"[ \t]*[(:\[]"
-    )
-    if name.isupper():
-        kinds += rb"|" + word + rb"[ \t]*(?::[^=\n]*)?=(?!=)"
-    return re.search(rb"^" + kinds + rb")", text, re.M) is not None
+    kinds = [
+        rb"(?:async[ \t]+)?def[ \t]+%b[ \t]*[(\[]" % word,
+        rb"class[ \t]+%b[ \t]*[(:\[]" % word,
+    ]
+    kinds += [rb"%b[ \t]*(?::[^=\n]*)?=(?!=)" % word] if name.isupper() else []
+    return re.search(rb"^(?:%b)" % rb"|".join(kinds), text, re.M) is not None
 
 
 def _is_near(path: str, there: _Module, here: _Module, place: str, data: bytes) -> bool:

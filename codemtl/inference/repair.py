@@ -205,7 +205,7 @@ def _select(
         else:
             continue
         seen.add(repair)
-        (hidden if take(known, one) else kept).append(found)
+        (hidden if take(known, found) else kept).append(found)
     return kept, len(hidden)
 
 

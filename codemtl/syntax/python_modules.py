@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,7 +18,9 @@ def members_of(name: str) -> frozenset[str]:
     if root not in sys.stdlib_module_names or root in _ACTING or root.startswith("_"):
         return frozenset()
     try:
-        found: object = import_module(root)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of modules that will go
+            found: object = import_module(root)
         for part in filter(None, rest.split(".")):
             found = getattr(found, part)
     except (ImportError, AttributeError):
@@ -36,7 +39,7 @@ def submodule(name: str, chain: tuple[str, ...]) -> str:
     for part in chain if "__path__" in members_of(name) else ():
         try:
             there = find_spec(f"{module}.{part}")
-        except (ImportError, ValueError):
+        except (ImportError, ValueError):  # the one above is no package
             break
         if there is None:
             break
