@@ -149,13 +149,18 @@ def _head(tree: SourceTree, name: str) -> list[Node]:
         if node.type in _DEFINITIONS:
             break
         if node.type in (*_STATEMENTS, _FUTURE):
-            begins = not tree.data[
-                tree.data.rfind(b"\n", 0, node.start_byte) + 1 : node.start_byte
-            ].strip()
+            begins = _indent(tree.data, node.start_byte) is not None
             found += [node] if begins or found else []
-        elif node.type != "comment" and word.search(tree.data, node.start_byte, node.end_byte):
+        elif node.type == "comment" or _is_text(node):
+            continue
+        elif word.search(tree.data, node.start_byte, node.end_byte):
             break
     return found
+
+
+def _is_text(node: Node) -> bool:
+    """Whether a statement is a string, as a docstring is."""
+    return node.type == "expression_statement" and node.named_children[0].type in _STRINGS
 
 
 def _module_name(tree: SourceTree, node: Node) -> str | None:
@@ -276,10 +281,8 @@ def _preface(tree: SourceTree, nodes: Sequence[Node]) -> int:
     Without a docstring, the comments up to the first empty line, unless they are of a definition.
     """
     comments = next((at for at, one in enumerate(nodes) if one.type != "comment"), len(nodes))
-    if comments < len(nodes):
-        first = nodes[comments]
-        if first.type == "expression_statement" and first.named_children[0].type in _STRINGS:
-            return comments + 1
+    if comments < len(nodes) and _is_text(nodes[comments]):
+        return comments + 1
     together = 0
     while together < comments and (
         not together or nodes[together].start_point.row == nodes[together - 1].end_point.row + 1

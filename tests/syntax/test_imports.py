@@ -87,6 +87,7 @@ def test_each_stands_where_its_like_stand() -> None:
         ("'doc' \\\n'more'\nx = 1\n", "'doc' \\\n'more'\n\nimport os\n\nx = 1\n"),
         ("('doc')\n", "('doc')\n\nimport os\n"),
         ("import abc\nx = os.sep\nimport sys\n", "import abc\nimport os\nx = os.sep\nimport sys\n"),
+        ("'''Of os.'''\nimport sys\n", "'''Of os.'''\nimport os\nimport sys\n"),
         ("x = os.sep\nimport sys\n", "import os\n\nx = os.sep\nimport sys\n"),
         ("# of f\ndef f():\n    pass\n", "import os\n\n\n# of f\ndef f():\n    pass\n"),
         ("# coding: utf-8\ndef f():\n    pass\n",
