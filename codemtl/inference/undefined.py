@@ -38,11 +38,15 @@ def undefined_findings(
         lone = [*lone_members(scopes), *lone_attributes(scopes)]
         found = {one.start: one for one in lone} | attributes
         attributes = {k: one for k, one in found.items() if not project.mentions(one.name)}
+    ways: dict[tuple[str, int], str | Import | None] = {}  # all functions see the same of a name
+    names = []
+    for one in scopes.undefined_names:
+        key = one.name, one.start if one.function is None or one.added else -1
+        if key not in ways:
+            ways[key] = _elsewhere(one, scopes, project)
+        names.append(_of_name(one, guesses.get(one.start), calibration, ways[key]))
     return [
-        *(
-            _of_name(one, guesses.get(one.start), calibration, _elsewhere(one, scopes, project))
-            for one in scopes.undefined_names
-        ),
+        *names,
         *(_of_attribute(attributes[at], where, calibration) for at in sorted(attributes)),
         *(_of_import(one, calibration) for one in _stale(scopes, project)),
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from codemtl.inference import undefined
 from codemtl.inference.baseline import read_baseline
 from codemtl.inference.fake import FakePredictor
 from codemtl.inference.missing_imports import elsewhere, same_source
@@ -19,6 +20,7 @@ from codemtl.syntax.files import SourceFile
 from codemtl.syntax.imports import Import
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import parse
+from codemtl.syntax.undefined import UndefinedName
 
 
 class Texts:
@@ -222,6 +224,20 @@ def test_a_baseline_knows_it_wherever_it_is_used_first(tmp_path: Path) -> None:
     options = RepairOptions(baseline=read_baseline(tmp_path / "known.json"))
     result = repair_source(SourceFile.read(path), FakePredictor(), options)
     assert (result.findings, result.hidden) == ([], 1)
+
+
+def test_a_name_is_looked_for_once_for_all_functions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def counted(one: UndefinedName, *_: object) -> None:
+        asked.append(one.name)
+
+    monkeypatch.setattr(undefined, "elsewhere", counted)
+    text = b"def f():\n    return a, b, a\n\n\ndef g():\n    return a\n"
+    assert len(repair_source(SourceFile.from_bytes(text), FakePredictor()).findings) == 4
+    assert asked == ["a", "b"]
 
 
 def test_a_large_project_takes_no_time() -> None:

@@ -70,6 +70,17 @@ def test_what_stands_outside_of_functions_counts_with_the_whole_file(path: Path)
     assert candidates(path, names=("f",)) == []
 
 
+def test_an_import_that_leads_nowhere(tmp_path: Path) -> None:
+    package = tmp_path / "p"
+    package.mkdir()
+    (tmp_path / "pyproject.toml").touch()
+    (package / "__init__.py").touch()
+    (package / "runners.py").write_text("def run(): pass\n")
+    path = package / "a.py"
+    path.write_text("from .runner import run\n")
+    assert candidates(path) == ["from .runners import run\n"]
+
+
 def test_nothing_where_all_is_defined(path: Path) -> None:
     path.write_text("import os\n\n\ndef f():\n    return os.sep\n")
     assert candidates(path) == []
