@@ -87,7 +87,7 @@ def _instead(
     project, last = own.project, name.rpartition(".")[2]
     found = [
         Folder(path) for path, text in project.holding(members[0])
-        if Folder(path).is_relative_to(own.root) and is_test(path) <= is_test(project.place)
+        if Folder(path).is_relative_to(own.root / own.top) and is_test(path) <= is_test(project.place)
         and all(offers(text, one) for one in members)
     ]  # fmt: skip
     alike = [one for one in found if one.stem == last]

@@ -56,6 +56,7 @@ def stale(folder: Path, text: str, **files: str) -> list[tuple[str, str | None, 
         ("from .e import same", (".e", None, None)),  # two modules have it
         ("from p.e.r import f", ("p.e.r", None, "p.q.b")),
         ("from . import gone", (".", "gone", None)),
+        ("from .e import beyond", (".e", None, None)),  # another package has it
         ("from other.e import f", None),  # of another package
         ("from ....e import f", None),  # Python itself refuses it
         ("from .e_version import f", None),  # a build may make it
@@ -77,6 +78,7 @@ def test_what_leads_nowhere(
     said = stale(
         tmp_path, statement + "\n", p__q__b="def f(): pass\n", p__q__helper="h = 1\n",
         p__q__c="same = 1\n",
+        other__INIT="def beyond(): pass\n",
         p__d="class D: pass\nclass E: pass\nclass same: pass\n", p__f="def same(): pass\n",
         p__q__opened="from x import *\n", p__q__compiledDOTso="", DOTgitignore="p/q/ignored.py\n",
     )  # fmt: skip
