@@ -84,10 +84,10 @@ def _instead(
 
     One that is called so, or nearly so, before all others, of which there may be only one.
     """
-    project, last = own.project, name.rpartition(".")[2]
+    project, last, package = own.project, name.rpartition(".")[2], own.root / own.top
     found = [
         Folder(path) for path, text in project.holding(members[0])
-        if Folder(path).is_relative_to(own.root / own.top) and is_test(path) <= is_test(project.place)
+        if Folder(path).is_relative_to(package) and is_test(path) <= is_test(project.place)
         and all(offers(text, one) for one in members)
     ]  # fmt: skip
     alike = [one for one in found if one.stem == last]
