@@ -28,8 +28,8 @@ from codemtl.evaluation.workers import run
 from codemtl.inference.missing_imports import same_source
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
+from codemtl.inference.scope_findings import scope_findings
 from codemtl.inference.stale_imports import stale_imports
-from codemtl.inference.undefined import undefined_findings
 from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.imports import Import, imports_of
 from codemtl.syntax.results import has_fix
@@ -127,7 +127,7 @@ def _stale(name: str, change: ImportChange, before: Project, after: Project) -> 
 def _answer(fix: ImportFix, project: Project | None) -> str:
     path = fix.change.path
     scopes = analyze(parse(fix.change.before))
-    found = undefined_findings(scopes, {}, Calibration(), project)
+    found = scope_findings(scopes, {}, Calibration(), project)
     said = next(one for one in found if one.original == fix.wanted.name)
     if said.missing is None:
         in_place = said.replacement.endswith(f".{said.original}")

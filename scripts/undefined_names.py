@@ -5,7 +5,7 @@
 
 Each fix of the kind in the split is asked for the suggestion of the scope analysis, for what
 changes of the file put in the place of the name, for the model's guess, and for what the name is
-elsewhere in the project (`codemtl.inference.undefined` chooses between them; that an import is
+elsewhere in the project (`codemtl.inference.scope_findings` chooses between them; that an import is
 missing is wrong here: `scripts/missing_imports.py` asks where it was right). The constants of a
 model's calibration whose names begin with ``undefined_name`` are what comes out on validation; the
 probability from which a guess is sure was chosen on training projects. Then the fixes of attributes
@@ -28,7 +28,7 @@ from codemtl.evaluation.frozen import list_name, read_list
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.synthetic import function_at
 from codemtl.inference.predictor import BatchPredictor, Calibration, RepairRequest
-from codemtl.inference.undefined import undefined_findings
+from codemtl.inference.scope_findings import scope_findings
 from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import functions
@@ -76,7 +76,7 @@ def main() -> None:
             }  # fmt: skip
         project = repositories.around(_origin(row))
         (said,) = (
-            one for one in undefined_findings(scopes, guesses, MARKS, project)
+            one for one in scope_findings(scopes, guesses, MARKS, project)
             if one.start == name.start
         )  # fmt: skip
         group = GROUPS[round(said.confidence)]
@@ -97,7 +97,7 @@ def _attributes(corpus: Corpus, split: str, repositories: Repositories) -> None:
 
     def said(data: bytes, origin: Origin) -> list[Finding]:
         scopes = analyze(parse(data))
-        found = undefined_findings(scopes, {}, Calibration(), repositories.around(origin))
+        found = scope_findings(scopes, {}, Calibration(), repositories.around(origin))
         return [one for one in found if one.kind != UNDEFINED]
 
     slips, fixes = [], 0

@@ -20,7 +20,7 @@ from codemtl.evaluation.workers import run
 from codemtl.inference import Calibration
 from codemtl.inference.evidence import Evidence
 from codemtl.inference.predictor import BatchPredictor, Predictor, RepairRequest
-from codemtl.inference.undefined import undefined_findings
+from codemtl.inference.scope_findings import scope_findings
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
@@ -107,8 +107,8 @@ class Scorer:
         for number, (request, case) in enumerate(zip(requests, cases, strict=True)):
             scopes = request.scopes
             project = None if self.repositories is None else self.repositories.around(case.origin)
-            alone = undefined_findings(scopes, {}, calibration, None)
-            shown = undefined_findings(scopes, guessed[number], calibration, project)
+            alone = scope_findings(scopes, {}, calibration, None)
+            shown = scope_findings(scopes, guessed[number], calibration, project)
             rows.append([
                 Scores(
                     tuple(found),

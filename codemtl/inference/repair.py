@@ -17,6 +17,7 @@ from codemtl.errors import EditError
 from codemtl.inference.baseline import Key, Known, known_in, take
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects, past
+from codemtl.inference.scope_findings import scope_findings
 from codemtl.inference.sources import (
     Target,
     apply_verified,
@@ -24,7 +25,6 @@ from codemtl.inference.sources import (
     named_spans,
     select_functions,
 )
-from codemtl.inference.undefined import undefined_findings
 from codemtl.syntax.actions import UNDEFINED
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
@@ -98,7 +98,7 @@ def repair_source(
                 for one in said if one.kind == UNDEFINED
             }  # fmt: skip
             raw += [
-                one for one in undefined_findings(scopes, guesses, predictor.calibration, project)
+                one for one in scope_findings(scopes, guesses, predictor.calibration, project)
                 if _inside(one, spans)
             ]  # fmt: skip
     findings, hidden = _select(

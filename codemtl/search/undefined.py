@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Projects
-from codemtl.inference.undefined import undefined_findings
+from codemtl.inference.scope_findings import scope_findings
 from codemtl.search.candidates import Candidate
 from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline
@@ -32,7 +32,7 @@ def undefined(files: Sequence[SearchFile], baseline: Baseline) -> list[Item]:
     for file in files:
         project = projects.around(file.source)
         said = [
-            one for one in undefined_findings(file.scopes, {}, Calibration(), project)
+            one for one in scope_findings(file.scopes, {}, Calibration(), project)
             if one.kind == UNDEFINED and has_fix(one) and _is_chosen(one, file)
         ]  # fmt: skip
         places: dict[Import | int, list[Finding]] = {}

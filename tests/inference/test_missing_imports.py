@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codemtl.inference import undefined
+from codemtl.inference import scope_findings
 from codemtl.inference.baseline import read_baseline
 from codemtl.inference.fake import FakePredictor
 from codemtl.inference.missing_imports import elsewhere, same_source
@@ -234,7 +234,7 @@ def test_a_name_is_looked_for_once_for_all_functions(
     def counted(one: UndefinedName, *_: object) -> None:
         asked.append(one.name)
 
-    monkeypatch.setattr(undefined, "elsewhere", counted)
+    monkeypatch.setattr(scope_findings, "elsewhere", counted)
     text = b"def f():\n    return a, b, a\n\n\ndef g():\n    return a\n"
     assert len(repair_source(SourceFile.from_bytes(text), FakePredictor()).findings) == 4
     assert asked == ["a", "b"]

@@ -1,4 +1,4 @@
-"""What to say of the names and attributes of a file that nothing defines."""
+"""What scope analysis, without the model, says of a file: names, attributes and imports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Guesses = Mapping[int, tuple[str, float]]  # byte of an undefined name -> name, 
 SURE = 0.9  # from here on the model's guess counts more than a name that is only spelled alike
 
 
-def undefined_findings(
+def scope_findings(
     scopes: Scopes, guesses: Guesses, calibration: Calibration, project: Project | None
 ) -> list[Finding]:
     """The findings of a file: names, attributes, imports.
