@@ -44,8 +44,9 @@ class Found(NamedTuple):
 class OwnModules:
     """The modules of the outermost package around a file."""
 
-    def __init__(self, project: Project) -> None:
-        self.project, self.here = project, Folder(project.place)
+    def __init__(self, project: Project, place: str | None = None) -> None:
+        """``place`` is another file of the project than the one that it is around."""
+        self.project, self.here = project, Folder(place or project.place)
         self.root, self.top = self.here.parent, ""  # what holds the package; "" without one
         while self.root.name and "__init__.py" in project.names(str(self.root)):
             self.root, self.top = self.root.parent, self.root.name
@@ -60,6 +61,18 @@ class OwnModules:
             inside = dots < len(self.here.relative_to(self.root).parts)
             return (self.here.parents[dots - 1], parts) if inside else None
         return (self.root, parts) if parts[:1] == (self.top,) else None
+
+    def file(self, module: str) -> str | None:
+        """The file of a module as an import names it; None where nobody knows.
+
+        Without a package around it a file finds what lies beside it.
+        """
+        place = self.base(module)
+        first = module.partition(".")[0]
+        if place is None and {first, f"{first}.py"} & self.project.names(str(self.root)):
+            place = self.root, tuple(module.split("."))
+        there = self.look(*place) if place is not None else None
+        return str(there.file) if isinstance(there, Found) else None
 
     def look(self, base: Folder, parts: Parts) -> Found | Gone | None:
         """What is there; None where nobody knows."""

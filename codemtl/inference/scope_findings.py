@@ -1,4 +1,4 @@
-"""What scope analysis, without the model, says of a file: names, attributes and imports."""
+"""What scope analysis, without the model, says of a file: names, attributes, imports, calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import replace
 from codemtl.inference.missing_imports import elsewhere
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
+from codemtl.inference.refused_calls import RefusedCall, refused_calls
 from codemtl.inference.stale_imports import StaleImport, stale_imports
+from codemtl.syntax.actions import CALL
+from codemtl.syntax.edits import Edit
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.imports import Import
 from codemtl.syntax.lone_attributes import lone_attributes
@@ -23,13 +26,13 @@ SURE = 0.9  # from here on the model's guess counts more than a name that is onl
 def scope_findings(
     scopes: Scopes, guesses: Guesses, calibration: Calibration, project: Project | None
 ) -> list[Finding]:
-    """The findings of a file: names, attributes, imports.
+    """The findings of a file: names, attributes, imports, calls.
 
     A name is imported as other files of the project do, or replaced by what changes of the file put
     in its place elsewhere, by the file's own suggestion or by the model's guess. An attribute that
     another file of the project mentions is defined there; without a project only those are
     reported of which the file knows enough. An import of the project's own modules must lead
-    somewhere.
+    somewhere, and a call fit what it calls.
     """
     attributes = {one.start: one for one in scopes.undefined_attributes}
     where = "the file"
@@ -49,6 +52,7 @@ def scope_findings(
         *names,
         *(_of_attribute(attributes[at], where, calibration) for at in sorted(attributes)),
         *(_of_import(one, calibration) for one in _stale(scopes, project)),
+        *(_of_call(one, scopes.tree.data, calibration) for one in refused_calls(scopes, project)),
     ]
 
 
@@ -63,6 +67,19 @@ def _of_import(one: StaleImport, calibration: Calibration) -> Finding:
     )  # fmt: skip
     name = UndefinedName(one.start, one.end, one.module, one.function, ())
     return _finding(name, message, one.instead or one.module, calibration.stale_import)
+
+
+def _of_call(one: RefusedCall, data: bytes, calibration: Calibration) -> Finding:
+    edit, confidence = one.repair, calibration.refused_call
+    if edit is None:
+        callee = one.known.node.child_by_field_name("function") or one.known.node
+        edit = Edit(callee.start_byte, callee.end_byte, one.known.callee)
+        confidence = calibration.refused_call_alone
+    original = data[edit.start : edit.end].decode("utf-8", "replace")
+    return Finding(
+        function=one.function, kind=CALL, start=edit.start, end=edit.end, original=original,
+        replacement=edit.replacement, confidence=confidence, message=one.trouble,
+    )  # fmt: skip
 
 
 def _elsewhere(one: UndefinedName, scopes: Scopes, project: Project | None) -> str | Import | None:

@@ -1,4 +1,4 @@
-"""Names that nothing defines, and imports that lead nowhere, mended.
+"""What cannot work, mended: undefined names, imports that lead nowhere, calls that do not fit.
 
 A test that reaches one cannot pass.
 """
@@ -15,7 +15,7 @@ from codemtl.search.localization import Suspicion
 from codemtl.search.outcomes import Baseline
 from codemtl.search.queue import Item
 from codemtl.search.singles import SearchFile
-from codemtl.syntax.actions import UNDEFINED
+from codemtl.syntax.actions import CALL, UNDEFINED
 from codemtl.syntax.findings import Finding
 from codemtl.syntax.imports import Import
 from codemtl.syntax.results import edits_of, has_fix
@@ -33,7 +33,7 @@ def undefined(files: Sequence[SearchFile], baseline: Baseline) -> list[Item]:
         project = projects.around(file.source)
         said = [
             one for one in scope_findings(file.scopes, {}, Calibration(), project)
-            if one.kind == UNDEFINED and has_fix(one) and _is_chosen(one, file)
+            if one.kind in (UNDEFINED, CALL) and has_fix(one) and _is_chosen(one, file)
         ]  # fmt: skip
         places: dict[Import | int, list[Finding]] = {}
         for one in said:
@@ -43,7 +43,7 @@ def undefined(files: Sequence[SearchFile], baseline: Baseline) -> list[Item]:
         for group in (*repairs, said) if len(repairs) > 1 else repairs:
             edits, name = edits_of(file.tree.data, group), group[0].function
             weight = max(_suspicion(one, file, suspicion) for one in group)
-            found.append(Item(file.path, Candidate((*edits,), weight, RULE, UNDEFINED, name)))
+            found.append(Item(file.path, Candidate((*edits,), weight, RULE, group[0].kind, name)))
     total = sum(item.candidate.weight for item in found)
     return [
         item._replace(candidate=item.candidate.weighing(DEFINED * item.candidate.weight / total))

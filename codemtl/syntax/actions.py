@@ -28,6 +28,7 @@ OFFSET = "offset"
 SWAP = "argument-swap"
 NAME = "name"
 ATTRIBUTE = "attribute"
+CALL = "call-misuse"  # the kind of a call that does not fit, too
 UNDEFINED = "undefined-name"  # the kind of what cures a name that nothing defines
 
 

@@ -22,6 +22,15 @@ class Call(NamedTuple):
     keywords: tuple[str, ...]
 
 
+class Refusal(NamedTuple):
+    """Why Python would not bind the arguments of a call."""
+
+    missing: tuple[str, ...]  # parameters without a default that get nothing
+    unknown: tuple[str, ...]  # keywords that are no parameters
+    twice: tuple[str, ...]  # keywords whose parameters have a positional argument already
+    surplus: int  # positional arguments beyond the parameters
+
+
 class Signature(NamedTuple):
     """The parameters of one definition, without ``self``."""
 
@@ -34,14 +43,20 @@ class Signature(NamedTuple):
 
     def accepts(self, call: Call) -> bool:
         """Whether Python would bind the arguments."""
+        return self.refusal(call) is None
+
+    def refusal(self, call: Call) -> Refusal | None:
+        """Why Python would not bind the arguments; None where it does."""
         given, left = self.names[: call.positional], self.names[call.positional :]
-        required = left[: max(0, len(left) - self.optional)]
-        return (
-            (self.rest or call.positional <= len(self.names))
-            and not any(one in given for one in call.keywords)
-            and all(self.more or one in left or one in self.keywords for one in call.keywords)
-            and all(one in call.keywords for one in (*required, *self.needed))
+        required = (*left[: max(0, len(left) - self.optional)], *sorted(self.needed))
+        known = {*self.names, *self.keywords}
+        found = Refusal(
+            missing=tuple(one for one in required if one not in call.keywords),
+            unknown=tuple(one for one in call.keywords if not self.more and one not in known),
+            twice=tuple(one for one in call.keywords if one in given),
+            surplus=0 if self.rest else max(0, call.positional - len(self.names)),
         )
+        return found if any(found) else None
 
 
 class Signatures(NamedTuple):
@@ -72,7 +87,7 @@ def refuses(tree: SourceTree, start: int, end: int, replacement: str) -> bool:
         return False
     if node.end_byte != end or node != above.child_by_field_name("function"):
         return False
-    call = _call(tree, above, attribute=attribute)
+    call = call_of(tree, above, attribute=attribute)
     if call is None:
         return False
     before = tree.data[start:end].decode("utf-8", "replace")
@@ -99,6 +114,11 @@ def _of_text(text: bytes) -> Signatures:
     return _of_tree(parse(text))
 
 
+def methods_of(text: bytes, name: str) -> Sequence[Signature | None]:
+    """Of the methods of a name in a file."""
+    return _of_text(text).methods.get(name, ())
+
+
 def _of_tree(tree: SourceTree) -> Signatures:
     methods: dict[str, list[Signature | None]] = defaultdict(list)
     others: dict[str, list[Signature | None]] = defaultdict(list)
@@ -108,9 +128,9 @@ def _of_tree(tree: SourceTree) -> Signatures:
         if one.kind == "class":
             classes.append(one)
         elif one.parent is None or one.parent.kind != "class":
-            others[one.name].append(_signature(tree, one))
+            others[one.name].append(signature_of(tree, one))
         else:
-            found = _signature(tree, one)
+            found = signature_of(tree, one)
             methods[one.name].append(found)
             if one.name in ("__init__", "__new__"):
                 makers[one.parent.node.id].append(found if one.name == "__init__" else None)
@@ -123,7 +143,7 @@ def _of_tree(tree: SourceTree) -> Signatures:
     return Signatures(methods, others)
 
 
-def _signature(tree: SourceTree, one: Definition) -> Signature | None:
+def signature_of(tree: SourceTree, one: Definition) -> Signature | None:
     """None where a decorator may have changed it, or it is no longer called."""
     decorators = {
         tree.text(node).removeprefix("@").strip().rpartition(".")[2]
@@ -170,7 +190,7 @@ def _signature(tree: SourceTree, one: Definition) -> Signature | None:
     )
 
 
-def _call(tree: SourceTree, node: Node, *, attribute: bool) -> Call | None:
+def call_of(tree: SourceTree, node: Node, *, attribute: bool) -> Call | None:
     """None where arguments are spread or broken, or as in ``Base.method(self)``."""
     arguments = node.child_by_field_name("arguments")
     if arguments is None or arguments.has_error:

@@ -70,7 +70,7 @@ def _strange(scopes: Scopes) -> Iterator[tuple[Occurrence, set[str], bool]]:
         name = found.name
         if found.receiver not in _RECEIVERS or uses[name] > 1 or name in stored:
             continue
-        owner = _owner(scopes, found)
+        owner = class_of_receiver(scopes, found)
         if (
             owner is None
             or hasattr(object, name)
@@ -132,8 +132,8 @@ class _Classes:
         ]
 
 
-def _owner(scopes: Scopes, found: Occurrence) -> Scope | None:
-    """The class of whose method the receiver is the first parameter."""
+def class_of_receiver(scopes: Scopes, found: Occurrence) -> Scope | None:
+    """The class of whose method the receiver of an attribute is the first parameter."""
     index = found.scope
     while index >= 0:
         here = scopes.scopes[index]

@@ -1,0 +1,179 @@
+"""Calls that do not fit what they call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codemtl.inference.fake import FakePredictor
+from codemtl.inference.project import Projects
+from codemtl.inference.refused_calls import refused_calls
+from codemtl.inference.repair import repair_source
+from codemtl.syntax.edits import apply
+from codemtl.syntax.files import SourceFile
+from codemtl.syntax.scopes import analyze
+from codemtl.syntax.tree import parse
+
+B = """\
+def helper(model, key):
+    pass
+
+
+class Base:
+    def __init__(self, model, name):
+        self.name = name
+
+    def load(self, key, *, strict):
+        pass
+"""
+
+
+def told(text: str, folder: Path | None = None, **files: str) -> list[tuple[str, str | None]]:
+    """What is wrong, and the line after the repair; of ``p/a.py`` beside ``files``."""
+    project = None
+    if folder is not None:
+        (folder / "pyproject.toml").touch()
+        (folder / "p").mkdir()
+        for name, content in {"__init__": "", **files, "a": text}.items():
+            (folder / "p" / f"{name}.py").write_text(content)
+        source = SourceFile.read(folder / "p" / "a.py")
+        project = Projects().around(source)
+    found = refused_calls(analyze(parse(text.encode())), project)
+    return [(one.trouble.partition(" (")[0], repaired(text, one.repair)) for one in found]
+
+
+def repaired(text: str, edit: object) -> str | None:
+    from codemtl.syntax.edits import Edit
+
+    if not isinstance(edit, Edit):
+        return None
+    data = apply(text.encode(), [edit])
+    start, end = data.rfind(b"\n", 0, edit.start) + 1, data.find(b"\n", edit.start)
+    return data[start:end].decode().strip()
+
+
+SCALE = "def scale(key, factor, *, mode=None):\n    pass\n\n\ndef g(a, b, c): ...\n\n\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "call", "trouble", "line"),
+    [
+        ("factor", "scale(1)", "scale() needs 'factor'", "scale(1, factor)"),
+        ("key", "scale(factor)", "scale() needs 'factor'", "scale(key, factor)"),
+        ("key, factor", "scale(factor)", "scale() needs 'factor'", "scale(key, factor)"),
+        ("b", "g(1, b=b)", "g() needs 'c'", None),
+        ("c", "g(1, b=2)", "g() needs 'c'", "g(1, b=2, c=c)"),
+        ("factor", "scale(1, mode=2)", "scale() needs 'factor'", "scale(1, factor, mode=2)"),
+        ("factor", "scale(key=1)", "scale() needs 'factor'", "scale(key=1, factor=factor)"),
+        ("factor", "scale(1,)", "scale() needs 'factor'", "scale(1, factor,)"),
+        ("key", "scale()", "scale() needs 'key' and 'factor'", None),
+        ("x", "scale(1)", "scale() needs 'factor'", None),
+        ("x", "scale(1, 2, 3)", "scale() takes 2 positional arguments, not 3", None),
+        ("x", "scale(1, 2, key=3)", "scale() gets 'key' twice", None),
+        ("x", "scale(1, 2, mdoe=3)", "scale() has no parameter 'mdoe'", "scale(1, 2, mode=3)"),
+        ("x", "scale(1, factors=3)", "scale() has no parameter 'factors'", "scale(1, factor=3)"),
+        ("x", "scale(1, 2, size=3)", "scale() has no parameter 'size'", None),
+        ("factor", "scale(i for i in x)", "scale() needs 'factor'", None),
+    ],
+)
+def test_calls_of_a_function(header: str, call: str, trouble: str, line: str | None) -> None:
+    assert told(f"{SCALE}def f({header}):\n    {call}\n") == [(trouble, line)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "scale(1, 2)",
+        "scale(*a)",
+        "scale(1, **a)",
+        "scale = a\n    scale(1)",
+        "try:\n        scale(1)\n    except (ValueError, TypeError):\n        pass",
+        "try:\n        scale(1)\n    except:\n        pass",
+        "with pytest.raises(TypeError):\n        scale(1)",
+        "self.assertRaises(TypeError, lambda: scale(1))",
+    ],
+)
+def test_calls_that_fit_or_may(body: str) -> None:
+    assert told(f"{SCALE}def f(a):\n    {body}\n") == []
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "@decorated\ndef scale(a, b): pass\n",
+        "def scale(a, b): pass\nscale = g(scale)\n",
+        "def scale(a, b): pass\ndef scale(a): pass\n",
+        "if x:\n    def scale(a, b): pass\nelse:\n    def scale(a): pass\n",
+        "def scale(a, b): pass\ndef g():\n    global scale\n    scale = 3\n",
+        "def scale(a, *b): pass\n",
+        "def scale(a, b=1): pass\n",
+        "@dataclass\nclass scale:\n    a: int\n    b: int\n",
+        "class scale(NamedTuple):\n    a: int\n    b: int\n",
+        "class scale(metaclass=M):\n    def __init__(self, a, b): pass\n",
+        "class scale(Enum):\n    def __init__(self, a, b): pass\n",
+        "class scale:\n    def __new__(cls, a): pass\n    def __init__(self, a, b): pass\n",
+        "class scale(Unknown): pass\n",
+        "def scale(a, b): pass\nexec(x)\n",
+    ],
+)
+def test_what_may_be_called_otherwise(above: str) -> None:
+    assert told(f"{above}\n\ndef f(a):\n    scale(1)\n") == []
+
+
+def test_what_other_calls_hand_over_is_handed_over_here() -> None:
+    text = (
+        "def find(model, key): pass\n\n\nclass A:\n    def f(self, key):\n"
+        "        find(self.model, key)\n\n    def g(self, key):\n        find(key)\n"
+    )
+    assert told(text) == [("find() needs 'key'", "find(self.model, key)")]
+
+
+def test_attributes_of_the_object() -> None:
+    text = (
+        "def find(x, key): pass\n\n\nclass A:\n    def __init__(self, key):\n"
+        "        self._key = key\n\n    def g(self):\n        find(1)\n"
+    )
+    assert told(text) == [("find() needs 'key'", "find(1, self._key)")]
+
+
+def test_classes_and_methods_of_other_files(tmp_path: Path) -> None:
+    text = (
+        "from . import b\nfrom .b import Base, helper as h\n\n\nclass A(Base):\n"
+        "    def __init__(self, model, name):\n        super().__init__(name=name)\n"
+        "        self.load(name)\n        h(model)\n        b.helper(name)\n        b.Base(model)\n\n"
+        "    @classmethod\n    def make(cls):\n        cls.make(3)\n        cls.load(3, 4)\n"
+        "        return A(3)\n"
+    )
+    assert told(text, tmp_path, b=B) == [
+        ("super().__init__() needs 'model'", "super().__init__(name=name, model=model)"),
+        ("self.load() needs 'strict'", None),
+        ("h() needs 'key'", None),
+        ("b.helper() needs 'key'", "b.helper(model, name)"),
+        ("b.Base() needs 'name'", "b.Base(model, name)"),
+        ("cls.make() takes no positional arguments, not 1", None),
+        ("A() needs 'name'", None),
+    ]
+
+
+def test_a_method_that_forgot_self() -> None:
+    text = "class A:\n    def f(self):\n        self.g(1)\n\n    def g(x):\n        return x\n"
+    assert told(text) == [("self.g() takes no positional arguments, not 1", "def g(self, x):")]
+
+
+def test_methods_that_others_override(tmp_path: Path) -> None:
+    text = "class A:\n    def f(self):\n        self.g(1)\n\n    def g(self): ...\n"
+    assert len(told(text)) == 1
+    child = "from .a import A\nclass C(A):\n    def g(self, x): ...\n"
+    assert told(text, tmp_path, c=child) == []
+
+
+def test_the_findings_of_repair() -> None:
+    text = f"{SCALE}def f(factor):\n    scale(1)\n    scale(2, 3, 4)\n"
+    result = repair_source(SourceFile.from_bytes(text.encode()), FakePredictor())
+    assert [(one.kind, one.function, one.original, one.replacement) for one in result.findings] == [
+        ("call-misuse", "f", "", ", factor"),
+        ("call-misuse", "f", "scale", "scale"),
+    ]
+    assert result.patched is not None and b"    scale(1, factor)\n" in result.patched
+    assert [one.original for one in result.unresolved] == ["scale"]
