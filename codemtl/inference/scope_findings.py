@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from codemtl.inference.broken_calls import BrokenCall, broken_calls
 from codemtl.inference.missing_imports import elsewhere
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
-from codemtl.inference.refused_calls import RefusedCall, refused_calls
 from codemtl.inference.stale_imports import StaleImport, stale_imports
 from codemtl.syntax.actions import CALL
 from codemtl.syntax.edits import Edit
@@ -52,7 +52,7 @@ def scope_findings(
         *names,
         *(_of_attribute(attributes[at], where, calibration) for at in sorted(attributes)),
         *(_of_import(one, calibration) for one in _stale(scopes, project)),
-        *(_of_call(one, scopes.tree.data, calibration) for one in refused_calls(scopes, project)),
+        *(_of_call(one, scopes.tree.data, calibration) for one in broken_calls(scopes, project)),
     ]
 
 
@@ -69,12 +69,12 @@ def _of_import(one: StaleImport, calibration: Calibration) -> Finding:
     return _finding(name, message, one.instead or one.module, calibration.stale_import)
 
 
-def _of_call(one: RefusedCall, data: bytes, calibration: Calibration) -> Finding:
-    edit, confidence = one.repair, calibration.refused_call
+def _of_call(one: BrokenCall, data: bytes, calibration: Calibration) -> Finding:
+    edit, confidence = one.repair, calibration.broken_call
     if edit is None:
         callee = one.known.node.child_by_field_name("function") or one.known.node
         edit = Edit(callee.start_byte, callee.end_byte, one.known.callee)
-        confidence = calibration.refused_call_alone
+        confidence = calibration.broken_call_alone
     original = data[edit.start : edit.end].decode("utf-8", "replace")
     return Finding(
         function=one.function, kind=CALL, start=edit.start, end=edit.end, original=original,

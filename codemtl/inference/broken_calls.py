@@ -1,4 +1,4 @@
-"""Calls that what they call does not accept: an argument is missing, unknown, or one too many.
+"""Calls that cannot work: an argument is missing, unknown, or one too many, or nobody awaits them.
 
 Reported is a call of a function, class or method that is defined in the file or in its project's
 own modules, and cannot be anything else, unless the error is expected around it.
@@ -7,7 +7,7 @@ own modules, and cannot be anything else, unless the error is expected around it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -15,6 +15,7 @@ from tree_sitter import Node
 from codemtl.inference.known_calls import KnownCall, known_calls
 from codemtl.inference.mended_calls import mended
 from codemtl.inference.project import Project
+from codemtl.inference.unawaited import awaited
 from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes
@@ -25,7 +26,7 @@ _EXPECTED = re.compile(rb"[Rr]aises|suppress|warns")
 _CAUGHT = re.compile(rb"except[ \t]*(?::|\(?[^:]*\b(?:TypeError|(?:Base)?Exception)\b)")
 
 
-class RefusedCall(NamedTuple):
+class BrokenCall(NamedTuple):
     """A call that cannot work."""
 
     known: KnownCall
@@ -34,31 +35,30 @@ class RefusedCall(NamedTuple):
     function: str | None  # around it
 
 
-def refused_calls(scopes: Scopes, project: Project | None) -> list[RefusedCall]:
+def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
     """Those of a file, in source order."""
     if scopes.dynamic or scopes.python2:
         return []
+    calls = known_calls(scopes, project)
+    refusals = [one.signature.refusal(one.call) for one in calls]
     accepted: dict[Definition, list[KnownCall]] = {}
-    refused = list[tuple[KnownCall, Refusal]]()
-    for one in known_calls(scopes, project):
-        refusal = one.signature.refusal(one.call)
+    for one, refusal in zip(calls, refusals, strict=True):
         if refusal is None:
             accepted.setdefault(one.known.definition, []).append(one)
-        elif not _is_expected(scopes.tree, one.node) and not _is_overridden(one, scopes, project):
-            refused.append((one, refusal))
-    return [
-        _told(one, refusal, scopes, accepted.get(one.known.definition, ()))
-        for one, refusal in refused
-    ]
-
-
-def _told(
-    one: KnownCall, refusal: Refusal, scopes: Scopes, alike: Sequence[KnownCall]
-) -> RefusedCall:
-    owner = scopes.function_of(scopes.scope_at(one.node).index)
-    function = owner.qualname if owner is not None else None
-    trouble = f"{one.callee}() {_trouble(one, refusal)}{_where(one)}"
-    return RefusedCall(one, trouble, mended(one, refusal, scopes, alike), function)
+    found = list[BrokenCall]()
+    for one, refusal in zip(calls, refusals, strict=True):
+        if refusal is not None and not _is_expected(scopes.tree, one.node):
+            repair = mended(one, refusal, scopes, accepted.get(one.known.definition, ()))
+            trouble = f"{_trouble(one, refusal)}{_where(one)}"
+        elif refusal is None and (repair := awaited(one)) is not None:
+            trouble = f"is a coroutine, and nobody awaits it{_where(one)}"
+        else:
+            continue
+        if not _is_overridden(one, scopes, project):
+            owner = scopes.function_of(scopes.scope_at(one.node).index)
+            function = owner.qualname if owner is not None else None
+            found.append(BrokenCall(one, f"{one.callee}() {trouble}", repair, function))
+    return found
 
 
 def _trouble(one: KnownCall, refusal: Refusal) -> str:
@@ -103,15 +103,18 @@ def _is_expected(tree: SourceTree, node: Node) -> bool:
 
 
 def _is_overridden(one: KnownCall, scopes: Scopes, project: Project | None) -> bool:
-    """Whether another class of the project has such a method of ``self`` that accepts the call."""
+    """Whether another class of the project has such a method of ``self``, with which it works."""
     receiver, _, name = one.callee.rpartition(".")
     if receiver not in ("self", "cls"):
         return False
     texts = [scopes.tree.data]
     if project is not None:
         texts += [text for _, text in project.holding(name)]
-    header = re.compile(rb"\bdef[ \t]+" + re.escape(name.encode()) + rb"[ \t]*\(")
+    header = re.compile(rb"\b(async[ \t]+)?def[ \t]+" + re.escape(name.encode()) + rb"[ \t]*\(")
+    others = [text for text in texts if header.search(text)]
+    if one.signature.accepts(one.call):
+        return any(found[1] is None for text in others for found in header.finditer(text))
     return any(
         other is None or other.accepts(one.call)
-        for text in texts if header.search(text) for other in methods_of(text, name)
+        for text in others for other in methods_of(text, name)
     )  # fmt: skip

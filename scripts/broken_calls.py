@@ -1,6 +1,6 @@
 """Calls that do not fit what they call: how often the repair is what the project wrote then.
 
-    python scripts/refused_calls.py --repositories FOLDER [--split validation] [--jobs N]
+    python scripts/broken_calls.py --repositories FOLDER [--split validation] [--jobs N]
 
 The bugs come from the last 1,000 commits of each project of the split (`data/sources.tsv`) in
 FOLDER: what a commit does to a file in which it changes at most twelve lines, where a call does not
@@ -27,9 +27,9 @@ from codemtl.evaluation.cases import Origin
 from codemtl.evaluation.repositories import Repositories, python_files
 from codemtl.evaluation.results import percent
 from codemtl.evaluation.workers import run
+from codemtl.inference.broken_calls import BrokenCall, broken_calls
 from codemtl.inference.known_calls import KnownCall, known_calls
 from codemtl.inference.project import Project
-from codemtl.inference.refused_calls import RefusedCall, refused_calls
 from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.definitions import functions
 from codemtl.syntax.discovery import is_test
@@ -106,7 +106,7 @@ def _fixed(_: None, source: tuple[str, str]) -> list[Told]:
         project = repositories.around(
             Origin(name, change.commit, change.path, parent=change.parent)
         )
-        refused = refused_calls(before, project)
+        refused = broken_calls(before, project)
         if refused:
             later = repositories.around(Origin(name, change.commit, change.path))
             told += _mended(name, change, before, refused, later, known_calls(before, project))
@@ -117,19 +117,19 @@ def _mended(
     name: str,
     change: SmallChange,
     before: Scopes,
-    refused: Sequence[RefusedCall],
+    refused: Sequence[BrokenCall],
     later: Project | None,
     known: Sequence[KnownCall],
 ) -> Iterator[Told]:
     """What became of calls that did not fit."""
     after = analyze(parse(change.after))
-    left = Counter(_key(after, one.known) for one in refused_calls(after, later))
+    left = Counter(_key(after, one.known) for one in broken_calls(after, later))
     calls = [one for one in known_calls(after, later) if one.signature.accepts(one.call)]
     for one in {_key(before, one.known): one for one in reversed(refused)}.values():
         key, data = _key(before, one.known), before.tree.data
         text = _plain(one.known.node)
-        now = {_plain(call.node) for call in calls if _key(after, call) == key}
-        new = sorted(now - {_plain(call.node) for call in known if _key(before, call) == key})
+        now = {_whole(call) for call in calls if _key(after, call) == key}
+        new = sorted(now - {_whole(call) for call in known if _key(before, call) == key})
         if left[key] or not (new or text in now):
             continue
         start, end, edit = one.known.node.start_byte, one.known.node.end_byte, one.repair
@@ -157,6 +157,12 @@ def _key(scopes: Scopes, one: KnownCall) -> tuple[str | None, str]:
     return found.qualname if found is not None else None, one.callee
 
 
+def _whole(one: KnownCall) -> str:
+    """A call, with ``await`` before it."""
+    above = one.node.parent
+    return _plain(above if above is not None and above.type == "await" else one.node)
+
+
 def _plain(code: Node | bytes) -> str:
     """Without blanks, as projects lay out their lines differently."""
     text = code if isinstance(code, bytes) else code.text or b""
@@ -175,7 +181,7 @@ def _said(_: None, source: tuple[str, str]) -> tuple[list[Told], int]:
                 continue
             scopes = analyze(parse(text))
             count += len(functions(scopes.tree))
-            for one in refused_calls(scopes, repositories.around(Origin(name, commit, path))):
+            for one in broken_calls(scopes, repositories.around(Origin(name, commit, path))):
                 node, repair = one.known.node, one.repair.replacement if one.repair else ""
                 line = text.count(b"\n", 0, node.start_byte) + 1
                 told.append(

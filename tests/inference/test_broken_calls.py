@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from codemtl.inference.broken_calls import broken_calls
 from codemtl.inference.fake import FakePredictor
 from codemtl.inference.project import Projects
-from codemtl.inference.refused_calls import refused_calls
 from codemtl.inference.repair import repair_source
 from codemtl.syntax.edits import apply
 from codemtl.syntax.files import SourceFile
@@ -39,7 +39,7 @@ def told(text: str, folder: Path | None = None, **files: str) -> list[tuple[str,
             (folder / "p" / f"{name}.py").write_text(content)
         source = SourceFile.read(folder / "p" / "a.py")
         project = Projects().around(source)
-    found = refused_calls(analyze(parse(text.encode())), project)
+    found = broken_calls(analyze(parse(text.encode())), project)
     return [(one.trouble.partition(" (")[0], repaired(text, one.repair)) for one in found]
 
 
@@ -141,7 +141,8 @@ def test_classes_and_methods_of_other_files(tmp_path: Path) -> None:
     text = (
         "from . import b\nfrom .b import Base, helper as h\n\n\nclass A(Base):\n"
         "    def __init__(self, model, name):\n        super().__init__(name=name)\n"
-        "        self.load(name)\n        h(model)\n        b.helper(name)\n        b.Base(model)\n\n"
+        "        self.load(name)\n        h(model)\n        b.helper(name)\n"
+        "        b.Base(model)\n\n"
         "    @classmethod\n    def make(cls):\n        cls.make(3)\n        cls.load(3, 4)\n"
         "        return A(3)\n"
     )
@@ -166,6 +167,34 @@ def test_methods_that_others_override(tmp_path: Path) -> None:
     assert len(told(text)) == 1
     child = "from .a import A\nclass C(A):\n    def g(self, x): ...\n"
     assert told(text, tmp_path, c=child) == []
+
+
+ASYNC = "async def load(x): ...\n\n\nasync def stream(x):\n    yield x\n\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("load(1)", "await load(1)"),
+        ("if load(1) == 2: pass", "if await load(1) == 2: pass"),
+        ("await load(1)", None),
+        ("return load(1)", None),
+        ("tasks = [load(1)]", None),
+        ("gather(load(1))", None),
+        ("stream(1)", None),
+        ("lambda: load(1) + 2", None),
+    ],
+)
+def test_coroutines_that_nobody_awaits(body: str, line: str | None) -> None:
+    trouble = "load() is a coroutine, and nobody awaits it"
+    assert told(f"{ASYNC}async def f():\n    {body}\n") == ([(trouble, line)] if line else [])
+    assert told(f"{ASYNC}def f():\n    {body}\n") == []
+
+
+def test_coroutines_that_another_class_has_as_plain_methods() -> None:
+    text = "class A:\n    async def f(self):\n        self.g()\n\n    async def g(self): ...\n"
+    assert told(text) == [("self.g() is a coroutine, and nobody awaits it", "await self.g()")]
+    assert told(f"{text}\n\nclass B(A):\n    def g(self): ...\n") == []
 
 
 def test_the_findings_of_repair() -> None:
