@@ -55,7 +55,8 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
         else:
             continue
         if not _is_overridden(one, scopes, project):
-            owner = scopes.function_of(scopes.scope_at(one.node).index)
+            place = one.node.start_byte if repair is None else repair.start
+            owner = scopes.function_of(scopes.scope_at(place).index)
             function = owner.qualname if owner is not None else None
             found.append(BrokenCall(one, f"{one.callee}() {trouble}", repair, function))
     return found

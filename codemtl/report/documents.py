@@ -30,7 +30,7 @@ KIND_TEXTS: Mapping[str, str] = {
     "literal": "Another constant is meant.",
     "off-by-one": "A number, index or bound is one too small or too large.",
     "argument-swap": "Two arguments stand in the wrong order.",
-    "call-misuse": "Another function or method is meant.",
+    "call-misuse": "Another function or method is meant, or the call cannot work.",
     "missing-statement": "A statement is missing.",
     "excess-statement": "A statement is too many.",
     "rewrite": "The line should read differently.",

@@ -81,6 +81,12 @@ def test_an_import_that_leads_nowhere(tmp_path: Path) -> None:
     assert candidates(path) == ["from .runners import run\n"]
 
 
+def test_a_call_that_cannot_work(path: Path) -> None:
+    text = "def g(a, b):\n    return a - b\n\n\ndef f(a, b):\n    return {}\n"
+    path.write_text(text.format("g(a)"))
+    assert candidates(path, 6) == [text.format("g(a, b)")]
+
+
 def test_nothing_where_all_is_defined(path: Path) -> None:
     path.write_text("import os\n\n\ndef f():\n    return os.sep\n")
     assert candidates(path) == []
