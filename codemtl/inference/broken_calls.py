@@ -50,7 +50,7 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
         if refusal is not None and not _is_expected(scopes.tree, one.node):
             repair = mended(one, refusal, scopes, accepted.get(one.known.definition, ()))
             trouble = f"{_trouble(one, refusal)}{_where(one)}"
-        elif refusal is None and (repair := awaited(one)) is not None:
+        elif refusal is None and (repair := awaited(one, scopes)) is not None:
             trouble = f"is a coroutine, and nobody awaits it{_where(one)}"
         else:
             continue

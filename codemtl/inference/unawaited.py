@@ -6,25 +6,69 @@ from tree_sitter import Node
 
 from codemtl.inference.known_calls import KnownCall
 from codemtl.syntax.edits import Edit
+from codemtl.syntax.names import READS
+from codemtl.syntax.scopes import Scopes
 
-_USES = ("expression_statement", "comparison_operator", "binary_operator", "not_operator")
+_USES = ("comparison_operator", "binary_operator", "not_operator", "attribute", "subscript")
+_FIELDS = {"attribute": "object", "subscript": "value"}
+_OWN = ("close", "send", "throw")  # what coroutines have
 _FUNCTIONS = ("function_definition", "lambda", "class_definition")
 
 
-def awaited(one: KnownCall) -> Edit | None:
+def awaited(one: KnownCall, scopes: Scopes) -> Edit | None:
     """The edit after which a call is awaited; None where nothing says that it must be.
 
-    It must where the value is thrown away or calculated with, in an ``async`` function.
+    It must where the value is thrown away or used as one that no coroutine is, in an ``async``
+    function.
     """
     node, above = one.node, one.node.parent
-    if above is None or above.type not in _USES or not _is_coroutine(one.known.definition.node):
+    if above is None or not _is_coroutine(one.known.definition.node) or not _is_inside(node):
         return None
+    thrown_away = above.type == "expression_statement"
+    if not (thrown_away or _is_used(node) or _is_used_later(above, node, scopes)):
+        return None
+    if above.type in _FIELDS:
+        text = (node.text or b"").decode("utf-8", "replace")
+        return Edit(node.start_byte, node.end_byte, f"(await {text})")
+    return Edit(node.start_byte, node.start_byte, "await ")
+
+
+def _is_used(node: Node) -> bool:
+    """Whether something is done with a value that nobody does with a coroutine."""
+    above = node.parent
+    if above is None or above.type not in _USES:
+        return False
+    attribute = above.child_by_field_name("attribute")
+    if attribute is not None and (attribute.text or b"").decode() in _OWN:
+        return False
+    return above.type not in _FIELDS or above.child_by_field_name(_FIELDS[above.type]) == node
+
+
+def _is_used_later(assignment: Node, node: Node, scopes: Scopes) -> bool:
+    """Whether it is assigned to a variable that is read, and only so."""
+    target = assignment.child_by_field_name("left")
+    if assignment.type != "assignment" or target is None or target.type != "identifier":
+        return False
+    if assignment.child_by_field_name("right") != node:
+        return False
+    found = scopes.occurrence(target)
+    if found is None or scopes.scopes[found.scope].bound.get(found.name) != 1:
+        return False
+    uses = [
+        scopes.tree.root.descendant_for_byte_range(one.start, one.end)
+        for one in scopes.names
+        if one.name == found.name and one.role in READS
+        and scopes.resolve(one.scope, one.name) == found.scope
+    ]  # fmt: skip
+    return bool(uses) and all(use is not None and _is_used(use) for use in uses)
+
+
+def _is_inside(node: Node) -> bool:
+    """Whether a call stands in an ``async`` function, and in no other inside of that."""
     around = node.parent
     while around is not None and around.type not in _FUNCTIONS:
         around = around.parent
-    if around is None or not _is_async(around):
-        return None
-    return Edit(node.start_byte, node.start_byte, "await ")
+    return around is not None and _is_async(around)
 
 
 def _is_coroutine(definition: Node) -> bool:
