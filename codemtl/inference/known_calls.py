@@ -71,6 +71,8 @@ class _Sites:
         if receiver is None or name is None:
             return None
         text, member = tree.text(receiver), tree.text(name)
+        if member in self.stored:
+            return None
         if receiver.type == "call" and text.startswith("super("):
             return self._of_base(receiver, member)
         if receiver.type != "identifier":
@@ -79,7 +81,7 @@ class _Sites:
             return self.own.attribute(text, member)
         use = self.uses.get(name.start_byte)
         owner = class_of_receiver(self.scopes, use) if use is not None else None
-        if owner is None or text not in ("self", "cls") or member in self.stored:
+        if owner is None or text not in ("self", "cls"):
             return None
         found = self._member(owner.start, member)
         return found if found and (text == "self" or _decorators(found) & _UNBOUND) else None

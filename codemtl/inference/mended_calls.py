@@ -15,6 +15,7 @@ from codemtl.syntax.signatures import Refusal
 from codemtl.syntax.suggestions import spelling_distance
 
 _SELF = ("self", "cls", "klass", "mcs", "mcls", "_", "_self", "_cls")
+_CONSTANTS = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:True|False|None|[0-9]\w*)\b")
 _WORD = re.compile(r"[A-Za-z][a-z]*|[0-9]+")
 
 
@@ -92,7 +93,7 @@ def _value(name: str, one: KnownCall, scopes: Scopes, alike: Sequence[KnownCall]
     told = Counter(text for other in alike if (text := _given(name, other, scopes)) is not None)
     if told:
         (text, times), *_ = told.most_common(1)
-        if 2 * times > told.total() and text is not None:
+        if 2 * times > told.total() and (times > 1 or _says_a_name(text)):
             return text
     owner_class = scopes.class_of(scope)
     function = scopes.function_of(scope)
@@ -105,6 +106,10 @@ def _value(name: str, one: KnownCall, scopes: Scopes, alike: Sequence[KnownCall]
             if attribute in mine or attribute in owner_class.bound:
                 return f"self.{attribute}"
     return None
+
+
+def _says_a_name(text: str) -> bool:
+    return any(one.isidentifier() for one in _CONSTANTS.sub(" ", text))
 
 
 def _given(name: str, other: KnownCall, scopes: Scopes) -> str | None:

@@ -121,7 +121,7 @@ class OwnDefinitions:
         full = way.module
         if way.member is not None:
             full += way.member if full.endswith(".") else f".{way.member}"
-        elif name != full:
+        elif name != full and name == full.partition(".")[0]:
             return None  # ``import a.b``
         source = self._module(full, module)
         return None if source is None else self.top(attribute, source)

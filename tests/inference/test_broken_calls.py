@@ -129,6 +129,12 @@ def test_what_other_calls_hand_over_is_handed_over_here() -> None:
     assert told(text) == [("find() needs 'key'", "find(self.model, key)")]
 
 
+def test_a_constant_is_handed_over_if_two_calls_agree() -> None:
+    text = "def find(x, key): pass\n\n\ndef f():\n    find(2, 'a b')\n    find(3)\n"
+    assert told(text) == [("find() needs 'key'", None)]
+    assert told(f"{text}    find(5, 'a b')\n") == [("find() needs 'key'", "find(3, 'a b')")]
+
+
 def test_attributes_of_the_object() -> None:
     text = (
         "def find(x, key): pass\n\n\nclass A:\n    def __init__(self, key):\n"
@@ -139,7 +145,7 @@ def test_attributes_of_the_object() -> None:
 
 def test_classes_and_methods_of_other_files(tmp_path: Path) -> None:
     text = (
-        "from . import b\nfrom .b import Base, helper as h\n\n\nclass A(Base):\n"
+        "import p.b as b\nfrom .b import Base, helper as h\n\n\nclass A(Base):\n"
         "    def __init__(self, model, name):\n        super().__init__(name=name)\n"
         "        self.load(name)\n        h(model)\n        b.helper(name)\n"
         "        b.Base(model)\n\n"
