@@ -6,6 +6,7 @@ The bugs come from the last 1,000 commits of each project of the split (`data/so
 FOLDER: what a commit does to a file in which it changes at most twelve lines, where a call does not
 fit its definition before, and one of the same function at the same place does after it. Tests are
 left out. Then what is said of the files of the last commits, in which most is right.
+Two calls are the same that hand over the same for each parameter, by position or by name.
 No model takes part.
 """
 
@@ -29,6 +30,7 @@ from codemtl.evaluation.results import percent
 from codemtl.evaluation.workers import run
 from codemtl.inference.broken_calls import BrokenCall, broken_calls
 from codemtl.inference.known_calls import KnownCall, known_calls
+from codemtl.inference.mended_calls import arguments
 from codemtl.inference.project import Project
 from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.definitions import functions
@@ -86,7 +88,7 @@ def _print(title: str, told: Sequence[Told]) -> None:
     for answer in (RIGHT, DEFINITION, OTHER, SILENT):
         hits = np.array([one.answer == answer for one in told], float)
         print(f"  {answer}: {percent(grouped_share(hits, groups))}")
-    sure = [one for one in told if one.answer != SILENT and one.repaired != one.before]
+    sure = [one for one in told if one.answer != SILENT]
     hits = np.array([one.answer == RIGHT for one in sure], float)
     groups = np.unique([one.project for one in sure], return_inverse=True)[1]
     print(f"right of the {len(sure)} repairs: {percent(grouped_share(hits, groups))}")
@@ -106,10 +108,10 @@ def _fixed(_: None, source: tuple[str, str]) -> list[Told]:
         project = repositories.around(
             Origin(name, change.commit, change.path, parent=change.parent)
         )
-        refused = broken_calls(before, project)
-        if refused:
+        broken = broken_calls(before, project)
+        if broken:
             later = repositories.around(Origin(name, change.commit, change.path))
-            told += _mended(name, change, before, refused, later, known_calls(before, project))
+            told += _mended(name, change, before, broken, (project, later))
     return told
 
 
@@ -117,38 +119,51 @@ def _mended(
     name: str,
     change: SmallChange,
     before: Scopes,
-    refused: Sequence[BrokenCall],
-    later: Project | None,
-    known: Sequence[KnownCall],
+    broken: Sequence[BrokenCall],
+    projects: tuple[Project | None, Project | None],
 ) -> Iterator[Told]:
-    """What became of calls that did not fit."""
-    after = analyze(parse(change.after))
+    """What became of calls that cannot work."""
+    after, (project, later) = analyze(parse(change.after)), projects
     left = Counter(_key(after, one.known) for one in broken_calls(after, later))
+    known = known_calls(before, project)
     calls = [one for one in known_calls(after, later) if one.signature.accepts(one.call)]
-    for one in {_key(before, one.known): one for one in reversed(refused)}.values():
-        key, data = _key(before, one.known), before.tree.data
-        text = _plain(one.known.node)
-        now = {_whole(call) for call in calls if _key(after, call) == key}
-        new = sorted(now - {_whole(call) for call in known if _key(before, call) == key})
-        if left[key] or not (new or text in now):
+    for one in {_key(before, one.known): one for one in reversed(broken)}.values():
+        key, data, edit, node = _key(before, one.known), change.before, one.repair, one.known.node
+        now = {_meaning(call): call for call in calls if _key(after, call) == key}
+        was = {_meaning(call) for call in known if _key(before, call) == key}
+        new = [meaning for meaning in now if meaning not in was]
+        same = any(_text(call.node) == _text(node) for call in now.values())
+        if left[key] or not (new or same):
             continue
-        start, end, edit = one.known.node.start_byte, one.known.node.end_byte, one.repair
-        inside = edit is not None and start <= edit.start and edit.end <= end
-        repaired = text if edit is None else edit.replacement
+        inside = edit is not None and node.start_byte <= edit.start and edit.end <= node.end_byte
+        repaired = None
         if edit is not None and inside:
-            longer = len(edit.replacement.encode()) - (edit.end - edit.start)
-            repaired = _plain(apply(data, [edit])[start : end + longer])
+            changed = analyze(parse(apply(data, [edit])))
+            there = [call for call in known_calls(changed, project) if call.callee == key[1]]
+            repaired = next(call for call in there if call.node.start_byte >= node.start_byte)
         if edit is None:
             answer = SILENT
-        elif new:
-            answer = RIGHT if repaired in new else OTHER
+        elif repaired is None:
+            answer = RIGHT if same else OTHER
+        elif same:
+            answer = DEFINITION
         else:
-            answer = DEFINITION if inside else RIGHT
-        line = data.count(b"\n", 0, start) + 1
+            answer = RIGHT if _meaning(repaired) in new else OTHER
+        text = _text(repaired.node) if repaired is not None else edit.replacement if edit else ""
         yield Told(
-            name, change.commit, change.path, line, one.trouble, text, repaired,
-            (new or [text])[0], answer,
+            name, change.commit, change.path, node.start_point.row + 1, one.trouble, _text(node),
+            text, _text(now[new[0]].node) if new else "", answer,
         )  # fmt: skip
+
+
+def _meaning(one: KnownCall) -> frozenset[tuple[str, str]]:
+    """What a call hands over for which parameter, and whether it is awaited."""
+    names, found, above = one.signature.names, set[tuple[str, str]](), one.node.parent
+    positional, keywords = arguments(one.node)
+    for at, node in enumerate(positional):
+        found.add((names[at] if at < len(names) else str(at), _text(node)))
+    found |= {(_text(name), _text(value)) for name, value in keywords}
+    return frozenset(found | {("await", str(above is not None and above.type == "await"))})
 
 
 def _key(scopes: Scopes, one: KnownCall) -> tuple[str | None, str]:
@@ -157,16 +172,9 @@ def _key(scopes: Scopes, one: KnownCall) -> tuple[str | None, str]:
     return found.qualname if found is not None else None, one.callee
 
 
-def _whole(one: KnownCall) -> str:
-    """A call, with ``await`` before it."""
-    above = one.node.parent
-    return _plain(above if above is not None and above.type == "await" else one.node)
-
-
-def _plain(code: Node | bytes) -> str:
+def _text(node: Node) -> str:
     """Without blanks, as projects lay out their lines differently."""
-    text = code if isinstance(code, bytes) else code.text or b""
-    return b"".join(text.split()).replace(b",)", b")").decode("utf-8", "replace")
+    return b"".join((node.text or b"").split()).decode("utf-8", "replace")
 
 
 def _said(_: None, source: tuple[str, str]) -> tuple[list[Told], int]:
@@ -185,7 +193,7 @@ def _said(_: None, source: tuple[str, str]) -> tuple[list[Told], int]:
                 node, repair = one.known.node, one.repair.replacement if one.repair else ""
                 line = text.count(b"\n", 0, node.start_byte) + 1
                 told.append(
-                    Told(name, commit, path, line, one.trouble, _plain(node), repair, "", "")
+                    Told(name, commit, path, line, one.trouble, _text(node), repair, "", "")
                 )
     return told, count
 

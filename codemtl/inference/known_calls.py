@@ -74,7 +74,7 @@ class _Sites:
         if member in self.stored:
             return None
         if receiver.type == "call" and text.startswith("super("):
-            return self._of_base(receiver, member)
+            return self._of_base(receiver, text, member)
         if receiver.type != "identifier":
             return None
         if self._is_global(receiver):
@@ -93,11 +93,14 @@ class _Sites:
         found = self.own.member(Known(here, definition), member) if definition else None
         return found if isinstance(found, Known) else None
 
-    def _of_base(self, receiver: Node, member: str) -> Known | None:
+    def _of_base(self, receiver: Node, text: str, member: str) -> Known | None:
         """What ``super().member`` stands for, in a class with one base, which is known."""
         here, scope = self.own.here, self.scopes.scope_at(receiver)
         owner = self.scopes.class_of(scope.index)
         definition = here.classes.get(owner.start) if owner is not None else None
+        first = text.removeprefix("super(").rstrip(")").partition(",")[0].strip()
+        if definition is not None and first not in ("", definition.name):
+            return None  # what comes after another class
         bases = self.own.bases(Known(here, definition)) if definition is not None else None
         found = self.own.member(bases[0], member) if bases and len(bases) == 1 else None
         return found if isinstance(found, Known) else None

@@ -13,9 +13,11 @@ from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.signatures import Refusal
 from codemtl.syntax.suggestions import spelling_distance
+from codemtl.syntax.tree import SourceTree
 
 _SELF = ("self", "cls", "klass", "mcs", "mcls", "_", "_self", "_cls")
 _CONSTANTS = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:True|False|None|[0-9]\w*)\b")
+_DOTTED = re.compile(r"[\w.]+")
 _WORD = re.compile(r"[A-Za-z][a-z]*|[0-9]+")
 
 
@@ -29,7 +31,7 @@ def mended(
     if refusal.unknown:
         return _renamed(one, refusal, scopes)
     if refusal.surplus:
-        return _bound(one, refusal, scopes)
+        return _bound(one, refusal, scopes) or _shortened(one, refusal, scopes)
     if len(refusal.missing) == 1 and not refusal.twice:
         return _completed(one, refusal.missing[0], scopes, alike)
     return None
@@ -41,19 +43,19 @@ def _completed(
     """One argument more, where the others are in their places by their names then."""
     tree = scopes.tree
     names = [name for name in one.signature.names if name not in one.call.keywords]
-    arguments = one.node.child_by_field_name("arguments")
-    if arguments is None or arguments.type != "argument_list":
+    brackets = one.node.child_by_field_name("arguments")
+    if brackets is None or brackets.type != "argument_list":
         return None
-    positional, keywords = _arguments(one.node)
+    positional, keywords = arguments(one.node)
     if missing in one.signature.keywords:
         value = _value(missing, one, scopes, alike)
-        return None if value is None else _last(arguments, f"{missing}={value}")
+        return None if value is None else _last(brackets, f"{missing}={value}")
     words = [_last_word(tree.text(node)) for node in positional]
-    best: tuple[int, int, str] | None = None
-    most = 0
+    best: tuple[float, int, str] | None = None
+    most = 0.0
     for at in range(len(positional) + 1):
         shifted = (*names[:at], *names[at + 1 :])
-        fitting = sum(word == name for word, name in zip(words, shifted, strict=False))
+        fitting = _fitting(words, shifted)
         most = max(most, fitting)
         value = _value(names[at], one, scopes, alike)
         if value is not None and (best is None or (fitting, at) > best[:2]):
@@ -64,19 +66,19 @@ def _completed(
     if at < len(positional):
         return Edit(positional[at].start_byte, positional[at].start_byte, f"{value}, ")
     if keywords and (not positional or one.signature.names[at] != names[at]):
-        return _last(arguments, f"{names[at]}={value}")
+        return _last(brackets, f"{names[at]}={value}")
     if positional:
         end = positional[-1].end_byte
         return Edit(end, end, f", {value}")
-    return _last(arguments, value)
+    return _last(brackets, value)
 
 
-def _last(arguments: Node, text: str) -> Edit:
+def _last(brackets: Node, text: str) -> Edit:
     """One more at the end of a list of arguments."""
-    inside = [node for node in arguments.named_children if node.type != "comment"]
+    inside = [node for node in brackets.named_children if node.type != "comment"]
     if inside:
         return Edit(inside[-1].end_byte, inside[-1].end_byte, f", {text}")
-    return Edit(arguments.start_byte + 1, arguments.start_byte + 1, text)
+    return Edit(brackets.start_byte + 1, brackets.start_byte + 1, text)
 
 
 def _value(name: str, one: KnownCall, scopes: Scopes, alike: Sequence[KnownCall]) -> str | None:
@@ -115,17 +117,17 @@ def _says_a_name(text: str) -> bool:
 def _given(name: str, other: KnownCall, scopes: Scopes) -> str | None:
     """What a call hands over for a parameter."""
     tree, names = scopes.tree, other.signature.names
-    positional, keywords = _arguments(other.node)
+    positional, keywords = arguments(other.node)
     if name in names and names.index(name) < len(positional):
         return tree.text(positional[names.index(name)])
     return next((tree.text(value) for key, value in keywords if tree.text(key) == name), None)
 
 
-def _arguments(node: Node) -> tuple[list[Node], list[tuple[Node, Node]]]:
+def arguments(node: Node) -> tuple[list[Node], list[tuple[Node, Node]]]:
     """The positional arguments of a call, and its keywords with their values."""
-    arguments = node.child_by_field_name("arguments")
+    brackets = node.child_by_field_name("arguments")
     positional, keywords = list[Node](), list[tuple[Node, Node]]()
-    for one in arguments.named_children if arguments is not None else ():
+    for one in brackets.named_children if brackets is not None else ():
         name, value = one.child_by_field_name("name"), one.child_by_field_name("value")
         if one.type == "keyword_argument" and name is not None and value is not None:
             keywords.append((name, value))
@@ -135,12 +137,21 @@ def _arguments(node: Node) -> tuple[list[Node], list[tuple[Node, Node]]]:
 
 
 def _last_word(text: str) -> str:
-    """The name in a plain or dotted name, without an underscore before it."""
-    return text.rpartition(".")[2].lstrip("_")
+    """The name with which an expression begins, its last part, without an underscore before it."""
+    found = _DOTTED.match(text)
+    return found[0].rpartition(".")[2].lstrip("_") if found is not None else ""
+
+
+def _fitting(words: Sequence[str], names: Sequence[str]) -> float:
+    """How well arguments stand at the parameters that are called as they are."""
+    return sum(
+        1.0 if word == name else 0.5 if _words(word) & _words(name) else 0.0
+        for word, name in zip(words, names, strict=False)
+    )
 
 
 def _renamed(one: KnownCall, refusal: Refusal, scopes: Scopes) -> Edit | None:
-    """A keyword that is no parameter becomes the one that is meant."""
+    """A keyword that is no parameter becomes the one that is meant; without one it is left out."""
     if len(refusal.unknown) > 1 or len(refusal.missing) > 1 or refusal.surplus or refusal.twice:
         return None
     old = refusal.unknown[0]
@@ -151,17 +162,51 @@ def _renamed(one: KnownCall, refusal: Refusal, scopes: Scopes) -> Edit | None:
         (distance, name) for name in wanted
         if (distance := spelling_distance(old, name)) is not None
     )  # fmt: skip
-    alike = [name for name in wanted if _words(name) & _words(old)]
-    if near:
-        new = near[0][1]
-    elif len(alike) == 1 or (alike and refusal.missing):
-        new = alike[0]
-    elif refusal.missing:
-        new = refusal.missing[0]
-    else:
+    alike = [name for name in wanted if _words(name) & _words(old) or _is_short(old, name)]
+    key, value = next(both for both in arguments(one.node)[1] if scopes.tree.text(both[0]) == old)
+    if not near and not refusal.missing and len(alike) != 1:
+        return None if alike else _without(key, value, scopes.tree)
+    new = near[0][1] if near else (alike or refusal.missing)[0]
+    return Edit(key.start_byte, key.end_byte, new)
+
+
+def _is_short(old: str, name: str) -> bool:
+    """Whether one is an abbreviation of the other: ``msg`` of ``message``."""
+    short, long = sorted((old, name), key=len)
+    letters = iter(long)
+    return short[:1] == long[:1] and all(letter in letters for letter in short)
+
+
+def _without(first: Node, last: Node, tree: SourceTree) -> Edit | None:
+    """An argument less, and a comma; ``first`` to ``last`` are its nodes."""
+    start, end, data = first.start_byte, last.end_byte, tree.data
+    before, after = data[:start].rstrip(), data[end:].lstrip()
+    if before.endswith(b","):
+        return Edit(len(before) - 1, end, "")
+    if after.startswith(b","):
+        rest = after[1:].lstrip()
+        return Edit(start, len(data) - len(rest), "")
+    return Edit(start, end, "") if before.endswith(b"(") else None
+
+
+def _shortened(one: KnownCall, refusal: Refusal, scopes: Scopes) -> Edit | None:
+    """One argument less, where the others are in their places by their names then.
+
+    It gets a keyword instead, if it is called as one that the function takes.
+    """
+    if refusal.surplus > 1 or refusal.missing or refusal.twice:
         return None
-    node = next(key for key, _ in _arguments(one.node)[1] if scopes.tree.text(key) == old)
-    return Edit(node.start_byte, node.end_byte, new)
+    tree, signature = scopes.tree, one.signature
+    positional, _ = arguments(one.node)
+    texts = [tree.text(node) for node in positional]
+    if texts[-1] in signature.keywords or (signature.more and texts[-1].isidentifier()):
+        return Edit(positional[-1].start_byte, positional[-1].start_byte, f"{texts[-1]}=")
+    words = [_last_word(text) for text in texts]
+    at = max(
+        range(len(words)),
+        key=lambda at: (_fitting((*words[:at], *words[at + 1 :]), signature.names), at),
+    )
+    return _without(positional[at], positional[at], tree)
 
 
 def _words(name: str) -> set[str]:

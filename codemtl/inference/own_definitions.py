@@ -22,6 +22,7 @@ from codemtl.syntax.signatures import Signature, signature_of
 from codemtl.syntax.tree import SourceTree, parse
 
 _LARGEST = 400_000  # bytes of another file
+_TEXTS = ("string", "ellipsis", "concatenated_string")
 _FURTHEST = 8  # modules or bases that are followed
 _AT_RUN_TIME = re.compile(rb"__getattr|setattr|__dict__|metaclass|__new__")
 _MADE_OTHERWISE = re.compile("Enum|Flag|Meta|Model|Protocol")  # bases
@@ -137,13 +138,9 @@ class OwnDefinitions:
             once = len(own) == 1 == module.bound.get(start, {}).get(name)
             return Known(module, own[0]) if once and own[0].kind == "function" else None
         bases = self.bases(owner) if steps <= _FURTHEST else None
-        if bases is None:
+        if bases is None or len(bases) > 1:  # which comes first, a class below may decide
             return None
-        for base in bases:
-            found = self.member(base, name, steps + 1)
-            if found is not False:
-                return found
-        return False
+        return self.member(bases[0], name, steps + 1) if bases else False
 
     def bases(self, owner: Known) -> list[Known] | None:
         """The bases of a class but `object`; None if one of them is not known, or it is special."""
@@ -153,12 +150,8 @@ class OwnDefinitions:
         for node in _superclasses(owner):
             if tree.text(node) == "object":
                 continue
-            name, _, attribute = tree.text(node).partition(".")
-            base = (
-                self.attribute(name, attribute, owner.module) if attribute
-                else self.top(name, owner.module)
-            )  # fmt: skip
-            if base is None or base.definition.kind != "class":
+            base = self._named(node, owner.module)
+            if base is None:
                 return None
             found.append(base)
         return found
@@ -166,11 +159,25 @@ class OwnDefinitions:
     def signature(self, known: Known) -> Signature | None:
         """How a function or class is called; None if it may be called in any way."""
         if known.definition.kind == "function":
-            return known.signature
-        if _is_special(known):
+            return None if _is_stub(known.definition) else known.signature
+        if self._is_special(known):
             return None
         maker = self.member(known, "__init__")
-        return _NOTHING if maker is False else maker.signature if maker else None
+        return _NOTHING if maker is False else self.signature(maker) if maker else None
+
+    def _is_special(self, known: Known, steps: int = 0) -> bool:
+        """Whether a class, or one that it is known to come from, may be made in its own way."""
+        above = (self._named(one, known.module) for one in _superclasses(known))
+        return _is_special(known) or any(
+            base is not None and (steps > _FURTHEST or self._is_special(base, steps + 1))
+            for base in above
+        )
+
+    def _named(self, node: Node, module: Module) -> Known | None:
+        """The class that a name or dotted name in a module stands for."""
+        name, _, attribute = module.tree.text(node).partition(".")
+        found = self.attribute(name, attribute, module) if attribute else self.top(name, module)
+        return found if found is not None and found.definition.kind == "class" else None
 
     def _module(self, name: str, importer: Module) -> Module | None:
         """Another module of the project, as an import in one of its modules names it."""
@@ -193,6 +200,20 @@ def _superclasses(known: Known) -> list[Node]:
     named = known.definition.node.child_by_field_name("superclasses")
     found = named.named_children if named is not None else ()
     return [node for node in found if node.type != "comment"]
+
+
+def _is_stub(definition: Definition) -> bool:
+    """Whether nothing is done in a function, no method: it stands for another one."""
+    body = definition.node.child_by_field_name("body")
+    return (
+        definition.parent is None
+        and body is not None
+        and all(
+            one.type in ("pass_statement", "comment")
+            or (one.type == "expression_statement" and one.named_children[0].type in _TEXTS)
+            for one in body.named_children
+        )
+    )
 
 
 def _is_special(known: Known) -> bool:

@@ -17,7 +17,7 @@ from codemtl.syntax.tree import parse
 
 B = """\
 def helper(model, key):
-    pass
+    return model
 
 
 class Base:
@@ -53,7 +53,9 @@ def repaired(text: str, edit: object) -> str | None:
     return data[start:end].decode().strip()
 
 
-SCALE = "def scale(key, factor, *, mode=None):\n    pass\n\n\ndef g(a, b, c): ...\n\n\n"
+SCALE = (
+    "def scale(key, factor, *, mode=None):\n    return key\n\n\ndef g(a, b, c):\n    return a\n\n\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -69,11 +71,34 @@ SCALE = "def scale(key, factor, *, mode=None):\n    pass\n\n\ndef g(a, b, c): ..
         ("factor", "scale(1,)", "scale() needs 'factor'", "scale(1, factor,)"),
         ("key", "scale()", "scale() needs 'key' and 'factor'", None),
         ("x", "scale(1)", "scale() needs 'factor'", None),
-        ("x", "scale(1, 2, 3)", "scale() takes 2 positional arguments, not 3", None),
+        ("x", "scale(1, 2, 3)", "scale() takes 2 positional arguments, not 3", "scale(1, 2)"),
+        (
+            "x",
+            "scale(key, x, factor)",
+            "scale() takes 2 positional arguments, not 3",
+            "scale(key, factor)",
+        ),
+        (
+            "mode",
+            "scale(1, 2, mode)",
+            "scale() takes 2 positional arguments, not 3",
+            "scale(1, 2, mode=mode)",
+        ),
+        ("x", "scale(1, 2, 3, 4)", "scale() takes 2 positional arguments, not 4", None),
+        ("x", "g(c=x, message=3)", "g() has no parameter 'message'", None),
+        ("x", "scale(1, fctr=3)", "scale() has no parameter 'fctr'", "scale(1, factor=3)"),
+        ("size_b", "g(b_size, c)", "g() needs 'c'", None),
+        ("a", "g(x.b, c[0])", "g() needs 'c'", "g(a, x.b, c[0])"),
         ("x", "scale(1, 2, key=3)", "scale() gets 'key' twice", None),
         ("x", "scale(1, 2, mdoe=3)", "scale() has no parameter 'mdoe'", "scale(1, 2, mode=3)"),
         ("x", "scale(1, factors=3)", "scale() has no parameter 'factors'", "scale(1, factor=3)"),
-        ("x", "scale(1, 2, size=3)", "scale() has no parameter 'size'", None),
+        ("x", "scale(1, 2, size=3)", "scale() has no parameter 'size'", "scale(1, 2)"),
+        (
+            "x",
+            "scale(key=1, size=3, factor=2)",
+            "scale() has no parameter 'size'",
+            "scale(key=1, factor=2)",
+        ),
         ("factor", "scale(i for i in x)", "scale() needs 'factor'", None),
     ],
 )
@@ -101,11 +126,11 @@ def test_calls_that_fit_or_may(body: str) -> None:
 @pytest.mark.parametrize(
     "above",
     [
-        "@decorated\ndef scale(a, b): pass\n",
-        "def scale(a, b): pass\nscale = g(scale)\n",
-        "def scale(a, b): pass\ndef scale(a): pass\n",
+        "@decorated\ndef scale(a, b): return a\n",
+        "def scale(a, b): return a\nscale = g(scale)\n",
+        "def scale(a, b): return a\ndef scale(a): pass\n",
         "if x:\n    def scale(a, b): pass\nelse:\n    def scale(a): pass\n",
-        "def scale(a, b): pass\ndef g():\n    global scale\n    scale = 3\n",
+        "def scale(a, b): return a\ndef g():\n    global scale\n    scale = 3\n",
         "def scale(a, *b): pass\n",
         "def scale(a, b=1): pass\n",
         "@dataclass\nclass scale:\n    a: int\n    b: int\n",
@@ -114,7 +139,11 @@ def test_calls_that_fit_or_may(body: str) -> None:
         "class scale(Enum):\n    def __init__(self, a, b): pass\n",
         "class scale:\n    def __new__(cls, a): pass\n    def __init__(self, a, b): pass\n",
         "class scale(Unknown): pass\n",
-        "def scale(a, b): pass\nexec(x)\n",
+        "class A(metaclass=M): pass\n\n\nclass scale(A):\n    def __init__(self, a, b): pass\n",
+        "class A:\n    def __init__(self, a, b): pass\n\n\nclass B(A): pass\n\n\n"
+        "class C(A):\n    def __init__(self, a): pass\n\n\nclass scale(B, C): pass\n",
+        "def scale(): pass\n",
+        "def scale(a, b): return a\nexec(x)\n",
     ],
 )
 def test_what_may_be_called_otherwise(above: str) -> None:
@@ -123,21 +152,21 @@ def test_what_may_be_called_otherwise(above: str) -> None:
 
 def test_what_other_calls_hand_over_is_handed_over_here() -> None:
     text = (
-        "def find(model, key): pass\n\n\nclass A:\n    def f(self, key):\n"
+        "def find(model, key): return key\n\n\nclass A:\n    def f(self, key):\n"
         "        find(self.model, key)\n\n    def g(self, key):\n        find(key)\n"
     )
     assert told(text) == [("find() needs 'key'", "find(self.model, key)")]
 
 
 def test_a_constant_is_handed_over_if_two_calls_agree() -> None:
-    text = "def find(x, key): pass\n\n\ndef f():\n    find(2, 'a b')\n    find(3)\n"
+    text = "def find(x, key): return key\n\n\ndef f():\n    find(2, 'a b')\n    find(3)\n"
     assert told(text) == [("find() needs 'key'", None)]
     assert told(f"{text}    find(5, 'a b')\n") == [("find() needs 'key'", "find(3, 'a b')")]
 
 
 def test_attributes_of_the_object() -> None:
     text = (
-        "def find(x, key): pass\n\n\nclass A:\n    def __init__(self, key):\n"
+        "def find(x, key): return key\n\n\nclass A:\n    def __init__(self, key):\n"
         "        self._key = key\n\n    def g(self):\n        find(1)\n"
     )
     assert told(text) == [("find() needs 'key'", "find(1, self._key)")]
@@ -158,9 +187,18 @@ def test_classes_and_methods_of_other_files(tmp_path: Path) -> None:
         ("h() needs 'key'", None),
         ("b.helper() needs 'key'", "b.helper(model, name)"),
         ("b.Base() needs 'name'", "b.Base(model, name)"),
-        ("cls.make() takes no positional arguments, not 1", None),
+        ("cls.make() takes no positional arguments, not 1", "cls.make()"),
         ("A() needs 'name'", None),
     ]
+
+
+def test_what_comes_after_another_class() -> None:
+    text = (
+        "class A:\n    def __init__(self, a): pass\n\n\nclass B(A):\n"
+        "    def __init__(self):\n        super(B, self).__init__()\n"
+        "        super(A, self).__init__()\n"
+    )
+    assert told(text) == [("super(B, self).__init__() needs 'a'", None)]
 
 
 def test_a_method_that_forgot_self() -> None:
@@ -175,7 +213,7 @@ def test_methods_that_others_override(tmp_path: Path) -> None:
     assert told(text, tmp_path, c=child) == []
 
 
-ASYNC = "async def load(x): ...\n\n\nasync def stream(x):\n    yield x\n\n\n"
+ASYNC = "async def load(x): return x\n\n\nasync def stream(x):\n    yield x\n\n\n"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +251,7 @@ def test_coroutines_that_another_class_has_as_plain_methods() -> None:
 
 
 def test_the_findings_of_repair() -> None:
-    text = f"{SCALE}def f(factor):\n    scale(1)\n    scale(2, 3, 4)\n"
+    text = f"{SCALE}def f(factor):\n    scale(1)\n    scale(2, 3, 4, 5)\n"
     result = repair_source(SourceFile.from_bytes(text.encode()), FakePredictor())
     assert [(one.kind, one.function, one.original, one.replacement) for one in result.findings] == [
         ("call-misuse", "f", "", ", factor"),
