@@ -87,7 +87,7 @@ def _value(name: str, one: KnownCall, scopes: Scopes, alike: Sequence[KnownCall]
     A variable of that name, what other calls of the file hand over, if they agree and it can be
     said here, or an attribute of that name of the object itself.
     """
-    scope, start = scopes.scope_at(one.node).index, one.node.start_byte
+    scope, start = scopes.scope_at(one.node).index, _statement(one.node).start_byte
     if scopes.category(scope, name) in ("local", "module"):
         owner = scopes.resolve(scope, name)
         if (owner == 0 and scope != 0) or scopes.first_bound(owner, name) < start:
@@ -108,6 +108,13 @@ def _value(name: str, one: KnownCall, scopes: Scopes, alike: Sequence[KnownCall]
             if attribute in mine or attribute in owner_class.bound:
                 return f"self.{attribute}"
     return None
+
+
+def _statement(node: Node) -> Node:
+    """The statement around an expression."""
+    while node.parent is not None and node.parent.type not in ("block", "module"):
+        node = node.parent
+    return node
 
 
 def _says_a_name(text: str) -> bool:
@@ -199,7 +206,8 @@ def _shortened(one: KnownCall, refusal: Refusal, scopes: Scopes) -> Edit | None:
     tree, signature = scopes.tree, one.signature
     positional, _ = arguments(one.node)
     texts = [tree.text(node) for node in positional]
-    if texts[-1] in signature.keywords or (signature.more and texts[-1].isidentifier()):
+    free = texts[-1].isidentifier() and texts[-1] not in one.call.keywords
+    if free and (texts[-1] in signature.keywords or signature.more):
         return Edit(positional[-1].start_byte, positional[-1].start_byte, f"{texts[-1]}=")
     words = [_last_word(text) for text in texts]
     at = max(

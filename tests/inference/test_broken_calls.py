@@ -54,7 +54,8 @@ def repaired(text: str, edit: object) -> str | None:
 
 
 SCALE = (
-    "def scale(key, factor, *, mode=None):\n    return key\n\n\ndef g(a, b, c):\n    return a\n\n\n"
+    "def scale(key, factor, *, mode=None):\n    return key\n\n\n"
+    "def g(a, b, c):\n    return a\n\n\nclass G:\n    pass\n\n\n"
 )
 
 
@@ -71,6 +72,23 @@ SCALE = (
         ("factor", "scale(1,)", "scale() needs 'factor'", "scale(1, factor,)"),
         ("key", "scale()", "scale() needs 'key' and 'factor'", None),
         ("x", "scale(1)", "scale() needs 'factor'", None),
+        ("x", "factor = scale(1)", "scale() needs 'factor'", None),
+        ("x", "for factor in scale(1): pass", "scale() needs 'factor'", None),
+        ("x", "factor = 2; scale(1)", "scale() needs 'factor'", "factor = 2; scale(1, factor)"),
+        (
+            "mode",
+            "scale(1, 2, mode, mode=3)",
+            "scale() takes 2 positional arguments, not 3",
+            "scale(1, 2, mode=3)",
+        ),
+        ("x", "scale(1, 2, size=3,)", "scale() has no parameter 'size'", "scale(1, 2,)"),
+        (
+            "x",
+            "scale(size=3, key=1, factor=2)",
+            "scale() has no parameter 'size'",
+            "scale(key=1, factor=2)",
+        ),
+        ("x", "G(size=3)", "G() has no parameter 'size'", "G()"),
         ("x", "scale(1, 2, 3)", "scale() takes 2 positional arguments, not 3", "scale(1, 2)"),
         (
             "x",
@@ -254,8 +272,8 @@ def test_the_findings_of_repair() -> None:
     text = f"{SCALE}def f(factor):\n    scale(1)\n    scale(2, 3, 4, 5)\n"
     result = repair_source(SourceFile.from_bytes(text.encode()), FakePredictor())
     assert [(one.kind, one.function, one.original, one.replacement) for one in result.findings] == [
-        ("call-misuse", "f", "", ", factor"),
         ("call-misuse", "f", "scale", "scale"),
+        ("call-misuse", "f", "", ", factor"),
     ]
     assert result.patched is not None and b"    scale(1, factor)\n" in result.patched
     assert [one.original for one in result.unresolved] == ["scale"]
