@@ -12,17 +12,25 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from codemtl.errors import EditError
 from codemtl.inference.known_calls import KnownCall, known_calls
 from codemtl.inference.mended_calls import mended
 from codemtl.inference.project import Project
-from codemtl.inference.unawaited import awaited
-from codemtl.syntax.definitions import Definition
+from codemtl.inference.unawaited import awaited, is_coroutine
+from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes
-from codemtl.syntax.signatures import Refusal, methods_of
-from codemtl.syntax.tree import SourceTree
+from codemtl.syntax.signatures import Call, Refusal, methods_of
+from codemtl.syntax.tree import SourceTree, parse
+from codemtl.syntax.verify import verify
 
-_EXPECTED = re.compile(rb"[Rr]aises|suppress|warns")
+_EXPECTED = re.compile(rb"[Rr]aises|suppress|warns|xfail|expectedFailure")
+_SILENCED = re.compile(rb"#.*(?:type:[ \t]*ignore|pylint:[ \t]*disable)")
+_SET = (  # a name of a class is bound otherwise than by ``def``
+    rb"(?m)\.%b[ \t]*(?::[^=\n]*)?=(?!=)|^[ \t]+%b(?:[ \t]*:[^=\n]*)?[ \t]+=(?!=)|^[ \t]+%b=lambda"
+    rb"|[\"']%b[\"']|\bimport\b[^\n#]*\b%b\b|^[ \t]+class[ \t]+%b\b"
+)
+_SEVERAL = rb"class[ \t]+\w+[ \t]*\([^)]*(?:\b%b\b[^),]*,[ \t\n]*[\w.]+[ \t\n]*[,)]|,[^)]*\b%b\b)"
 _CAUGHT = re.compile(rb"except[ \t]*(?::|\(?[^:]*\b(?:TypeError|(?:Base)?Exception)\b)")
 
 
@@ -45,7 +53,7 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
     for one, refusal in zip(calls, refusals, strict=True):
         if refusal is None:
             accepted.setdefault(one.known.definition, []).append(one)
-    found = list[BrokenCall]()
+    found, works = list[BrokenCall](), dict[tuple[str, Call], bool]()
     for one, refusal in zip(calls, refusals, strict=True):
         if refusal is not None and not _is_expected(scopes.tree, one.node):
             repair = mended(one, refusal, scopes, accepted.get(one.known.definition, ()))
@@ -54,12 +62,27 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
             trouble = f"is a coroutine, and nobody awaits it{_where(one)}"
         else:
             continue
-        if not _is_overridden(one, scopes, project):
-            place = one.node.start_byte if repair is None else repair.start
-            owner = scopes.function_of(scopes.scope_at(place).index)
-            function = owner.qualname if owner is not None else None
-            found.append(BrokenCall(one, f"{one.callee}() {trouble}", repair, function))
+        key = one.callee, one.call
+        if key not in works:
+            works[key] = _works_elsewhere(one, scopes, project)
+        if works[key]:
+            continue
+        repair = repair if repair is not None and _is_sound(scopes.tree, repair) else None
+        if refusal is None and repair is None:
+            continue
+        place = one.node.start_byte if repair is None else repair.start
+        owner = scopes.function_of(scopes.scope_at(place).index)
+        function = owner.qualname if owner is not None else None
+        found.append(BrokenCall(one, f"{one.callee}() {trouble}", repair, function))
     return found
+
+
+def _is_sound(tree: SourceTree, repair: Edit) -> bool:
+    try:
+        verify(tree, [repair])
+    except EditError:
+        return False
+    return True
 
 
 def _trouble(one: KnownCall, refusal: Refusal) -> str:
@@ -71,7 +94,8 @@ def _trouble(one: KnownCall, refusal: Refusal) -> str:
         most = len(one.signature.names)
         arguments = "argument" if most == 1 else "arguments"
         return f"takes {most or 'no'} positional {arguments}, not {one.call.positional}"
-    return f"needs {_listed(refusal.missing)}"
+    named = [one for one in refusal.missing if one]
+    return f"needs {_listed(named)}" if named else "needs another positional argument"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -85,12 +109,17 @@ def _where(one: KnownCall) -> str:
 
 
 def _is_expected(tree: SourceTree, node: Node) -> bool:
-    """Whether a call stands where a `TypeError` is caught or tested for."""
+    """Whether a call stands where a `TypeError` is caught or tested for, or is silenced."""
+    line = tree.data.rfind(b"\n", 0, node.start_byte) + 1
+    end = tree.data.find(b"\n", node.end_byte)
+    if _SILENCED.search(tree.data, line, end if end >= 0 else len(tree.data)):
+        return True
     above = node.parent
     while above is not None:
-        body = above.child_by_field_name("body")
+        inner = above.child_by_field_name("definition") or above
+        body = inner.child_by_field_name("body")
         end = body.start_byte if body is not None else node.start_byte
-        if above.type in ("with_statement", "call") and _EXPECTED.search(
+        if above.type in ("with_statement", "call", "decorated_definition") and _EXPECTED.search(
             tree.data, above.start_byte, end
         ):
             return True
@@ -103,18 +132,35 @@ def _is_expected(tree: SourceTree, node: Node) -> bool:
     return False
 
 
-def _is_overridden(one: KnownCall, scopes: Scopes, project: Project | None) -> bool:
-    """Whether another class of the project has such a method of ``self``, with which it works."""
+def _works_elsewhere(one: KnownCall, scopes: Scopes, project: Project | None) -> bool:
+    """Whether another class of the project may have such a method, with which a call works.
+
+    For ``self``: any that is called so, or is set by that name. For ``super()``: any that comes
+    between, where a class has several bases. A project that is not read may have all.
+    """
     receiver, _, name = one.callee.rpartition(".")
-    if receiver not in ("self", "cls"):
+    between = receiver.startswith("super(")
+    if receiver not in ("self", "cls") and not between:
         return False
+    if project is not None and not project.files:
+        return True
+    owner = scopes.class_of(scopes.scope_at(one.node).index)
+    word = owner.qualname.rpartition(".")[2] if between and owner is not None else name
     texts = [scopes.tree.data]
     if project is not None:
-        texts += [text for _, text in project.holding(name)]
-    header = re.compile(rb"\b(async[ \t]+)?def[ \t]+" + re.escape(name.encode()) + rb"[ \t]*\(")
+        texts += [text for _, text in project.holding(word)]
+    quoted = re.escape(word.encode())
+    if between:
+        return any(re.search(_SEVERAL % (quoted, quoted), text) for text in texts)
+    header = re.compile(rb"\bdef[ \t]+" + quoted + rb"[ \t]*\(")
+    if any(re.search(_SET % ((quoted,) * 6), text) for text in texts):
+        return True
     others = [text for text in texts if header.search(text)]
     if one.signature.accepts(one.call):
-        return any(found[1] is None for text in others for found in header.finditer(text))
+        return any(
+            other.name == name and not is_coroutine(other.node)
+            for text in others for other in functions(parse(text))
+        )  # fmt: skip
     return any(
         other is None or other.accepts(one.call)
         for text in others for other in methods_of(text, name)

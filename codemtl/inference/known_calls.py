@@ -103,7 +103,11 @@ class _Sites:
             return None  # what comes after another class
         bases = self.own.bases(Known(here, definition)) if definition is not None else None
         found = self.own.member(bases[0], member) if bases and len(bases) == 1 else None
-        return found if isinstance(found, Known) else None
+        if not isinstance(found, Known):
+            return None
+        above = self.scopes.function_of(scope.index)
+        of_class = above is not None and above.parameters[:1] != ["self"]
+        return found if not of_class or _decorators(found) & _UNBOUND else None
 
     def _is_global(self, node: Node) -> bool:
         """Whether a name is one of the module's."""

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from tree_sitter import Node
 
 from codemtl.inference.known_calls import KnownCall
-from codemtl.syntax.edits import Edit
+from codemtl.syntax.edits import Edit, apply
+from codemtl.syntax.names import STORE
 from codemtl.syntax.scopes import Scopes
-from codemtl.syntax.signatures import Refusal
+from codemtl.syntax.signatures import EXTRAS, Refusal, call_of
 from codemtl.syntax.suggestions import spelling_distance
-from codemtl.syntax.tree import SourceTree
+from codemtl.syntax.tree import SourceTree, parse
 
-_SELF = ("self", "cls", "klass", "mcs", "mcls", "_", "_self", "_cls")
+_SELF = ("self", "cls", "this", "klass", "mcs", "mcls", "_", "_self", "_cls")
 _CONSTANTS = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:True|False|None|[0-9]\w*)\b")
 _DOTTED = re.compile(r"[\w.]+")
 _WORD = re.compile(r"[A-Za-z][a-z]*|[0-9]+")
@@ -28,13 +29,31 @@ def mended(
 
     ``alike`` are accepted calls of the same function in the same file.
     """
+    edit = None
     if refusal.unknown:
-        return _renamed(one, refusal, scopes)
-    if refusal.surplus:
-        return _bound(one, refusal, scopes) or _shortened(one, refusal, scopes)
-    if len(refusal.missing) == 1 and not refusal.twice:
-        return _completed(one, refusal.missing[0], scopes, alike)
-    return None
+        edit = _renamed(one, refusal, scopes)
+    elif refusal.surplus:
+        first = _without_self(one)
+        if first is not None:
+            return _bound(one, first, refusal, scopes.tree)
+        edit = _shortened(one, refusal, scopes)
+    elif len(refusal.missing) == 1 and not refusal.twice:
+        edit = _completed(one, refusal.missing[0], scopes, alike)
+    return edit if edit is not None and _is_accepted(one, edit, scopes.tree) else None
+
+
+def _is_accepted(one: KnownCall, edit: Edit, tree: SourceTree) -> bool:
+    """Whether a call is accepted after an edit of it."""
+    start, end = one.node.start_byte, one.node.end_byte
+    text = apply(
+        tree.data[start:end], [Edit(edit.start - start, edit.end - start, edit.replacement)]
+    )
+    new = parse(text)
+    node = new.root.named_children[0] if new.root.named_children else None
+    while node is not None and node.type != "call":
+        node = node.named_children[0] if node.named_children else None
+    call = None if node is None else call_of(new, node, attribute="." in one.callee)
+    return call is not None and one.signature.accepts(call)
 
 
 def _completed(
@@ -75,7 +94,7 @@ def _completed(
 
 def _last(brackets: Node, text: str) -> Edit:
     """One more at the end of a list of arguments."""
-    inside = [node for node in brackets.named_children if node.type != "comment"]
+    inside = [node for node in brackets.named_children if node.type not in EXTRAS]
     if inside:
         return Edit(inside[-1].end_byte, inside[-1].end_byte, f", {text}")
     return Edit(brackets.start_byte + 1, brackets.start_byte + 1, text)
@@ -87,27 +106,63 @@ def _value(name: str, one: KnownCall, scopes: Scopes, alike: Sequence[KnownCall]
     A variable of that name, what other calls of the file hand over, if they agree and it can be
     said here, or an attribute of that name of the object itself.
     """
+    if not name:
+        return None
     scope, start = scopes.scope_at(one.node).index, _statement(one.node).start_byte
-    if scopes.category(scope, name) in ("local", "module"):
-        owner = scopes.resolve(scope, name)
-        if (owner == 0 and scope != 0) or scopes.first_bound(owner, name) < start:
-            return name
-    told = Counter(text for other in alike if (text := _given(name, other, scopes)) is not None)
+    if scopes.category(scope, name) in ("local", "module") and _is_bound(
+        scopes, scope, name, start
+    ):
+        return name
+    values = [node for other in alike if (node := _given(name, other, scopes)) is not None]
+    told = Counter(scopes.tree.text(node) for node in values)
     if told:
         (text, times), *_ = told.most_common(1)
-        if 2 * times > told.total() and (times > 1 or _says_a_name(text)):
+        value = next(node for node in values if scopes.tree.text(node) == text)
+        if (
+            2 * times > told.total()
+            and (times > 1 or _says_a_name(text))
+            and _can_be_said(value, scopes, scope, start)
+        ):
             return text
-    owner_class = scopes.class_of(scope)
-    function = scopes.function_of(scope)
-    if owner_class is not None and function is not None and scopes.resolve(scope, "self") >= 0:
-        mine = {
-            use.name for use in scopes.attribute_uses
-            if use.receiver == "self" and owner_class.start <= use.start < owner_class.end
-        }  # fmt: skip
-        for attribute in (name, f"_{name}"):
-            if attribute in mine or attribute in owner_class.bound:
-                return f"self.{attribute}"
-    return None
+    return _attribute(name, scopes, scope, start)
+
+
+def _is_bound(scopes: Scopes, scope: int, name: str, start: int) -> bool:
+    """Whether a name that is seen from a scope has a value where a statement begins."""
+    owner = scopes.resolve(scope, name)
+    return (
+        owner == -1
+        or (owner == 0 and scope != 0)
+        or (owner >= 0 and scopes.first_bound(owner, name) < start)
+    )
+
+
+def _can_be_said(value: Node, scopes: Scopes, scope: int, start: int) -> bool:
+    """Whether an expression from elsewhere in the file means something in a scope."""
+    there = scopes.scope_at(value).index
+    names = scopes.names_within(value.start_byte, value.end_byte)
+    if any(one.name == "self" for one in names) and scopes.class_of(there) != scopes.class_of(
+        scope
+    ):
+        return False
+    return all(one.scope == there and _is_bound(scopes, scope, one.name, start) for one in names)
+
+
+def _attribute(name: str, scopes: Scopes, scope: int, start: int) -> str | None:
+    """An attribute of ``self`` that is called so, and set by then; no method."""
+    owner, function = scopes.class_of(scope), scopes.function_of(scope)
+    if owner is None or function is None or scopes.resolve(scope, "self") < 0:
+        return None
+    begin, end = owner.start, owner.end
+    if function.qualname.endswith(".__init__"):
+        begin, end = function.start, start
+    known = {
+        use.name for use in scopes.attribute_uses
+        if use.receiver == "self" and use.role == STORE and begin <= use.start < end
+    }  # fmt: skip
+    known |= {one for one in owner.bound if one not in owner.defines}
+    found = next((one for one in (name, f"_{name}") if one in known), None)
+    return None if found is None else f"self.{found}"
 
 
 def _statement(node: Node) -> Node:
@@ -121,24 +176,26 @@ def _says_a_name(text: str) -> bool:
     return any(one.isidentifier() for one in _CONSTANTS.sub(" ", text))
 
 
-def _given(name: str, other: KnownCall, scopes: Scopes) -> str | None:
+def _given(name: str, other: KnownCall, scopes: Scopes) -> Node | None:
     """What a call hands over for a parameter."""
     tree, names = scopes.tree, other.signature.names
     positional, keywords = arguments(other.node)
     if name in names and names.index(name) < len(positional):
-        return tree.text(positional[names.index(name)])
-    return next((tree.text(value) for key, value in keywords if tree.text(key) == name), None)
+        return positional[names.index(name)]
+    return next((value for key, value in keywords if tree.text(key) == name), None)
 
 
 def arguments(node: Node) -> tuple[list[Node], list[tuple[Node, Node]]]:
     """The positional arguments of a call, and its keywords with their values."""
     brackets = node.child_by_field_name("arguments")
     positional, keywords = list[Node](), list[tuple[Node, Node]]()
+    if brackets is not None and brackets.type == "generator_expression":
+        return [brackets], []
     for one in brackets.named_children if brackets is not None else ():
         name, value = one.child_by_field_name("name"), one.child_by_field_name("value")
         if one.type == "keyword_argument" and name is not None and value is not None:
             keywords.append((name, value))
-        elif one.type != "comment":
+        elif one.type not in EXTRAS:
             positional.append(one)
     return positional, keywords
 
@@ -164,7 +221,7 @@ def _renamed(one: KnownCall, refusal: Refusal, scopes: Scopes) -> Edit | None:
     old = refusal.unknown[0]
     free = (*one.signature.names[one.call.positional :], *sorted(one.signature.keywords))
     left = [name for name in free if name and name not in one.call.keywords]
-    wanted = refusal.missing or left
+    wanted = [name for name in refusal.missing or left if name]
     near = sorted(
         (distance, name) for name in wanted
         if (distance := spelling_distance(old, name)) is not None
@@ -173,7 +230,9 @@ def _renamed(one: KnownCall, refusal: Refusal, scopes: Scopes) -> Edit | None:
     key, value = next(both for both in arguments(one.node)[1] if scopes.tree.text(both[0]) == old)
     if not near and not refusal.missing and len(alike) != 1:
         return None if alike else _without(key, value, scopes.tree)
-    new = near[0][1] if near else (alike or refusal.missing)[0]
+    if not wanted:
+        return None
+    new = near[0][1] if near else (alike or wanted)[0]
     return Edit(key.start_byte, key.end_byte, new)
 
 
@@ -221,20 +280,22 @@ def _words(name: str) -> set[str]:
     return {word.casefold() for word in _WORD.findall(name)}
 
 
-def _bound(one: KnownCall, refusal: Refusal, scopes: Scopes) -> Edit | None:
-    """A method that forgot ``self``."""
-    if (
-        refusal.surplus > 1
-        or refusal.missing
-        or refusal.twice
-        or not one.callee.startswith("self.")
-    ):
-        return None
+def _without_self(one: KnownCall) -> Node | None:
+    """The first parameter of a method that forgot ``self``; None of others."""
     definition = one.known.definition
     parameters = definition.node.child_by_field_name("parameters")
-    if one.known.module.tree is not scopes.tree or definition.outer is not definition.node:
+    first = parameters.named_children[0] if parameters and parameters.named_children else None
+    if not one.callee.startswith("self.") or definition.outer is not definition.node or not first:
         return None
-    first = parameters.named_children[:1] if parameters is not None else []
-    if not first or scopes.tree.text(first[0]).partition(":")[0].strip() in _SELF:
+    name = one.known.module.tree.text(first).partition(":")[0].strip()
+    return None if name in _SELF else first
+
+
+def _bound(one: KnownCall, first: Node, refusal: Refusal, tree: SourceTree) -> Edit | None:
+    """``self`` for a method that forgot it, unless it is called without an object elsewhere."""
+    if refusal.surplus > 1 or refusal.missing or refusal.twice or one.known.module.tree is not tree:
         return None
-    return Edit(first[0].start_byte, first[0].start_byte, "self, ")
+    name = one.known.definition.name.encode()
+    if re.search(rb"(?<![\w.])(?!self\.|cls\.)\w+\.%b\(" % name, tree.data):
+        return None
+    return Edit(first.start_byte, first.start_byte, "self, ")

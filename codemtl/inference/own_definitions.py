@@ -18,13 +18,15 @@ from codemtl.inference.project import Project
 from codemtl.syntax.definitions import Definition, definitions
 from codemtl.syntax.imports import Import, imports_of
 from codemtl.syntax.scopes import Scopes, analyze
-from codemtl.syntax.signatures import Signature, signature_of
+from codemtl.syntax.signatures import EXTRAS, Signature, signature_of
 from codemtl.syntax.tree import SourceTree, parse
 
 _LARGEST = 400_000  # bytes of another file
 _TEXTS = ("string", "ellipsis", "concatenated_string")
 _FURTHEST = 8  # modules or bases that are followed
-_AT_RUN_TIME = re.compile(rb"__getattr|setattr|__dict__|metaclass|__new__")
+_AT_RUN_TIME = re.compile(rb"__getattr|setattr|__dict__|metaclass|__new__|__init_subclass__")
+_STAR = re.compile(rb"^[ \t]*from[ \t][^\n#]*\bimport[ \t]*\(?[ \t]*\*", re.M)
+_MAKER_SET = re.compile(rb"\.__init__[ \t]*=(?!=)")
 _MADE_OTHERWISE = re.compile("Enum|Flag|Meta|Model|Protocol")  # bases
 _NOTHING = Signature((), 0)  # what `object` takes
 
@@ -44,14 +46,28 @@ class Module:
     @cached_property
     def definitions(self) -> dict[str, Definition]:
         """Functions and classes."""
-        return {one.name: one for one in self._all if one.parent is None and self._once(one.name)}
+        if self.scopes.dynamic:
+            return {}
+        last = max((one.end() for one in _STAR.finditer(self.tree.data)), default=0)
+        return {
+            one.name: one for one in self._all
+            if one.parent is None and self._once(one.name) and one.start >= last
+        }  # fmt: skip
 
     @cached_property
     def imports(self) -> dict[str, Import]:
-        """What it imports, but for ``*``."""
+        """What it imports, but for ``*``, behind which nothing is known."""
+        if self.scopes.dynamic or self.scopes.star:
+            return {}
         return {
             one.name: one for one in imports_of(self.tree.data, top=True) if self._once(one.name)
         }
+
+    def leaves(self, name: str) -> bool:
+        """Whether a name in a package is the submodule that is called so."""
+        way = self.imports.get(name)
+        bound = name in self.scopes.scopes[0].bound
+        return not bound or (way is not None and way.module == "." and way.member == name)
 
     @cached_property
     def members(self) -> dict[int, dict[str, list[Definition]]]:
@@ -121,6 +137,9 @@ class OwnDefinitions:
             return None
         full = way.module
         if way.member is not None:
+            package = self._module(way.module, module)
+            if package is not None and not package.leaves(way.member):
+                return None
             full += way.member if full.endswith(".") else f".{way.member}"
         elif name != full and name == full.partition(".")[0]:
             return None  # ``import a.b``
@@ -199,7 +218,7 @@ def _superclasses(known: Known) -> list[Node]:
     """What stands in the brackets behind the name of a class."""
     named = known.definition.node.child_by_field_name("superclasses")
     found = named.named_children if named is not None else ()
-    return [node for node in found if node.type != "comment"]
+    return [node for node in found if node.type not in EXTRAS]
 
 
 def _is_stub(definition: Definition) -> bool:
@@ -209,7 +228,7 @@ def _is_stub(definition: Definition) -> bool:
         definition.parent is None
         and body is not None
         and all(
-            one.type in ("pass_statement", "comment")
+            one.type in ("pass_statement", *EXTRAS)
             or (one.type == "expression_statement" and one.named_children[0].type in _TEXTS)
             for one in body.named_children
         )
@@ -221,6 +240,7 @@ def _is_special(known: Known) -> bool:
     tree, node = known.module.tree, known.definition.node
     return (
         known.definition.outer is not node
+        or _MAKER_SET.search(tree.data) is not None
         or _AT_RUN_TIME.search(tree.data, node.start_byte, node.end_byte) is not None
         or any(
             one.type == "keyword_argument" or _MADE_OTHERWISE.search(tree.text(one))

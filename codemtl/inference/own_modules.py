@@ -7,6 +7,7 @@ that lie in several places, what a module binds while it runs.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -65,11 +66,13 @@ class OwnModules:
     def file(self, module: str) -> str | None:
         """The file of a module as an import names it; None where nobody knows.
 
-        Without a package around it a file finds what lies beside it.
+        Without a package around it a file finds what lies beside it, but for modules that are
+        called as Python's own.
         """
         place = self.base(module)
         first = module.partition(".")[0]
-        if place is None and {first, f"{first}.py"} & self.project.names(str(self.root)):
+        beside = self.project.names(str(self.root)) if place is None else frozenset[str]()
+        if first not in sys.stdlib_module_names and {first, f"{first}.py"} & beside:
             place = self.root, tuple(module.split("."))
         there = self.look(*place) if place is not None else None
         return str(there.file) if isinstance(there, Found) else None

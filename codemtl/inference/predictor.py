@@ -52,7 +52,7 @@ class Calibration:
     undefined_name_alone: float = 0.6  # an undefined name without either: it is a bug
     missing_import: float = 0.9  # an undefined name that other files import: so must this one
     stale_import: float = 0.8  # an import of an own module that is not there: so it is
-    broken_call: float = 0.8  # a call that does not fit its definition: so should it read
+    broken_call: float = 0.7  # a call that does not fit its definition: so should it read
     broken_call_alone: float = 0.9  # the same, if nobody knows how it should read: it cannot work
     undefined_attribute: float = 0.5  # an attribute that nothing defines: the suggestion is right
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tree_sitter import Node
 
 from codemtl.inference.known_calls import KnownCall
@@ -10,9 +12,10 @@ from codemtl.syntax.names import READS
 from codemtl.syntax.scopes import Scopes
 
 _USES = ("comparison_operator", "binary_operator", "not_operator", "attribute", "subscript")
-_FIELDS = {"attribute": "object", "subscript": "value"}
-_OWN = ("close", "send", "throw")  # what coroutines have
-_FUNCTIONS = ("function_definition", "lambda", "class_definition")
+_FIELDS = {"attribute": "object", "subscript": "value", "binary_operator": "left"}
+_IDENTITY = ("is", "is not", "in", "not in")
+_OWN = re.compile(r"close|send|throw|cr_\w+|__\w+__|add_\w+")  # what coroutines and tasks have
+_FUNCTIONS = ("function_definition", "lambda", "class_definition", "generator_expression")
 
 
 def awaited(one: KnownCall, scopes: Scopes) -> Edit | None:
@@ -22,12 +25,12 @@ def awaited(one: KnownCall, scopes: Scopes) -> Edit | None:
     function.
     """
     node, above = one.node, one.node.parent
-    if above is None or not _is_coroutine(one.known.definition.node) or not _is_inside(node):
+    if above is None or not is_coroutine(one.known.definition.node) or not _is_inside(node):
         return None
     thrown_away = above.type == "expression_statement"
     if not (thrown_away or _is_used(node) or _is_used_later(above, node, scopes)):
         return None
-    if above.type in _FIELDS:
+    if above.type in ("attribute", "subscript"):
         text = (node.text or b"").decode("utf-8", "replace")
         return Edit(node.start_byte, node.end_byte, f"(await {text})")
     return Edit(node.start_byte, node.start_byte, "await ")
@@ -39,9 +42,12 @@ def _is_used(node: Node) -> bool:
     if above is None or above.type not in _USES:
         return False
     attribute = above.child_by_field_name("attribute")
-    if attribute is not None and (attribute.text or b"").decode() in _OWN:
+    if attribute is not None and _OWN.fullmatch((attribute.text or b"").decode()):
         return False
-    return above.type not in _FIELDS or above.child_by_field_name(_FIELDS[above.type]) == node
+    if above.type == "comparison_operator":
+        return not any(one.type in _IDENTITY for one in above.children)
+    field = _FIELDS.get(above.type)
+    return field is None or above.child_by_field_name(field) == node
 
 
 def _is_used_later(assignment: Node, node: Node, scopes: Scopes) -> bool:
@@ -54,9 +60,10 @@ def _is_used_later(assignment: Node, node: Node, scopes: Scopes) -> bool:
     found = scopes.occurrence(target)
     if found is None or scopes.scopes[found.scope].bound.get(found.name) != 1:
         return False
+    owner = scopes.scopes[found.scope]
     uses = [
         scopes.tree.root.descendant_for_byte_range(one.start, one.end)
-        for one in scopes.names
+        for one in scopes.names_within(owner.start, owner.end)
         if one.name == found.name and one.role in READS
         and scopes.resolve(one.scope, one.name) == found.scope
     ]  # fmt: skip
@@ -68,10 +75,14 @@ def _is_inside(node: Node) -> bool:
     around = node.parent
     while around is not None and around.type not in _FUNCTIONS:
         around = around.parent
-    return around is not None and _is_async(around)
+    body = None if around is None else around.child_by_field_name("body")
+    if around is None or body is None or node.start_byte < body.start_byte:
+        return False
+    return _is_async(around)
 
 
-def _is_coroutine(definition: Node) -> bool:
+def is_coroutine(definition: Node) -> bool:
+    """Whether a function is ``async`` and no generator."""
     return _is_async(definition) and not any(_yields(one) for one in definition.named_children)
 
 

@@ -12,6 +12,7 @@ from tree_sitter import Node
 from codemtl.syntax.definitions import Definition, definitions
 from codemtl.syntax.tree import SourceTree, parse
 
+EXTRAS = ("comment", "line_continuation")  # may stand anywhere
 _PLAIN = {"staticmethod", "classmethod", "abstractmethod", "override"}  # they keep the parameters
 
 
@@ -157,7 +158,7 @@ def signature_of(tree: SourceTree, one: Definition) -> Signature | None:
     keywords: dict[str, bool] = {}  # whether it has a default
     optional, rest, more, by_name = 0, False, False, False
     for node in parameters.named_children:
-        if node.type == "comment":
+        if node.type in EXTRAS:
             continue
         kind, inner = node.type, node
         if kind == "typed_parameter":
@@ -204,7 +205,7 @@ def call_of(tree: SourceTree, node: Node, *, attribute: bool) -> Call | None:
         if argument.type == "keyword_argument":
             name = argument.child_by_field_name("name")
             keywords.append("" if name is None else tree.text(name))
-        elif argument.type != "comment":
+        elif argument.type not in EXTRAS:
             if attribute and not positional and tree.text(argument) in ("self", "cls"):
                 return None
             positional += 1

@@ -135,6 +135,10 @@ def test_calls_of_a_function(header: str, call: str, trouble: str, line: str | N
         "try:\n        scale(1)\n    except:\n        pass",
         "with pytest.raises(TypeError):\n        scale(1)",
         "self.assertRaises(TypeError, lambda: scale(1))",
+        "scale(1, \\\n        2)",
+        "scale(\\\n        1, 2)",
+        "scale(1)  # type: ignore[call-arg]",
+        "scale(1)  # pylint: disable=no-value-for-parameter",
     ],
 )
 def test_calls_that_fit_or_may(body: str) -> None:
@@ -161,6 +165,10 @@ def test_calls_that_fit_or_may(body: str) -> None:
         "class A:\n    def __init__(self, a, b): pass\n\n\nclass B(A): pass\n\n\n"
         "class C(A):\n    def __init__(self, a): pass\n\n\nclass scale(B, C): pass\n",
         "def scale(): pass\n",
+        "def scale(a, b): return a\nfrom x import *\n",
+        "def scale(a, b): return a\nglobals().update(x)\n",
+        "class A:\n    def __init_subclass__(cls): pass\n\n\nclass scale(A): pass\n",
+        "class scale:\n    def __init__(self, a, b): pass\n\n\nscale.__init__ = x\n",
         "def scale(a, b): return a\nexec(x)\n",
     ],
 )
@@ -266,6 +274,110 @@ def test_coroutines_that_another_class_has_as_plain_methods() -> None:
     text = "class A:\n    async def f(self):\n        self.g()\n\n    async def g(self): ...\n"
     assert told(text) == [("self.g() is a coroutine, and nobody awaits it", "await self.g()")]
     assert told(f"{text}\n\nclass B(A):\n    def g(self): ...\n") == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "class C(A):\n    def g(self, x): ...\n",
+        "class C(A):\n    g = None\n",
+        "class C(A):\n    g=lambda self, x: x\n",
+        "A.g = f\n",
+        "a.g: int = f\n",
+        "setattr(a, 'g', f)\n",
+        "class C(A):\n    from b import g\n",
+        "class C(A):\n    class g: ...\n",
+    ],
+)
+def test_methods_that_are_replaced(tmp_path: Path, more: str) -> None:
+    text = "class A:\n    def f(self):\n        self.g(1)\n\n    def g(self): ...\n"
+    assert told(text, tmp_path, c=more) == []
+
+
+def test_a_project_that_is_too_large_may_override_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codemtl.inference.project.MOST_FILES", 1)
+    text = "class A:\n    def f(self):\n        self.g(1)\n\n    def g(self): ...\n"
+    assert told(text, tmp_path) == []
+
+
+def test_what_stands_between_a_class_and_its_base(tmp_path: Path) -> None:
+    text = (
+        "class Base:\n    def save(self): ...\n\n\nclass Timed(Base):\n"
+        "    def save(self, using):\n        super().save(using=using)\n"
+    )
+    assert told(text) == [("super().save() has no parameter 'using'", "super().save()")]
+    assert told(f"{text}\n\nclass Thing(Timed, Storage): ...\n") == []
+    assert told(text, tmp_path, c="class Thing(Storage, a.Timed): ...\n") == []
+
+
+def test_a_class_method_calls_its_base() -> None:
+    text = (
+        "class Base:\n    def f(self, a): ...\n\n\nclass A(Base):\n    @classmethod\n"
+        "    def g(cls):\n        super().f(cls(), 2)\n"
+    )
+    assert told(text) == []
+
+
+def test_names_that_a_package_binds_itself(tmp_path: Path) -> None:
+    tool = "class tool:\n    def f(self, a): ...\n\n\ndef f(a, b):\n    return a\n"
+    text = "from p import tool\n\ntool.f(1)\n"
+    assert len(told(text, tmp_path, tool=tool)) == 1
+    other = tmp_path / "other"
+    other.mkdir()
+    assert told(text, other, tool=tool, __init__="from .tool import tool\n") == []
+
+
+def test_modules_that_are_called_as_those_of_python(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "time.py").write_text("def sleep(a, b):\n    return a\n")
+    path = tmp_path / "a.py"
+    path.write_text("import time\n\ntime.sleep(1)\n")
+    source = SourceFile.read(path)
+    scopes = analyze(parse(source.data))
+    assert broken_calls(scopes, Projects().around(source)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        # what other calls hand over is not known here
+        ("def f(a, b): return a\ndef g(opts): f(1, opts)\ndef h(): f(3)\n", None),
+        ("def f(a, b): return a\nclass A:\n    def g(self): f(1, self.b)\ndef h(): f(3)\n", None),
+        ("def f(a): return a\nf(z for z in x)\nf()\n", None),
+        # attributes of the object, before they are set, and methods
+        (
+            "def f(a): return a\nclass A:\n    def __init__(self):\n        self.b = f()\n"
+            "        self.a = 1\n",
+            None,
+        ),
+        (
+            "def f(a): return a\nclass A:\n    def __init__(self):\n        self.a = 1\n"
+            "        self.b = f()\n",
+            "self.b = f(self.a)",
+        ),
+        ("def f(a): return a\nclass A:\n    def a(self): return f()\n", None),
+        # it would still not be accepted, or not compile
+        ("def f(a, b, c): return a\ndef g(a, c): f(c, b=1)\n", None),
+        ("def f(a, /): return a\nf(a=3)\n", None),
+        ("def f(a, b): return a\nf(1, 2, # one, two,\n  3)\n", None),
+        # a static method
+        (
+            "class A:\n    def f(self): self.n(3)\n    def n(x): return x\nA.n(3)\n",
+            None,
+        ),
+    ],
+)
+def test_repairs_that_are_not_offered(text: str, line: str | None) -> None:
+    ((_, found),) = told(text)
+    assert found == line
+
+
+def test_coroutines_in_generators_and_defaults() -> None:
+    text = f"{ASYNC}async def f(a=load(1) + 2):\n    sum(load(1)[0] for x in a)\n"
+    assert told(text) == []
+    assert told(f"{ASYNC}async def f():\n    x = load(1)\n    x is None\n") == []
 
 
 def test_the_findings_of_repair() -> None:
