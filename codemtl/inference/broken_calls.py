@@ -12,17 +12,16 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from codemtl.errors import EditError
 from codemtl.inference.known_calls import KnownCall, known_calls
 from codemtl.inference.mended_calls import mended
 from codemtl.inference.project import Project
+from codemtl.inference.soundness import Soundness
 from codemtl.inference.unawaited import awaited, is_coroutine
 from codemtl.syntax.definitions import Definition, functions
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.scopes import Scopes
 from codemtl.syntax.signatures import Call, Refusal, methods_of
 from codemtl.syntax.tree import SourceTree, parse
-from codemtl.syntax.verify import verify
 
 _EXPECTED = re.compile(rb"[Rr]aises|suppress|warns|xfail|expectedFailure")
 _SILENCED = re.compile(rb"#.*(?:type:[ \t]*ignore|pylint:[ \t]*disable)")
@@ -54,6 +53,7 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
         if refusal is None:
             accepted.setdefault(one.known.definition, []).append(one)
     found, works = list[BrokenCall](), dict[tuple[str, Call], bool]()
+    is_sound = Soundness(scopes.tree)
     for one, refusal in zip(calls, refusals, strict=True):
         if refusal is not None and not _is_expected(scopes.tree, one.node):
             repair = mended(one, refusal, scopes, accepted.get(one.known.definition, ()))
@@ -67,7 +67,7 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
             works[key] = _works_elsewhere(one, scopes, project)
         if works[key]:
             continue
-        repair = repair if repair is not None and _is_sound(scopes.tree, repair) else None
+        repair = repair if repair is not None and is_sound.of_edit(repair) else None
         if refusal is None and repair is None:
             continue
         place = one.node.start_byte if repair is None else repair.start
@@ -75,14 +75,6 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
         function = owner.qualname if owner is not None else None
         found.append(BrokenCall(one, f"{one.callee}() {trouble}", repair, function))
     return found
-
-
-def _is_sound(tree: SourceTree, repair: Edit) -> bool:
-    try:
-        verify(tree, [repair])
-    except EditError:
-        return False
-    return True
 
 
 def _trouble(one: KnownCall, refusal: Refusal) -> str:

@@ -7,17 +7,16 @@ touch each other.
 from __future__ import annotations
 
 import platform
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from codemtl.errors import EditError
 from codemtl.inference.baseline import Key, Known, known_in, take
 from codemtl.inference.predictor import Predictor
 from codemtl.inference.project import Projects, past
 from codemtl.inference.scope_findings import scope_findings
+from codemtl.inference.soundness import Soundness
 from codemtl.inference.sources import (
     Target,
     apply_verified,
@@ -26,7 +25,7 @@ from codemtl.inference.sources import (
     select_functions,
 )
 from codemtl.syntax.actions import UNDEFINED
-from codemtl.syntax.definitions import Definition, functions
+from codemtl.syntax.definitions import Definition
 from codemtl.syntax.edits import Edit
 from codemtl.syntax.files import SourceFile
 from codemtl.syntax.findings import KINDS, Finding, is_suppressed, suppressions
@@ -35,7 +34,7 @@ from codemtl.syntax.positions import Positions
 from codemtl.syntax.results import FileResult, Status, edits_of, has_fix
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import SourceTree, errors, parse
-from codemtl.syntax.verify import parse_error, verify
+from codemtl.syntax.verify import parse_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def _select(
         threshold = predictor.calibration.threshold
     suppressed = suppressions(tree)
     positions = Positions(tree.data)
-    is_sound = _Soundness(tree)
+    is_sound = Soundness(tree)
     seen: set[Edit | Import] = set()
     kept: list[Finding] = []
     hidden: list[Finding] = []
@@ -207,56 +206,6 @@ def _select(
         seen.add(repair)
         (hidden if take(known, found) else kept).append(found)
     return kept, len(hidden)
-
-
-class _Soundness:
-    """Verifies single edits, each within the function around it.
-
-    Verifying against a whole file takes time in proportion to the file, for each finding; the
-    patch as a whole is verified against the file once.
-    """
-
-    def __init__(self, tree: SourceTree) -> None:
-        self.tree = tree
-        self.spans: list[tuple[int, int]] = []  # outermost functions
-        for function in functions(tree):
-            start, end = function.node.start_byte, function.node.end_byte
-            if not self.spans or start >= self.spans[-1][1]:
-                self.spans.append((start, end))
-        self.starts = [start for start, _ in self.spans]
-        self.parsed: dict[int, SourceTree] = {}
-        self.names: dict[tuple[str, str], bool] = {}  # outside functions, which may be long
-
-    def __call__(self, finding: Finding) -> bool:
-        if not has_fix(finding):
-            return True
-        if finding.missing is not None:
-            return self._is_sound(self.tree, edits_of(self.tree.data, [finding]))
-        if finding.kind == UNDEFINED and not finding.function:  # one name is as sound as the next
-            pair = (finding.original, finding.replacement)
-            if pair not in self.names:
-                self.names[pair] = self._verified(finding)
-            return self.names[pair]
-        return self._verified(finding)
-
-    def _verified(self, finding: Finding) -> bool:
-        tree, edit = self.tree, _edit(finding)
-        index = bisect_right(self.starts, edit.start) - 1
-        start, end = self.spans[index] if index >= 0 else (0, 0)
-        if edit.end <= end and "\n" not in edit.replacement:  # else its indentation matters
-            if start not in self.parsed:
-                self.parsed[start] = parse(tree.data[start:end])
-            tree = self.parsed[start]
-            edit = Edit(edit.start - start, edit.end - start, edit.replacement)
-        return self._is_sound(tree, [edit])
-
-    @staticmethod
-    def _is_sound(tree: SourceTree, edits: list[Edit]) -> bool:
-        try:
-            verify(tree, edits)
-        except EditError:
-            return False
-        return True
 
 
 def _is_resolved(finding: Finding, applied: Iterable[Edit], imported: bool) -> bool:

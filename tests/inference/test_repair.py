@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codemtl.errors import SourceError
-from codemtl.inference import repair
+from codemtl.inference import soundness
 from codemtl.inference.fake import FakePredictor
 from codemtl.inference.repair import RepairOptions, repair_source
 from codemtl.syntax.edits import Edit
@@ -222,7 +222,7 @@ def test_one_name_in_a_long_table_is_verified_once(monkeypatch: pytest.MonkeyPat
         calls.append(edits)
         return verify(tree, edits)
 
-    monkeypatch.setattr(repair, "verify", counted)
+    monkeypatch.setattr(soundness, "verify", counted)
     text = "length = 1\ntable = [\n" + "    lenght,\n" * 300 + "]\n"
     result = repaired(text, FakePredictor(), min_confidence=0.0)
     assert len(result.findings) == 300 and len(calls) == 1
