@@ -24,10 +24,14 @@ from codemtl.syntax.signatures import Call, Refusal, methods_of
 from codemtl.syntax.tree import SourceTree, parse
 
 _EXPECTED = re.compile(rb"[Rr]aises|suppress|warns|xfail|expectedFailure")
-_SILENCED = re.compile(rb"#.*(?:type:[ \t]*ignore|pylint:[ \t]*disable)")
+_SILENCED = re.compile(
+    rb"#.*(?:type:[ \t]*ignore\[[^\]]*call-arg|no-value-for-parameter|too-many-function-args"
+    rb"|unexpected-keyword-arg|reportCallIssue|reportUnusedCoroutine)"
+)
 _SET = (  # a name of a class is bound otherwise than by ``def``
-    rb"(?m)\.%b[ \t]*(?::[^=\n]*)?=(?!=)|^[ \t]+%b(?:[ \t]*:[^=\n]*)?[ \t]+=(?!=)|^[ \t]+%b=lambda"
-    rb"|[\"']%b[\"']|\bimport\b[^\n#]*\b%b\b|^[ \t]+class[ \t]+%b\b"
+    rb"(?m)(?<!\bself)\.%b[ \t]*(?::[^=\n]*)?=(?!=)"
+    rb"|^[ \t]+%b(?:[ \t]*:[^=\n]*)?[ \t]+=(?!=)|^[ \t]+%b=lambda"
+    rb"|setattr\([^,\n]*,[ \t]*[\"']%b[\"']|\bimport\b[^\n#]*\b%b\b|^[ \t]+class[ \t]+%b\b"
 )
 _SEVERAL = rb"class[ \t]+\w+[ \t]*\([^)]*(?:\b%b\b[^),]*,[ \t\n]*[\w.]+[ \t\n]*[,)]|,[^)]*\b%b\b)"
 _CAUGHT = re.compile(rb"except[ \t]*(?::|\(?[^:]*\b(?:TypeError|(?:Base)?Exception)\b)")

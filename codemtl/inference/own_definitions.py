@@ -48,26 +48,23 @@ class Module:
         """Functions and classes."""
         if self.scopes.dynamic:
             return {}
-        last = max((one.end() for one in _STAR.finditer(self.tree.data)), default=0)
         return {
             one.name: one for one in self._all
-            if one.parent is None and self._once(one.name) and one.start >= last
+            if one.parent is None and self._once(one.name) and one.start >= self._behind
         }  # fmt: skip
 
     @cached_property
     def imports(self) -> dict[str, Import]:
-        """What it imports, but for ``*``, behind which nothing is known."""
-        if self.scopes.dynamic or self.scopes.star:
+        """What it imports, behind the last ``*``."""
+        if self.scopes.dynamic:
             return {}
-        return {
-            one.name: one for one in imports_of(self.tree.data, top=True) if self._once(one.name)
-        }
+        found = imports_of(self.tree.data[self._behind :], top=True)
+        return {one.name: one for one in found if self._once(one.name)}
 
-    def leaves(self, name: str) -> bool:
-        """Whether a name in a package is the submodule that is called so."""
-        way = self.imports.get(name)
-        bound = name in self.scopes.scopes[0].bound
-        return not bound or (way is not None and way.module == "." and way.member == name)
+    @cached_property
+    def _behind(self) -> int:
+        """The first byte behind the last import of ``*``, which may bind what stands before."""
+        return max((one.end() for one in _STAR.finditer(self.tree.data)), default=0)
 
     @cached_property
     def members(self) -> dict[int, dict[str, list[Definition]]]:
@@ -138,7 +135,7 @@ class OwnDefinitions:
         full = way.module
         if way.member is not None:
             package = self._module(way.module, module)
-            if package is not None and not package.leaves(way.member):
+            if package is not None and not self._is_submodule(way.member, package):
                 return None
             full += way.member if full.endswith(".") else f".{way.member}"
         elif name != full and name == full.partition(".")[0]:
@@ -197,6 +194,13 @@ class OwnDefinitions:
         name, _, attribute = module.tree.text(node).partition(".")
         found = self.attribute(name, attribute, module) if attribute else self.top(name, module)
         return found if found is not None and found.definition.kind == "class" else None
+
+    def _is_submodule(self, name: str, package: Module) -> bool:
+        """Whether a name in a package is the submodule that is called so, and nothing else."""
+        return name not in package.scopes.scopes[0].bound or any(
+            one.name == name == one.member and self._module(one.module, package) is package
+            for one in imports_of(package.tree.data, top=True)
+        )
 
     def _module(self, name: str, importer: Module) -> Module | None:
         """Another module of the project, as an import in one of its modules names it."""

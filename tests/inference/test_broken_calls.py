@@ -327,6 +327,9 @@ def test_names_that_a_package_binds_itself(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     assert told(text, other, tool=tool, __init__="from .tool import tool\n") == []
+    third = tmp_path / "third"
+    third.mkdir()
+    assert len(told(text, third, tool=tool, __init__="from p import tool\n")) == 1
 
 
 def test_modules_that_are_called_as_those_of_python(tmp_path: Path) -> None:
@@ -378,6 +381,14 @@ def test_coroutines_in_generators_and_defaults() -> None:
     text = f"{ASYNC}async def f(a=load(1) + 2):\n    sum(load(1)[0] for x in a)\n"
     assert told(text) == []
     assert told(f"{ASYNC}async def f():\n    x = load(1)\n    x is None\n") == []
+
+
+def test_imports_behind_a_star(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    star, plain = "from x import *\n", "from .b import helper\n"
+    assert len(told(f"{star}{plain}helper(1)\n", tmp_path / "one", b=B)) == 1
+    assert told(f"{plain}{star}helper(1)\n", tmp_path / "two", b=B) == []
 
 
 def test_the_findings_of_repair() -> None:
