@@ -199,7 +199,7 @@ class OwnDefinitions:
         """Whether a name in a package is the submodule that is called so, and nothing else."""
         return name not in package.scopes.scopes[0].bound or any(
             one.name == name == one.member and self._module(one.module, package) is package
-            for one in imports_of(package.tree.data, top=True)
+            for one in imports_of(package.tree.data)
         )
 
     def _module(self, name: str, importer: Module) -> Module | None:
