@@ -56,7 +56,7 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
     for one, refusal in zip(calls, refusals, strict=True):
         if refusal is None:
             accepted.setdefault(one.known.definition, []).append(one)
-    found, works = list[BrokenCall](), dict[tuple[str, Call], bool]()
+    found, works = list[BrokenCall](), dict[tuple[Definition, str, Call], bool]()
     is_sound = Soundness(scopes.tree)
     for one, refusal in zip(calls, refusals, strict=True):
         if refusal is not None and not _is_expected(scopes.tree, one.node):
@@ -66,7 +66,7 @@ def broken_calls(scopes: Scopes, project: Project | None) -> list[BrokenCall]:
             trouble = f"is a coroutine, and nobody awaits it{_where(one)}"
         else:
             continue
-        key = one.callee, one.call
+        key = one.known.definition, one.callee, one.call
         if key not in works:
             works[key] = _works_elsewhere(one, scopes, project)
         if works[key]:
