@@ -240,7 +240,7 @@ def _is_short(old: str, name: str) -> bool:
     """Whether one is an abbreviation of the other: ``msg`` of ``message``."""
     short, long = sorted((old, name), key=len)
     letters = iter(long)
-    return short[:1] == long[:1] and all(letter in letters for letter in short)
+    return len(short) > 1 and short[0] == long[0] and all(one in letters for one in short)
 
 
 def _without(first: Node, last: Node, tree: SourceTree) -> Edit | None:
