@@ -13,7 +13,6 @@ No model takes part.
 from __future__ import annotations
 
 import argparse
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -62,13 +61,7 @@ class Told(NamedTuple):
 
 def main() -> None:
     options = _arguments()
-    repositories = Repositories.at(options.repositories)
-    with SOURCES.open(encoding="utf-8") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        projects = sorted(
-            (row["repository"], repositories.git[row["repository"]]) for row in rows
-            if row["split"] == options.split and row["repository"] in repositories.git
-        )  # fmt: skip
+    projects = Repositories.at(options.repositories).of_split(options.split, SOURCES)
     found = run(_fixed, projects, _nothing, options.jobs, "calls that commits mend")
     mended = [one for told in found for one in told]
     last = run(_said, projects, _nothing, options.jobs, "last commits")

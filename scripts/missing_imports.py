@@ -13,7 +13,6 @@ takes part.
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -55,13 +54,7 @@ class Told(NamedTuple):
 
 def main() -> None:
     options = _arguments()
-    repositories = Repositories.at(options.repositories)
-    with SOURCES.open(encoding="utf-8") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        projects = sorted(
-            (row["repository"], repositories.git[row["repository"]]) for row in rows
-            if row["split"] == options.split and row["repository"] in repositories.git
-        )  # fmt: skip
+    projects = Repositories.at(options.repositories).of_split(options.split, SOURCES)
     found = run(_told, projects, _nothing, options.jobs, "missing imports")
     told = [one for rows in found for one in rows]
     missing = [one for one in told if one.alone is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -28,6 +29,23 @@ class Repositories:
         if not found:
             raise DataError(f"no git repository below {folder}; name the folder that was mined")
         return cls(found)
+
+    def of_split(self, split: str, sources: Path) -> list[tuple[str, str]]:
+        """Projects of a split of ``data/sources.tsv`` that are here: names and git directories.
+
+        Raises DataError if there is none.
+        """
+        with sources.open(encoding="utf-8") as file:
+            names = [
+                row["repository"] for row in csv.DictReader(file, delimiter="\t")
+                if row["split"] == split
+            ]  # fmt: skip
+        found = sorted((name, self.git[name]) for name in names if name in self.git)
+        if not found:
+            raise DataError(
+                f"no project of the split {split!r} of {sources} is among the repositories"
+            )
+        return found
 
     def around(self, origin: Origin) -> Project | None:
         """The project of a case as it was before the fix; None if its commit is not here."""

@@ -49,6 +49,15 @@ def mined(tmp_path: Path) -> tuple[Path, str, str]:
     return folder.parent, first, commit(folder, other="x.paltform\n")
 
 
+def test_the_projects_of_a_split_that_are_here(tmp_path: Path) -> None:
+    sources = tmp_path / "sources.tsv"
+    sources.write_text("repository\tsplit\na/z\ttest\na/b\ttest\na/c\ttrain\na/gone\ttest\n")
+    here = Repositories({"a/b": "1", "a/z": "2", "a/c": "3"})
+    assert here.of_split("test", sources) == [("a/b", "1"), ("a/z", "2")]
+    with pytest.raises(DataError, match=r"no project of the split 'x' of .*sources\.tsv"):
+        here.of_split("x", sources)
+
+
 def test_a_case_sees_the_commit_before_the_fix(mined: tuple[Path, str, str]) -> None:
     folder, first, second = mined
     repositories = Repositories.at(folder)
