@@ -21,10 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from tree_sitter import Node
 
-from codemtl.corpus import git
-from codemtl.corpus.small_changes import SmallChange, small_changes
-from codemtl.evaluation.cases import Origin
-from codemtl.evaluation.repositories import Repositories, python_files
+from codemtl.corpus.small_changes import SmallChange
+from codemtl.evaluation.histories import changed_files, last_files
+from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import percent
 from codemtl.evaluation.workers import run
 from codemtl.inference.broken_calls import BrokenCall, broken_calls
@@ -33,13 +32,11 @@ from codemtl.inference.mended_calls import arguments
 from codemtl.inference.project import Project
 from codemtl.scripting import argument_parser, print_command, script
 from codemtl.syntax.definitions import functions
-from codemtl.syntax.discovery import is_test
 from codemtl.syntax.edits import apply
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.tree import parse
 from codemtl.tasks.metrics import grouped_share
 
-MOST_COMMITS, MOST_LINES = 1_000, 12
 RIGHT, OTHER, SILENT = "as the project wrote", "another repair", "no repair"
 DEFINITION = "the project changed the definition"
 SOURCES = Path(__file__).parent.parent / "data" / "sources.tsv"
@@ -92,19 +89,12 @@ def _nothing() -> None:
 
 
 def _fixed(_: None, source: tuple[str, str]) -> list[Told]:
-    name, folder = source
-    repositories, told = Repositories({name: folder}), []
-    for change in small_changes(folder, MOST_COMMITS, MOST_LINES):
-        if is_test(change.path):
-            continue
-        before = analyze(parse(change.before))
-        project = repositories.around(
-            Origin(name, change.commit, change.path, parent=change.parent)
-        )
-        broken = broken_calls(before, project)
+    told = list[Told]()
+    for change, was, now in changed_files(*source):
+        before = analyze(parse(was.text))
+        broken = broken_calls(before, was.project)
         if broken:
-            later = repositories.around(Origin(name, change.commit, change.path))
-            told += _mended(name, change, before, broken, (project, later))
+            told += _mended(source[0], change, before, broken, (was.project, now.project))
     return told
 
 
@@ -172,22 +162,14 @@ def _text(node: Node) -> str:
 
 def _said(_: None, source: tuple[str, str]) -> tuple[list[Told], int]:
     """What is said of the files of a project's last commit, and how many functions these have."""
-    name, folder = source
-    repositories, told, count = Repositories({name: folder}), list[Told](), 0
-    commit = git.output(folder, "rev-parse", "HEAD").strip()
-    with git.reader(folder) as read:
-        for path, (_, blob) in sorted(python_files(folder, commit, "-r").items()):
-            text = read(blob)
-            if is_test(path) or not text or len(text) > 400_000:
-                continue
-            scopes = analyze(parse(text))
-            count += len(functions(scopes.tree))
-            for one in broken_calls(scopes, repositories.around(Origin(name, commit, path))):
-                node, repair = one.known.node, one.repair.replacement if one.repair else ""
-                line = text.count(b"\n", 0, node.start_byte) + 1
-                told.append(
-                    Told(name, commit, path, line, one.trouble, _text(node), repair, "", "")
-                )
+    told, count = list[Told](), 0
+    for file in last_files(*source):
+        scopes = analyze(parse(file.text))
+        count += len(functions(scopes.tree))
+        for one in broken_calls(scopes, file.project):
+            node, repair = one.known.node, one.repair.replacement if one.repair else ""
+            line = file.text.count(b"\n", 0, node.start_byte) + 1
+            told.append(Told(*file.origin[:3], line, one.trouble, _text(node), repair, "", ""))
     return told, count
 
 

@@ -17,6 +17,7 @@ from codemtl.inference.own_modules import OwnModules
 from codemtl.inference.project import Project
 from codemtl.syntax.definitions import Definition, definitions
 from codemtl.syntax.imports import Import, imports_of
+from codemtl.syntax.names import STORE
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.signatures import EXTRAS, Signature, signature_of
 from codemtl.syntax.tree import SourceTree, parse
@@ -104,6 +105,16 @@ class Known(NamedTuple):
         """How it is called; None if it may be called in any way. See `signature_of`."""
         return signature_of(self.module.tree, self.definition)
 
+    @property
+    def members(self) -> set[str]:
+        """What the body of a class binds, and what is set of ``self`` in its file."""
+        start, end = self.definition.node.start_byte, self.definition.node.end_byte
+        stored = {
+            one.name for one in self.module.scopes.attribute_uses
+            if one.role == STORE and one.receiver in ("self", "cls") and start < one.start < end
+        }  # fmt: skip
+        return stored | self.module.bound.get(start, {}).keys()
+
 
 class OwnDefinitions:
     """The definitions that the names of a file stand for."""
@@ -171,6 +182,21 @@ class OwnDefinitions:
                 return None
             found.append(base)
         return found
+
+    def ancestors(self, known: Known, steps: int = 0) -> list[Known] | None:
+        """A class and all that it comes from but `object`; None if one of them is not known."""
+        above = self.bases(known) if steps <= _FURTHEST else None
+        found = [known]
+        for base in above or ():
+            more = self.ancestors(base, steps + 1)
+            if more is None:
+                return None
+            found += more
+        return None if above is None else found
+
+    def class_of(self, node: Node) -> Known | None:
+        """The class that a name or dotted name of the file stands for."""
+        return self._named(node, self.here)
 
     def signature(self, known: Known) -> Signature | None:
         """How a function or class is called; None if it may be called in any way."""

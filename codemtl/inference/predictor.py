@@ -55,6 +55,9 @@ class Calibration:
     broken_call: float = 0.7  # a call that does not fit its definition: so should it read
     broken_call_alone: float = 0.9  # the same, if nobody knows how it should read: it cannot work
     undefined_attribute: float = 0.5  # an attribute that nothing defines: the suggestion is right
+    undefined_attribute_alone: float = (
+        0.9  # one without a suggestion, of a class known whole: a bug
+    )
 
     def confidence(
         self, bug_logit: float, p_site: float, p_edit: float, evidence: Evidence

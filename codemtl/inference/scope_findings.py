@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from codemtl.inference.broken_calls import BrokenCall, broken_calls
+from codemtl.inference.missing_attributes import missing_attributes
 from codemtl.inference.missing_imports import elsewhere
 from codemtl.inference.predictor import Calibration
 from codemtl.inference.project import Project
@@ -30,9 +31,9 @@ def scope_findings(
 
     A name is imported as other files of the project do, or replaced by what changes of the file put
     in its place elsewhere, by the file's own suggestion or by the model's guess. An attribute that
-    another file of the project mentions is defined there; without a project only those are
-    reported of which the file knows enough. An import of the project's own modules must lead
-    somewhere, and a call fit what it calls.
+    another file of the project mentions is defined there, unless the class is known whole; without
+    a project only those are reported of which the file knows enough. An import of the project's own
+    modules must lead somewhere, and a call fit what it calls.
     """
     attributes = {one.start: one for one in scopes.undefined_attributes}
     where = "the file"
@@ -41,6 +42,7 @@ def scope_findings(
         lone = [*lone_members(scopes), *lone_attributes(scopes)]
         found = {one.start: one for one in lone} | attributes
         attributes = {k: one for k, one in found.items() if not project.mentions(one.name)}
+    attributes = {one.start: one for one in missing_attributes(scopes, project)} | attributes
     ways: dict[tuple[str, int], str | Import | None] = {}  # all functions see the same of a name
     names = []
     for one in scopes.undefined_names:
@@ -144,6 +146,8 @@ def _meant(
 
 def _of_attribute(one: UndefinedName, where: str, calibration: Calibration) -> Finding:
     message = f"nothing in {where} defines the attribute {one.name!r}"
+    if not one.suggestions:
+        return _finding(one, message, one.name, calibration.undefined_attribute_alone)
     return _finding(one, message, one.suggestions[0], calibration.undefined_attribute)
 
 

@@ -36,7 +36,7 @@ def undefined_attributes(scopes: Scopes) -> list[UndefinedName]:
     out = []
     for found, members, whole in _strange(scopes):
         if whole and not quoted(scopes.tree.data, found.name):
-            suggestions = _alike(found.name, members)
+            suggestions = alike(found.name, members)
             if suggestions:
                 out.append(report_attribute(scopes, found, suggestions))
     return out
@@ -141,11 +141,14 @@ def class_of_receiver(scopes: Scopes, found: Occurrence) -> Scope | None:
         if above is not None and above.kind == CLASS:
             first = here.parameters[:1] if here.kind == FUNCTION else []
             return above if first == [found.receiver] else None
+        if found.receiver in here.bound:
+            return None  # another function's own
         index = here.parent
     return None
 
 
-def _alike(name: str, members: set[str]) -> tuple[str, ...]:
+def alike(name: str, members: set[str]) -> tuple[str, ...]:
+    """The members that are spelled like a name, the likest first."""
     found = ((spelling_distance(name, other), other) for other in members)
     ranked = sorted((distance, other) for distance, other in found if distance is not None)
     return tuple(other for _, other in ranked[:MAX_SUGGESTIONS])
