@@ -26,6 +26,12 @@ _FURTHEST = 8  # classes below one that are followed
 _SILENCED = re.compile(rb"#.*(?:type:[ \t]*ignore|no-member|reportAttributeAccessIssue)")
 _EXPECTED = re.compile(rb"[Rr]aises|suppress|hasattr|getattr|xfail|expectedFailure")
 _CAUGHT = re.compile(rb"except[ \t]*(?::|\(?[^:]*\b(?:AttributeError|(?:Base)?Exception)\b)")
+_USUAL = re.compile(  # decorators of methods whose first parameter is an object of the class
+    r"@[\w.]*?(?:property|classmethod|setter|getter|deleter|abstractmethod|override|final|wraps"
+    r"|contextmanager|cache)(?:\(.*\))?",
+    re.S,
+)
+_MIXED_IN = re.compile("[Mm]ixin|Extension|Plugin")  # names of classes that others are mixed with
 _BELOW = rb"^[ \t]*class[ \t]+(\w+)[ \t]*\(([^)]*\b%b\b[^)]*)\)"
 _BINDS = (  # what stands behind or before an attribute that is set
     rb"[ \t]*(?:=(?!=)|(?:[-+*/%&|^@]|//|\*\*|<<|>>)=|:[^=\n]*=(?!=)|,[^=\n]*[^=!<>\n]=(?!=))"
@@ -114,6 +120,8 @@ class _Objects:
 
     def _is_mixed(self, name: str, steps: int = 0) -> bool:
         """Whether a class comes from the one of that name, and from others besides."""
+        if _MIXED_IN.search(name):
+            return True
         below = re.compile(_BELOW % re.escape(name.encode()), re.M)
         return steps > _FURTHEST or any(
             b"," in one[2].strip(b", \t\n") or self._is_mixed(one[1].decode(), steps + 1)
@@ -133,7 +141,7 @@ class _Objects:
             yield from (text for _, text in self.project.holding(name))
 
     def _is_expected(self, found: Occurrence) -> bool:
-        """Whether an `AttributeError` is caught or tested for, or silenced."""
+        """Whether an `AttributeError` is caught or silenced, or ``self`` may be anything."""
         tree = self.scopes.tree
         line = tree.data.rfind(b"\n", 0, found.start) + 1
         end = tree.data.find(b"\n", found.end)
@@ -144,6 +152,12 @@ class _Objects:
             if above.type in ("with_statement", "call", "if_statement", "boolean_operator") and (
                 _EXPECTED.search(tree.data, above.start_byte, found.start)
             ):
+                return True
+            if above.type == "decorated_definition" and not all(
+                _USUAL.fullmatch(tree.text(one).strip())
+                for one in above.children
+                if one.type == "decorator"
+            ):  # what it is called with then, is not known
                 return True
             if above.type == "try_statement" and any(
                 _CAUGHT.match(tree.data, one.start_byte, one.end_byte)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from codemtl.inference.missing_attributes import missing_attributes
 from codemtl.inference.project import Projects
 from codemtl.inference.repair import repair_source
 from codemtl.syntax.files import SourceFile
+from codemtl.syntax.history import UNKNOWN
 from codemtl.syntax.scopes import analyze
 from codemtl.syntax.tree import parse
 
@@ -86,9 +88,35 @@ def test_attributes_that_are_expected_to_be_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("decorator", "expected"),
+    [
+        ("@property", 1),
+        ("@functools.lru_cache(maxsize=None)", 1),
+        ("@cached_property\n    @abc.abstractmethod", 1),
+        ("@View.method('v')", 0),
+        ("@given(st.integers())\n    @property", 0),
+    ],
+)
+def test_methods_that_may_be_called_with_anything(
+    decorator: str, expected: int, tmp_path: Path
+) -> None:
+    text = OWN.format(line="return self.quantity")
+    text = text.replace("    def run", f"    {decorator}\n    def run")
+    assert len(told(text, tmp_path, b=BASE)) == expected
+
+
+def test_renamed_by_a_change_of_the_file() -> None:
+    text = f"{BASE}\n    def run(self):\n        return self.quantity\n"
+    past = replace(UNKNOWN, renames={"quantity": {"other": 3.0, "limit": 1.0}})
+    found = missing_attributes(analyze(parse(text.encode(), history=past)), None)
+    assert [one.suggestions for one in found] == [("limit",)]
+
+
+@pytest.mark.parametrize(
     "header",
     [
         "class Own(library.Base):",
+        "class OwnMixin(Base):",
         "class Own(Base, library.Base):",
         "class Own(Enum):",
         "@library.filled\nclass Own(Base):",
