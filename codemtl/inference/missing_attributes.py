@@ -42,7 +42,7 @@ _OF_ANY = {*dir(object), *dir(type)}
 
 def missing_attributes(scopes: Scopes, project: Project | None) -> list[UndefinedName]:
     """Those of a file, in source order, with a member of the class that is spelled alike."""
-    if scopes.dynamic or scopes.python2 or (project is not None and not project.files):
+    if scopes.dynamic or scopes.python2:
         return []
     return list(_Objects(scopes, project).missing())
 
@@ -129,10 +129,14 @@ class _Objects:
         )  # fmt: skip
 
     def _is_nowhere(self, name: str) -> bool:
-        """Whether the word is only ever read from objects."""
+        """Whether the word is only ever read from objects.
+
+        A project that is not read may define anything.
+        """
         if name not in self._nowhere:
             defines = _definition_of(name)
-            self._nowhere[name] = not any(map(defines.search, self._texts(name)))
+            known = self.project is None or bool(self.project.files)
+            self._nowhere[name] = known and not any(map(defines.search, self._texts(name)))
         return self._nowhere[name]
 
     def _texts(self, name: str) -> Iterator[bytes]:

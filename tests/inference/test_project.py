@@ -61,7 +61,7 @@ def test_a_class_whose_base_stands_elsewhere(folder: Path) -> None:
     )
     (finding,) = repair_source(SourceFile.read(path), FakePredictor()).findings
     assert (finding.original, finding.replacement) == ("confirm_install", "_confirm_install")
-    (folder / "elsewhere.py").write_text("class Base:\n    confirm_install = None\n")
+    (folder / "elsewhere.py").write_text("class Base:\n    confirm_install = show = None\n")
     assert names(path) == []
 
 
@@ -69,10 +69,12 @@ def test_without_a_project_the_file_alone_must_tell(folder: Path) -> None:
     (folder / "pyproject.toml").unlink()
     assert names(folder / "package" / "slip.py") == []
     (folder / "whole.py").write_text(WHOLE)
-    (folder / "other.py").write_text("x.indx\n")
+    (folder / "other.py").write_text("x.indx = 1\n")
     assert names(folder / "whole.py") == ["indx"]
     (folder / "setup.py").write_text("")
-    assert names(folder / "whole.py") == []  # the other file may define it
+    assert names(folder / "whole.py") == []  # the other file defines it
+    (folder / "other.py").write_text("x.indx\n")
+    assert names(folder / "whole.py") == ["indx"]  # which nobody does now
 
 
 def test_the_work_tree_is_the_project_and_what_git_ignores_is_not(folder: Path) -> None:
