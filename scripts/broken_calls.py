@@ -12,20 +12,23 @@ No model takes part.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from tree_sitter import Node
 
 from codemtl.corpus.small_changes import SmallChange
-from codemtl.evaluation.histories import changed_files, last_files
-from codemtl.evaluation.repositories import Repositories
-from codemtl.evaluation.results import percent
-from codemtl.evaluation.workers import run
+from codemtl.evaluation.histories import (
+    OTHER,
+    RIGHT,
+    SILENT,
+    changed_files,
+    history_arguments,
+    last_files,
+    print_histories,
+)
 from codemtl.inference.broken_calls import BrokenCall, broken_calls
 from codemtl.inference.known_calls import KnownCall, known_calls
 from codemtl.inference.mended_calls import arguments
@@ -35,9 +38,7 @@ from codemtl.syntax.definitions import functions
 from codemtl.syntax.edits import apply
 from codemtl.syntax.scopes import Scopes, analyze
 from codemtl.syntax.tree import parse
-from codemtl.tasks.metrics import grouped_share
 
-RIGHT, OTHER, SILENT = "as the project wrote", "another repair", "no repair"
 DEFINITION = "the project changed the definition"
 SOURCES = Path(__file__).parent.parent / "data" / "sources.tsv"
 
@@ -57,35 +58,9 @@ class Told(NamedTuple):
 
 
 def main() -> None:
-    options = _arguments()
-    projects = Repositories.at(options.repositories).of_split(options.split, SOURCES)
-    found = run(_fixed, projects, _nothing, options.jobs, "calls that commits mend")
-    mended = [one for told in found for one in told]
-    last = run(_said, projects, _nothing, options.jobs, "last commits")
+    options = history_arguments(argument_parser(__doc__))
     print_command()
-    print(f"{len(projects)} projects of the {options.split} split")
-    _print("mended by a commit", mended)
-    said = [one for told, _ in last for one in told]
-    print(f"said of {sum(count for _, count in last)} functions of last commits: {len(said)}")
-    if options.show:
-        for one in (*mended, *said):
-            print(*one, sep="\t")
-
-
-def _print(title: str, told: Sequence[Told]) -> None:
-    groups = np.unique([one.project for one in told], return_inverse=True)[1]
-    print(f"{title}: {len(told)} of {len(set(groups))} projects")
-    for answer in (RIGHT, DEFINITION, OTHER, SILENT):
-        hits = np.array([one.answer == answer for one in told], float)
-        print(f"  {answer}: {percent(grouped_share(hits, groups))}")
-    sure = [one for one in told if one.answer != SILENT]
-    hits = np.array([one.answer == RIGHT for one in sure], float)
-    groups = np.unique([one.project for one in sure], return_inverse=True)[1]
-    print(f"right of the {len(sure)} repairs: {percent(grouped_share(hits, groups))}")
-
-
-def _nothing() -> None:
-    """A process needs nothing to begin."""
+    print_histories(options, SOURCES, _fixed, _said, DEFINITION)
 
 
 def _fixed(_: None, source: tuple[str, str]) -> list[Told]:
@@ -171,17 +146,6 @@ def _said(_: None, source: tuple[str, str]) -> tuple[list[Told], int]:
             line = file.text.count(b"\n", 0, node.start_byte) + 1
             told.append(Told(*file.origin[:3], line, one.trouble, _text(node), repair, "", ""))
     return told, count
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argument_parser(__doc__)
-    parser.add_argument(
-        "--repositories", type=Path, required=True, help="where the corpus was mined"
-    )
-    parser.add_argument("--split", default="validation")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    parser.add_argument("--show", action="store_true", help="what is said of each")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ takes part.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ import numpy as np
 
 from codemtl.corpus.import_fixes import ImportChange, ImportFix, import_changes, import_fixes
 from codemtl.evaluation.cases import Origin
+from codemtl.evaluation.histories import history_arguments
 from codemtl.evaluation.repositories import Repositories
 from codemtl.evaluation.results import percent
 from codemtl.evaluation.workers import run
@@ -53,7 +53,7 @@ class Told(NamedTuple):
 
 
 def main() -> None:
-    options = _arguments()
+    options = history_arguments(argument_parser(__doc__))
     projects = Repositories.at(options.repositories).of_split(options.split, SOURCES)
     found = run(_told, projects, _nothing, options.jobs, "missing imports")
     told = [one for rows in found for one in rows]
@@ -127,17 +127,6 @@ def _answer(fix: ImportFix, project: Project | None) -> str:
         return (ATTRIBUTE if in_place else RENAMED) if has_fix(said) else SILENT
     files = project.files if project is not None else ()
     return RIGHT if same_source(said.missing, fix.wanted, path, files) else OTHER
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argument_parser(__doc__)
-    parser.add_argument(
-        "--repositories", type=Path, required=True, help="where the corpus was mined"
-    )
-    parser.add_argument("--split", default="validation")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    parser.add_argument("--show", action="store_true", help="what is said of each")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

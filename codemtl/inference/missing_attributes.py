@@ -64,13 +64,12 @@ class _Objects:
             if found.role not in _ROLES or name in bound or name in _OF_ANY or name[:2] == "__":
                 continue
             classes = self._classes(found)
-            if (
-                classes
-                and self._is_nowhere(name)
-                and not self._is_expected(found)
-                and not any(self._is_mixed(one.definition.name) for one in classes)
+            if not classes or not self._is_nowhere(name) or self._is_expected(found):
+                continue
+            members = {one for known in classes for one in known.members}
+            if name not in members and not any(
+                self._is_mixed(one.definition.name) for one in classes
             ):
-                members = {one for known in classes for one in known.members}
                 yield report_attribute(self.scopes, found, self._meant(name, members))
 
     def _meant(self, name: str, members: set[str]) -> tuple[str, ...]:

@@ -82,6 +82,12 @@ def test_attributes_of_own_classes(
     assert told(OWN.format(line=line), tmp_path, b=BASE) == expected
 
 
+@pytest.mark.parametrize("line", ["(self.limit, self.quantity) = 1, 2", "vars(self).update(name)"])
+def test_what_a_base_sets(line: str, tmp_path: Path) -> None:
+    base = BASE.replace("self.name = name", line)
+    assert told(OWN.format(line="return self.quantity"), tmp_path, b=base) == []
+
+
 def test_attributes_that_are_expected_to_be_missing(tmp_path: Path) -> None:
     tried = "try:\n            self.quantity\n        except AttributeError:\n            pass"
     assert told(OWN.format(line=tried), tmp_path, b=BASE) == []
